@@ -1,0 +1,1 @@
+"""One multi-label network that keeps learning from Kafka while its features and offers change."""
