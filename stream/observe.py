@@ -1,0 +1,115 @@
+"""What the service tells whoever listens: metrics, live view, logs, plot. Nothing here does I/O or reads a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream.report import BatchReport, SchemaReport
+
+__all__ = ["CompositeObserver", "Observer"]
+
+
+class Observer:
+    """A listener that ignores everything; override what you want to hear.
+
+    The service calls these on its own thread, in the order in which things happen, so a method must return quickly.
+    All durations are seconds on the service's monotonic clock. An exception that leaves a method stops the service:
+    an observer that talks to the outside catches its own.
+    """
+
+    def started(
+        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
+    ) -> None:
+        """The model is restored (``restored_checkpoint`` is its number) or new (None); polling begins next."""
+
+    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+        """One poll of the interactions completed.
+
+        ``lag`` is, by partition, the read-committed end offset less the next offset to be fetched; it may be some polls old.
+        """
+
+    def decoded(self, seconds: float, events: int) -> None:
+        """``events`` records were parsed and validated, the invalid ones among them."""
+
+    def encoded(self, seconds: float, events: int) -> None:
+        """A batch of ``events`` became arrays."""
+
+    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
+        """A batch was scored and then trained.
+
+        ``event_to_trained_seconds``: wall-clock time of training less each event's own ``ts``; empty for files, where
+        event time has nothing to do with now.
+        """
+
+    def schema_changed(self, report: SchemaReport, seconds: float) -> None:
+        """A schema version took effect (``report.duplicate``: it had before, and was ignored)."""
+
+    def schema_rejected(self, version: int | None, reason: str) -> None:
+        """A schema version was refused and dead-lettered; ``version`` is None where no number could be read."""
+
+    def dead_letter(self, reason: str) -> None:
+        """An interaction was dead-lettered; it is published with the next checkpoint that covers its place."""
+
+    def held(self, partition: int, events: int) -> None:
+        """``events`` decoded records of the partition now wait; 0 ends a wait that was reported before."""
+
+    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
+        """Checkpoint ``number`` is durable and committed."""
+
+    def stopped(self, summary: Mapping[str, Any]) -> None:
+        """The service ended normally; ``summary`` is the contract's summary."""
+
+
+class CompositeObserver(Observer):
+    """Passes every call to each of its observers, in the order given."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def started(
+        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
+    ) -> None:
+        for observer in self._observers:
+            observer.started(source, strategy, settings_masked, restored_checkpoint)
+
+    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+        for observer in self._observers:
+            observer.polled(seconds, records, lag, at_monotonic_seconds)
+
+    def decoded(self, seconds: float, events: int) -> None:
+        for observer in self._observers:
+            observer.decoded(seconds, events)
+
+    def encoded(self, seconds: float, events: int) -> None:
+        for observer in self._observers:
+            observer.encoded(seconds, events)
+
+    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
+        for observer in self._observers:
+            observer.trained(report, seconds, event_to_trained_seconds)
+
+    def schema_changed(self, report: SchemaReport, seconds: float) -> None:
+        for observer in self._observers:
+            observer.schema_changed(report, seconds)
+
+    def schema_rejected(self, version: int | None, reason: str) -> None:
+        for observer in self._observers:
+            observer.schema_rejected(version, reason)
+
+    def dead_letter(self, reason: str) -> None:
+        for observer in self._observers:
+            observer.dead_letter(reason)
+
+    def held(self, partition: int, events: int) -> None:
+        for observer in self._observers:
+            observer.held(partition, events)
+
+    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
+        for observer in self._observers:
+            observer.checkpointed(number, seconds, size_bytes)
+
+    def stopped(self, summary: Mapping[str, Any]) -> None:
+        for observer in self._observers:
+            observer.stopped(summary)
