@@ -1,0 +1,77 @@
+"""What the learner says of each step: plain records that the service, metrics and views read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stream.evaluation import EventScore, WindowedMeasures
+
+__all__ = ["BatchReport", "SchemaReport", "WarmupReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupReport:
+    """A frozen warm-up that has ended: after how many events, and why."""
+
+    version: int
+    """Schema version in effect when it ended."""
+    events: int
+    """Events trained inside it."""
+    reason: str
+    """``flattened`` | ``bound`` | ``budget``."""
+    parameters_frozen: int
+    """Parameters that stood still while it ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReport:
+    """One schema version taken into effect (or recognised as one that already was)."""
+
+    version: int
+    changes: int
+    duplicate: bool = False
+    replaced_input: bool = False
+    """The input layer, or something new in it, is being warmed up."""
+    replaced_output: bool = False
+    warmup_started: bool = False
+    warmup_joined: bool = False
+    lines: Sequence[str] = ()
+    """The changes in words, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """One predict-then-train step over ``events`` events; every count is of this batch unless it says total."""
+
+    events: int
+    events_with_labels: int
+    pairs: int
+    """(event, offer in R or T) pairs, the terms of the loss."""
+    loss: float
+    """Mean binary cross-entropy over the pairs in nats, before training on them; 0 where there are none."""
+    schema_version: int
+    phase: str
+    """``warm_up`` | ``train`` | ``idle`` (no live offer to train)."""
+    scores: Sequence[EventScore]
+    window: WindowedMeasures
+    parameters: int
+    parameters_frozen: int
+    features_live: int
+    labels_live: int
+    slots_total: int
+    slots_free: int
+    labels_dropped: int
+    unknown_features: int
+    unknown_shown: int
+    mistyped_values: int
+    drift: bool
+    events_trained_total: int
+    events_frozen_total: int
+    warmups_total: int
+    event_time_ms: int | None
+    warmup_ended: WarmupReport | None = None
+    vocabulary: Mapping[str, int] = field(default_factory=dict)
+    """Rows in use by table: ``values`` (all categorical features), ``entities``, ``attribute_values``, ``candidates``."""
+    evictions: int = 0
+    """Rows and counts given up in this batch because a bound was met."""
