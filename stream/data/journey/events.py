@@ -74,6 +74,7 @@ class Journey:
         self, index: int, ts: int, history: History, period: Period, schema_version: bool
     ) -> dict[str, Any]:
         campaigns, baskets = self._tables.campaigns, self._baskets
+        categories = self._tables.products.category_names
         household = int(baskets.household[index])
         reached = baskets.campaigns[index]
         names = [campaigns[campaign].name for campaign in reached]
@@ -95,7 +96,7 @@ class Journey:
             "ts": ts,
             "features": features,
             "labels": [
-                offer_name(campaigns[campaign].name, REDEEMED if code < 0 else self._tables.products.category_names[code])
+                offer_name(campaigns[campaign].name, categories[code] if code >= 0 else REDEEMED)
                 for campaign, code in baskets.labels[index]
             ],
             "shown": {"campaign": names},

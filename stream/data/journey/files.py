@@ -35,7 +35,8 @@ def write(directory: Path | str, events: int | None = None, schema_version: bool
         ConfigurationError: the files are not there and the optional package is not installed.
     """
     directory = Path(directory)
-    interactions, schema, manifest = (directory / name for name in ("interactions.jsonl", "schema.jsonl", "journey.json"))
+    interactions, schema = directory / "interactions.jsonl", directory / "schema.jsonl"
+    manifest = directory / "journey.json"
     wanted = {"format": _FORMAT, "limit": events, "schema_version": schema_version}
     counts = _reusable(manifest, wanted)
     if counts is None:

