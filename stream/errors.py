@@ -1,7 +1,8 @@
 """The one tree of errors: what can go wrong, told apart by what has to be done about it.
 
-Every error carries the exit code with which a command ends when the error reaches its top, so that a supervisor can tell a wrong
-setting (do not restart) from a broker that is away (do). Its message says what was wrong, where, and what to do.
+Every error carries the exit code with which a command ends when the error reaches its top, so that a supervisor can
+tell a wrong setting (do not restart) from a broker that is away (do). Its message says what was wrong, where, and
+what to do.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class InvalidRecord(StreamError):
     """A record's value breaks the contract: it becomes a dead letter, and the stream goes on.
 
     Args:
-        reason: a short snake_case code out of a small fixed set; it becomes a metric's label, so it holds nothing of the record.
+        reason: a short snake_case code out of a small fixed set; it becomes a metric's label, so it holds nothing of
+            the record.
         message: the same for people: the field, what was wrong with it, what to do.
     """
 
@@ -60,8 +62,8 @@ class InvalidInteraction(InvalidRecord):
 class InvalidVersion(InvalidRecord):
     """A value of the topic `feature-schema` is not a schema version.
 
-    `version` and `ts` are what could still be read of the record (None where nothing could), so that the rejection can be reported
-    under its number, at its place in order.
+    `version` and `ts` are what could still be read of the record (None where nothing could), so that the rejection
+    can be reported under its number, at its place in order.
     """
 
     def __init__(self, reason: str, message: str, version: int | None = None, ts: int | None = None) -> None:

@@ -1,7 +1,8 @@
 """One JSON object out of bytes, by the strict reading that the contract asks for of every record.
 
-Python's `json` is lenient where the contract is not (NaN, lone surrogates, duplicate keys) and `orjson` where it may not be
-(duplicate keys, integers beyond 64 bits become floats). This module is the exact reading; `stream.interaction` has the fast one.
+Python's `json` is lenient where the contract is not (NaN, lone surrogates, duplicate keys) and `orjson` where it may
+not be (duplicate keys, integers beyond 64 bits become floats). This module is the exact reading; `stream.interaction`
+has the fast one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 
 from stream.errors import InvalidRecord
 
-__all__ = ["MAX_DEPTH", "strict_object"]
+__all__ = ["MAX_DEPTH", "described", "quoted", "strict_object"]
 
 MAX_DEPTH = 512
 """Levels of nesting that a record may have; Python's own parser gives up somewhere below a thousand."""
@@ -48,16 +49,18 @@ def strict_object(
         parse_float: makes the number from a literal with a fraction or an exponent.
 
     Raises:
-        InvalidRecord: as made by `error`, where the value is absent, not UTF-8, not JSON, not an object, has a lone surrogate, NaN,
-            Infinity or overflow anywhere, a top-level key twice, or more than MAX_DEPTH levels. (Below the top level a repeated key
-            is allowed, as the contract has it, and its last value counts.)
+        InvalidRecord: as made by `error`, where the value is absent, not UTF-8, not JSON, not an object, has a lone
+            surrogate, NaN, Infinity or overflow anywhere, a top-level key twice, or more than MAX_DEPTH levels.
+            (Below the top level a repeated key is allowed, as the contract has it, and its last value counts.)
     """
     if value is None:
         raise error("no_value", "the record has no value; publish one (a tombstone means nothing here)")
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise error("not_utf8", f"the value is not UTF-8: {problem.reason} at byte {problem.start}; encode it as UTF-8") from None
+        raise error(
+            "not_utf8", f"the value is not UTF-8: {problem.reason} at byte {problem.start}; encode it as UTF-8"
+        ) from None
 
     outermost: list[tuple[str, Any]] = []
 
@@ -81,15 +84,19 @@ def strict_object(
     except _NotFinite as problem:
         literal = str(problem)
         shown = literal if len(literal) <= 40 else f"{literal[:20]}… ({len(literal)} characters)"
-        raise error("not_finite", f"the value holds {shown}, which is no finite number; send null where there is none") from None
+        raise error(
+            "not_finite", f"the value holds {shown}, which is no finite number; send null where there is none"
+        ) from None
     except RecursionError:
         raise error("too_deep", too_deep) from None
     except ValueError as problem:
         raise error("not_json", f"the value is not JSON: {problem}") from None
     if "\\u" in text and any(match["lone"] for match in _ESCAPE.finditer(text)):
-        raise error("not_utf8", "the value escapes a lone surrogate (\\ud800 to \\udfff), which no UTF-8 can hold; escape pairs")
+        raise error(
+            "not_utf8", "the value escapes a lone surrogate (\\ud800 to \\udfff), which no UTF-8 can hold; escape pairs"
+        )
     if not isinstance(decoded, dict):
-        raise error("not_object", f"the value is a JSON {type_name(decoded)}, not an object")
+        raise error("not_object", f"the value is {described(decoded)}; it has to be an object")
     if len(outermost) != len(decoded):
         seen: set[str] = set()
         twice = next(key for key, _ in outermost if key in seen or seen.add(key))  # type: ignore[func-returns-value]
@@ -97,10 +104,12 @@ def strict_object(
     return decoded
 
 
-def type_name(value: object) -> str:
-    """Return what JSON calls the type of `value`: null, boolean, integer, number, string, list or object."""
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "list", dict: "object"}
-    return "null" if value is None else names.get(type(value), type(value).__name__)
+def described(value: object) -> str:
+    """Return what kind of JSON value `value` is, for a message, with the value itself where it is a number."""
+    if type(value) in (int, float):
+        return f"the number {value!s:.40}"
+    words = {bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
+    return words.get(type(value), "null")
 
 
 def quoted(text: str, limit: int = 60) -> str:

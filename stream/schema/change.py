@@ -9,7 +9,7 @@ from typing import Any
 
 from stream.errors import InvalidVersion
 from stream.schema.kinds import Kind
-from stream.strict_json import quoted, type_name
+from stream.strict_json import described, quoted
 
 __all__ = ["Change", "Op", "change_to_json", "parse_change"]
 
@@ -41,8 +41,9 @@ class Change:
         name: the feature or label to which it happens.
         kind: the (new) kind, for ADD_FEATURE and RETYPE_FEATURE.
         to: the new name, for RENAME_FEATURE and RENAME_LABEL.
-        attributes: for UPDATE_LABEL all of the label's attributes from now on; for ADD_LABEL too, where None stands for none given
-            (which is another JSON value than `{}`, though the label then has none either way). Not to be changed once passed in.
+        attributes: for UPDATE_LABEL all of the label's attributes from now on; for ADD_LABEL too, where None stands
+            for none given (which is another JSON value than `{}`, though the label then has none either way). Not to
+            be changed once passed in.
     """
 
     op: Op
@@ -61,15 +62,16 @@ def parse_change(value: object, where: str, error: Callable[[str, str], InvalidV
         error: makes the error from a reason and a message.
 
     Raises:
-        InvalidVersion: where it is no object, the operation or the kind is unknown, or a member is missing or of the wrong type.
+        InvalidVersion: where it is no object, the operation or the kind is unknown, or a member is missing or of the
+            wrong type.
     """
     if not isinstance(value, dict):
-        raise error("invalid_change", f"{where} is a JSON {type_name(value)}; a change is an object with op and name")
+        raise error("invalid_change", f"{where} is {described(value)}; it has to be an object with op and name")
 
     def member(name: str) -> str:
         found = value.get(name)
         if not isinstance(found, str):
-            problem = f"is a JSON {type_name(found)}" if name in value else "is missing"
+            problem = f"is {described(found)}" if name in value else "is missing"
             raise error("invalid_change", f"{where}.{name} {problem}; it has to be a string")
         return found
 
@@ -85,14 +87,16 @@ def parse_change(value: object, where: str, error: Callable[[str, str], InvalidV
         try:
             kind = Kind(word)
         except ValueError:
-            raise error("unknown_kind", f"{where}.kind {quoted(word)} is unknown; use one of {', '.join(Kind)}") from None
+            raise error(
+                "unknown_kind", f"{where}.kind {quoted(word)} is unknown; use one of {', '.join(Kind)}"
+            ) from None
     elif op in _TAKES_TO:
         to = member("to")
     elif op is Op.UPDATE_LABEL or (op in _TAKES_ATTRIBUTES and "attributes" in value):
         attributes = value.get("attributes")
         if not isinstance(attributes, dict) or not all(isinstance(item, str) for item in attributes.values()):
-            problem = "has to be" if "attributes" in value else "is missing; it has to be"
-            raise error("invalid_change", f"{where}.attributes {problem} an object of strings")
+            problem = "holds another value" if "attributes" in value else "is missing"
+            raise error("invalid_change", f"{where}.attributes {problem}; it has to be an object of strings")
     return Change(op, name, kind, to, attributes)
 
 

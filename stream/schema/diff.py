@@ -11,10 +11,10 @@ __all__ = ["describe", "diff"]
 
 
 def diff(old: Schema, new: Schema) -> list[Change]:
-    """Return changes that, applied to `old` in order, give the live features and labels of `new`; none where they are equal.
+    """Return changes that, applied to `old` in order, give the live features and labels of `new`.
 
-    Two states do not tell a rename from a removal and an addition, so a rename appears as those two; and what was removed and came
-    back unchanged does not appear.
+    Two states do not tell a rename from a removal and an addition, so a rename appears as those two; and what was
+    removed and came back unchanged does not appear.
     """
     features = [Change(Op.REMOVE_FEATURE, name) for name in old.features if name not in new.features]
     labels = [Change(Op.REMOVE_LABEL, name) for name in old.labels if name not in new.labels]
@@ -32,7 +32,7 @@ def diff(old: Schema, new: Schema) -> list[Change]:
 
 
 def describe(changes: Iterable[Change]) -> list[str]:
-    """Return a line of text for each change: a sign (+ added, - removed, ~ changed), feature or label, its name, and what became of it."""
+    """Return a line of text for each change: a sign (+ added, - removed, ~ changed), what it is, its name, the rest."""
     return [_line(change) for change in changes]
 
 

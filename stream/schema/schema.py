@@ -49,8 +49,8 @@ class Schema:
         """Say whether `version` is the next one, and can be applied, or was applied already with the same content.
 
         Raises:
-            SchemaRejected: with the reason `version_gap` (a number was left out), `version_conflict` (this number was applied with
-                other content), or one of `feature_absent`, `feature_live`, `label_absent`, `label_live`.
+            SchemaRejected: with the reason `version_gap` (a number was left out), `version_conflict` (this number was
+                applied with other content), or one of `feature_absent`, `feature_live`, `label_absent`, `label_live`.
         """
         if self._place(version) == "duplicate":
             return "duplicate"
@@ -58,7 +58,7 @@ class Schema:
         return "new"
 
     def apply(self, version: Version) -> Self:
-        """Return the schema after `version`: all of its changes in their order, or, for a duplicate, this schema itself.
+        """Return the schema after `version`: all of its changes in order, or, for a duplicate, this schema itself.
 
         Raises:
             SchemaRejected: as `check` does; this schema is as it was in any case.
@@ -75,7 +75,7 @@ class Schema:
         )
 
     def state(self) -> dict[str, Any]:
-        """Return everything as JSON values; names are in lists, for their order is kept even where a JSON object's is not."""
+        """Return everything as JSON values; names stand in lists, which keep their order anywhere."""
         return {
             "version": self.version,
             "event_time_ms": self.event_time_ms,
@@ -107,10 +107,13 @@ class Schema:
                 return "duplicate"
             raise SchemaRejected(
                 "version_conflict",
-                f"version {number} was applied already with another ts or other changes; publish these as version {expected}",
+                f"version {number} was applied already with another ts or other changes; "
+                f"publish these as version {expected}",
             )
         if number != expected:
-            raise SchemaRejected("version_gap", f"version {number} does not follow version {self.version}; publish {expected} first")
+            raise SchemaRejected(
+                "version_gap", f"version {number} does not follow version {self.version}; publish {expected} first"
+            )
         return "new"
 
     def _changed(self, version: Version) -> tuple[dict[str, Kind], dict[str, Mapping[str, str]]]:
@@ -162,12 +165,16 @@ def _change_label(labels: dict[str, Mapping[str, str]], change: Change, where: s
 
 def _require_live(live: Mapping[str, object], name: str, what: str, where: str) -> None:
     if name not in live:
-        raise SchemaRejected(f"{what}_absent", f"{where}: no {what} {quoted(name)} is live; add it first, or correct the name")
+        raise SchemaRejected(
+            f"{what}_absent", f"{where}: no {what} {quoted(name)} is live; add it first, or correct the name"
+        )
 
 
 def _require_absent(live: Mapping[str, object], name: str, what: str, where: str) -> None:
     if name in live:
-        raise SchemaRejected(f"{what}_live", f"{where}: a {what} {quoted(name)} is live already; remove it first, or take another name")
+        raise SchemaRejected(
+            f"{what}_live", f"{where}: a {what} {quoted(name)} is live already; remove it first, or take another name"
+        )
 
 
 def _take(live: dict[str, _T], name: str, what: str, where: str, unless_live: str | None = None) -> _T:
@@ -179,4 +186,6 @@ def _take(live: dict[str, _T], name: str, what: str, where: str, unless_live: st
 
 
 def _incomplete(where: str) -> SchemaRejected:
-    return SchemaRejected("invalid_change", f"{where}: the operation lacks its kind, to or attributes; `parse_version` lets none through")
+    return SchemaRejected(
+        "invalid_change", f"{where}: the operation lacks its kind, to or attributes; `parse_version` lets none through"
+    )

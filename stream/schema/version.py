@@ -10,12 +10,15 @@ from typing import Any
 
 from stream.errors import InvalidVersion
 from stream.schema.change import Change, change_to_json, parse_change
-from stream.strict_json import strict_object, type_name
+from stream.strict_json import described, strict_object
 
 __all__ = ["MAX_TS_MS", "Version", "parse_version", "version_to_json"]
 
 MAX_TS_MS = 8_640_000_000_000_000
 """The largest event time, and negated the smallest: 100 million days around 1970, as ECMAScript's dates have it."""
+
+TS_WANTED = f"an integer: Unix time in milliseconds, within {MAX_TS_MS:,} of 0"
+"""What a `ts` has to be, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,9 @@ class Version:
         version: its number; 1 is the first.
         ts: event time in Unix ms from which its producer wants it to apply (see `Schema.event_time_of`).
         changes: the changes, in order; none at all is allowed.
-        content: digest of `ts` and `changes` as JSON values, 32 hex digits: equal exactly where those are equal, whatever the order
-            of keys or the spelling of numbers. Two records with one number and one content are the same version.
+        content: digest of `ts` and `changes` as JSON values, 32 hex digits: equal exactly where those are equal,
+            whatever the order of keys or the spelling of numbers. Two records with one number and one content are the
+            same version.
     """
 
     version: int
@@ -37,7 +41,7 @@ class Version:
 
     @classmethod
     def of(cls, version: int, ts: int, changes: Iterable[Change]) -> Version:
-        """Return the version with these changes, its content computed: what `parse_version` makes of `version_to_json`."""
+        """Return the version with these changes, its content computed, as `parse_version` computes it."""
         listed = tuple(changes)
         return cls(version, ts, listed, _content(ts, [change_to_json(change) for change in listed]))
 
@@ -45,8 +49,8 @@ class Version:
 def parse_version(value: bytes | None) -> Version:
     """Return the version that a record's value holds; whether it can be applied is the schema's to say.
 
-    Top-level keys other than `version`, `ts` and `changes`, and members that a change does not take, have no effect; the latter
-    count in `content`, for they are part of `changes` as a JSON value.
+    Top-level keys other than `version`, `ts` and `changes`, and members that a change does not take, have no effect;
+    the latter count in `content`, for they are part of `changes` as a JSON value.
 
     Raises:
         InvalidVersion: where the value is not a version; `.version` and `.ts` are set where they could be read.
@@ -63,13 +67,12 @@ def parse_version(value: bytes | None) -> Version:
         if field not in decoded:
             raise error(f"missing_{field}", f"the field {field} is missing; a version has version, ts and changes")
     if good_number is None:
-        raise error("invalid_version", f"the field version has to be an integer from 1, not a JSON {type_name(number)}{_if_number(number)}")
+        raise error("invalid_version", f"the field version is {described(number)}; it has to be an integer from 1")
     if good_ts is None:
-        what = "an integer: Unix time in milliseconds"
-        raise error("invalid_ts", f"the field ts has to be {what}, not a JSON {type_name(ts)}{_if_number(ts)}")
+        raise error("invalid_ts", f"the field ts is {described(ts)}; it has to be {TS_WANTED}")
     changes = decoded["changes"]
     if not isinstance(changes, list):
-        raise error("invalid_changes", f"the field changes has to be a list of changes, not a JSON {type_name(changes)}")
+        raise error("invalid_changes", f"the field changes is {described(changes)}; it has to be a list of changes")
     parsed = tuple(parse_change(change, f"changes[{index}]", error) for index, change in enumerate(changes))
     # Read once more with 1.0 as 1: equal JSON numbers have to be written alike to have one digest.
     comparable = strict_object(value, error, parse_float=_integral_if_equal)["changes"]
@@ -78,7 +81,8 @@ def parse_version(value: bytes | None) -> Version:
 
 def version_to_json(version: Version) -> bytes:
     """Return the record's value for `version`: compact JSON in UTF-8, without a line feed."""
-    value = {"version": version.version, "ts": version.ts, "changes": [change_to_json(change) for change in version.changes]}
+    changes = [change_to_json(change) for change in version.changes]
+    value = {"version": version.version, "ts": version.ts, "changes": changes}
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -90,7 +94,3 @@ def _content(ts: int, changes: list[Any]) -> str:
 def _integral_if_equal(literal: str) -> int | float:
     number = float(literal)
     return int(number) if number.is_integer() else number
-
-
-def _if_number(value: object) -> str:
-    return f" ({str(value)[:40]})" if type(value) in (int, float) else ""

@@ -1,0 +1,201 @@
+"""An interaction: one event of the stream, and its reading from a record's bytes.
+
+Two readings of the same contract stand here. The fast one takes what `orjson` makes of a record, where cheap checks
+prove that the exact one would make the same of it; everything unusual, and everything invalid, goes to the exact one
+(`stream.strict_json`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from stream.errors import InvalidInteraction
+from stream.schema.version import MAX_TS_MS, TS_WANTED
+from stream.strict_json import described, quoted, strict_object
+
+__all__ = ["Interaction", "decode_interaction"]
+
+_SIXTY_FOUR_BITS = float(2**63)
+"""From here on `orjson` may have made a float of an integer."""
+
+_EXACT = frozenset({str, int, bool})
+"""What both readings make alike wherever it comes from `orjson`; a float may have been an integer."""
+
+
+@dataclass(slots=True)
+class Interaction:
+    """One event: who met which offers in what circumstances, and which of them were taken.
+
+    Attributes:
+        id: the producer's name for the event; a repeated one is another event all the same.
+        key: the entity, that is, who.
+        ts: event time, Unix ms.
+        features: JSON value by feature name, as sent; `stream.encoding.values` reads them by kind.
+        labels: the offers taken, each once, in the order sent.
+        shown: what could have been taken: None for every live offer, a tuple of names, or a selector (attribute ->
+            values; all attributes have to match, each by any of its values); each name and value once, in the order
+            sent.
+        schema_version: the version that the producer had in mind; None where it says nothing.
+        weight: factor on the event's loss, finite, at least 0.
+    """
+
+    id: str
+    key: str
+    ts: int
+    features: dict[str, Any]
+    labels: tuple[str, ...]
+    shown: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
+    schema_version: int | None = None
+    weight: float = 1.0
+
+
+def decode_interaction(
+    value: bytes | None,
+    record_key: bytes | None = None,
+    record_timestamp_ms: int | None = None,
+    max_ahead_ms: int = 3_600_000,
+) -> Interaction:
+    """Return the interaction that a record holds, or raise; no bytes make it do anything else.
+
+    Args:
+        value: the record's value.
+        record_key: the record's key; it is the entity where the value has no `key`.
+        record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) where it has none.
+        max_ahead_ms: how far `ts` may lie ahead of the record's own timestamp.
+
+    Raises:
+        InvalidInteraction: where the record breaks part 1 of the contract. A feature's value of the wrong type for
+            its kind does not: it counts as missing when it is encoded.
+    """
+    decoded = _fast(value)
+    if decoded is None:
+        decoded = strict_object(value, InvalidInteraction)
+    return _interaction(decoded, record_key, record_timestamp_ms, max_ahead_ms)
+
+
+def _fast(value: bytes | None) -> dict[str, Any] | None:
+    """Return what `strict_object` would return, or None where that is not certain."""
+    if value is None or b"\\" in value:
+        return None
+    try:
+        decoded = orjson.loads(value)
+        again = orjson.dumps(decoded)
+    except (orjson.JSONDecodeError, TypeError):  # TypeError: nested deeper than it writes
+        return None
+    # Without escapes a string has two quotes, read or written: where the counts differ, a repeated key was dropped.
+    if type(decoded) is not dict or value.count(b'"') != again.count(b'"'):
+        return None
+    features = decoded.get("features")
+    if type(features) is not dict:
+        return None
+    for feature in features.values():
+        kind = type(feature)
+        if kind is float:
+            if not -_SIXTY_FOUR_BITS < feature < _SIXTY_FOUR_BITS:
+                return None
+        elif kind is list:
+            for element in feature:
+                if type(element) not in _EXACT:
+                    return None
+        elif kind is dict:
+            return None
+    # An integer beyond 64 bits in a field of the envelope arrives as a float; in `weight` it is one anyway.
+    if type(decoded.get("ts")) is not int or type(decoded.get("schema_version")) is float:
+        return None
+    return decoded
+
+
+def _interaction(
+    decoded: dict[str, Any], record_key: bytes | None, record_timestamp_ms: int | None, max_ahead_ms: int
+) -> Interaction:
+    get = decoded.get
+    identity, ts, features, labels = get("id"), get("ts"), get("features"), get("labels")
+    if type(identity) is not str:
+        raise _wrong(decoded, "id", "a string")
+    if type(ts) is not int or not -MAX_TS_MS <= ts <= MAX_TS_MS:
+        raise _wrong(decoded, "ts", TS_WANTED)
+    if type(features) is not dict:
+        raise _wrong(decoded, "features", "an object: value by feature name")
+    taken = _strings(labels)
+    if taken is None:
+        raise _wrong(decoded, "labels", "a list of strings")
+    if "key" in decoded:
+        key = decoded["key"]
+        if type(key) is not str:
+            raise _wrong(decoded, "key", "a string")
+    else:
+        key = _key_of_record(record_key)
+    shown = _shown(decoded) if "shown" in decoded else None
+    schema_version: int | None = None
+    if "schema_version" in decoded:
+        schema_version = decoded["schema_version"]
+        if type(schema_version) is not int or schema_version < 0:
+            raise _wrong(decoded, "schema_version", "an integer from 0")
+    weight = get("weight", 1.0)
+    if type(weight) is not float:
+        if type(weight) is not int:
+            raise _wrong(decoded, "weight", "a finite number from 0")
+        weight = float(weight)
+    if not weight >= 0.0:
+        raise _wrong(decoded, "weight", "a finite number from 0")
+    if record_timestamp_ms is not None and record_timestamp_ms >= 0 and ts > record_timestamp_ms + max_ahead_ms:
+        raise InvalidInteraction(
+            "ts_ahead",
+            f"the field ts ({ts}) is {ts - record_timestamp_ms} ms ahead of the record's own timestamp, "
+            f"{max_ahead_ms} ms are allowed; send event time in milliseconds, check the producer's clock, "
+            "or raise max_ahead_seconds",
+        )
+    return Interaction(identity, key, ts, features, taken, shown, schema_version, weight)
+
+
+def _key_of_record(record_key: bytes | None) -> str:
+    if record_key is None:
+        raise InvalidInteraction("missing_key", "the field key is missing and the record has no key; send one of them")
+    try:
+        return record_key.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInteraction(
+            "invalid_key", "the field key is missing and the record's key is not UTF-8; send the field, or a UTF-8 key"
+        ) from None
+
+
+def _shown(decoded: dict[str, Any]) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
+    shown = decoded["shown"]
+    if type(shown) is dict:
+        selector: dict[str, tuple[str, ...]] = {}
+        for attribute, values in shown.items():
+            admitted = _strings(values)
+            if admitted is None:
+                raise InvalidInteraction(
+                    "invalid_shown",
+                    f"the field shown.{quoted(attribute)} is {described(values)}; it has to be a list of strings",
+                )
+            selector[attribute] = admitted
+        return selector
+    names = _strings(shown)
+    if names is None:
+        raise _wrong(decoded, "shown", "a list of names, or an object of lists of values; leave it out to show all")
+    return names
+
+
+def _strings(value: object) -> tuple[str, ...] | None:
+    """Return the distinct strings of a list, in order; None where it is no list of strings."""
+    if type(value) is not list:
+        return None
+    for element in value:
+        if type(element) is not str:
+            return None
+    return tuple(dict.fromkeys(value))
+
+
+def _wrong(decoded: dict[str, Any], field: str, wanted: str) -> InvalidInteraction:
+    if field not in decoded:
+        return InvalidInteraction(f"missing_{field}", f"the field {field} is missing; it has to be {wanted}")
+    found = decoded[field]
+    what = described(found)
+    if type(found) is list:
+        what += "".join([f" that holds {described(element)}" for element in found if type(element) is not str][:1])
+    return InvalidInteraction(f"invalid_{field}", f"the field {field} is {what}; it has to be {wanted}")
