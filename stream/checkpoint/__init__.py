@@ -1,0 +1,22 @@
+"""Checkpoints: one file each, checked, kept in a locked directory, official only once the log's commit names it."""
+
+from stream.checkpoint.crash import CRASH_POINTS, crash_point
+from stream.checkpoint.file import FORMAT_VERSION, CheckpointFile, newest, pack, read_checkpoint
+from stream.checkpoint.lock import DirectoryLock
+from stream.checkpoint.recover import Missing, recover
+from stream.checkpoint.store import CheckpointStore, Written
+
+__all__ = [
+    "CRASH_POINTS",
+    "FORMAT_VERSION",
+    "CheckpointFile",
+    "CheckpointStore",
+    "DirectoryLock",
+    "Missing",
+    "Written",
+    "crash_point",
+    "newest",
+    "pack",
+    "read_checkpoint",
+    "recover",
+]

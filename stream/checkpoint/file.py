@@ -1,0 +1,112 @@
+"""The checkpoint file: a header and a payload under one SHA-256, read whole or not at all.
+
+    offset  bytes
+    0       8       magic "STREAMCK"
+    8       4       format version, big-endian
+    12      8       number of the checkpoint
+    20      8       length of the payload
+    28      32      SHA-256 of bytes 0 to 27 and the payload
+    60      ...     payload: a state tree as `stream.state.encode` writes it
+
+A torn, truncated, extended or flipped file raises; it is never read in part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream import state
+from stream.errors import CheckpointCorrupt, CheckpointMissing
+
+__all__ = ["FORMAT_VERSION", "CheckpointFile", "checkpoint_name", "newest", "number_in_name", "pack", "read_checkpoint"]
+
+FORMAT_VERSION = 1
+_MAGIC = b"STREAMCK"
+_HEADER = struct.Struct(">8sIQQ")
+_DIGEST_BYTES = 32
+_NAME = re.compile(r"checkpoint-(\d{12})\.ckpt")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFile:
+    """A checkpoint that was read and found whole.
+
+    Attributes:
+        path: where it was read.
+        number: its number; later checkpoints of one name have larger ones.
+        digest: SHA-256 of header and payload, 64 hex digits: what the log's commit names.
+        payload: the encoded state tree.
+    """
+
+    path: Path
+    number: int
+    digest: str
+    payload: bytes
+
+    def tree(self) -> state.Tree:
+        """Return the state tree; raises `CheckpointCorrupt` where the payload is not one."""
+        return state.decode(self.payload)
+
+
+def checkpoint_name(number: int) -> str:
+    """Return the file name of a complete checkpoint."""
+    return f"checkpoint-{number:012d}.ckpt"
+
+
+def number_in_name(name: str) -> int | None:
+    """Return the number of a complete checkpoint's file name, None for any other name."""
+    found = _NAME.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def pack(number: int, payload: bytes) -> tuple[bytes, str]:
+    """Return the bytes that stand before `payload` in the file, and the digest as 64 hex digits."""
+    header = _HEADER.pack(_MAGIC, FORMAT_VERSION, number, len(payload))
+    digest = hashlib.sha256(header)
+    digest.update(payload)
+    return header + digest.digest(), digest.hexdigest()
+
+
+def read_checkpoint(path: Path) -> CheckpointFile:
+    """Return the checkpoint in the file `path`.
+
+    Raises:
+        CheckpointMissing: there is no such file.
+        CheckpointCorrupt: it is not, byte for byte, what was written, or another version of this program wrote it.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointMissing(f"there is no checkpoint {path}; look for another in its directory") from None
+    start = _HEADER.size + _DIGEST_BYTES
+    if len(data) < start or not data.startswith(_MAGIC):
+        raise CheckpointCorrupt(f"{path} is not a checkpoint or is cut short ({len(data)} bytes); restore an older one")
+    _, version, number, length = _HEADER.unpack_from(data)
+    if version != FORMAT_VERSION:
+        raise CheckpointCorrupt(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; use the program that wrote it")
+    payload = data[start:]
+    _, digest = pack(number, payload)
+    if len(payload) != length or bytes.fromhex(digest) != data[_HEADER.size : start]:
+        raise CheckpointCorrupt(f"{path} is damaged: its SHA-256 does not match its {len(data)} bytes; restore an older one")
+    return CheckpointFile(path, number, digest, payload)
+
+
+def newest(directory: Path) -> CheckpointFile:
+    """Return the newest whole checkpoint of a directory, for reading alone: what the log has committed is not asked.
+
+    Raises `CheckpointMissing` where it holds none, `CheckpointCorrupt` where none is whole.
+    """
+    numbers = sorted((n for p in directory.glob("*.ckpt") if (n := number_in_name(p.name)) is not None), reverse=True)
+    damage: CheckpointCorrupt | None = None
+    for number in numbers:
+        try:
+            return read_checkpoint(directory / checkpoint_name(number))
+        except CheckpointCorrupt as error:
+            damage = damage or error
+    if damage is not None:
+        raise damage
+    raise CheckpointMissing(f"there is no checkpoint in {directory}; give the directory that the learner writes to")

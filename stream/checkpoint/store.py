@@ -1,0 +1,116 @@
+"""The directory of checkpoints: written under a temporary name, renamed once the log has committed, the last K kept."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.checkpoint.crash import crash_point
+from stream.checkpoint.file import checkpoint_name, number_in_name, pack
+from stream.checkpoint.lock import DirectoryLock
+from stream.errors import CheckpointError, Fenced
+
+__all__ = ["CheckpointStore", "Written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A checkpoint that is durable under its temporary name, and counts for nothing yet."""
+
+    path: Path
+    number: int
+    digest: str
+    size_bytes: int
+
+
+class CheckpointStore:
+    """Checkpoints in one directory, which is made and locked on construction.
+
+    Args:
+        directory: where they lie; one learner's own.
+        keep: how many complete ones stay, at least 1.
+
+    Raises:
+        AlreadyRunning: another process has the directory.
+    """
+
+    def __init__(self, directory: Path, keep: int = 3) -> None:
+        self.directory = directory
+        self._keep = keep
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = DirectoryLock(directory)
+        except OSError as error:
+            raise CheckpointError(f"the checkpoint directory {directory} cannot be used: {error}; see its path and rights") from error
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the complete checkpoints, whole or not, ascending."""
+        names = (number_in_name(path.name) for path in self.directory.iterdir())
+        return sorted(number for number in names if number is not None)
+
+    def path(self, number: int) -> Path:
+        """Return where the complete checkpoint `number` lies or would lie."""
+        return self.directory / checkpoint_name(number)
+
+    def temporaries(self) -> list[Path]:
+        """Return the files that a writer left before it could rename them."""
+        return sorted(self.directory.glob("checkpoint-*.tmp"))
+
+    def write(self, number: int, payload: bytes) -> Written:
+        """Make the checkpoint durable under a temporary name that no other process can have chosen.
+
+        Raises `CheckpointError` where the disk refuses; what was written is removed then.
+        """
+        head, digest = pack(number, payload)
+        path = self.directory / f"checkpoint-{number:012d}.{secrets.token_hex(8)}.tmp"
+        try:
+            with path.open("xb") as file:
+                half = len(payload) // 2
+                file.write(head)
+                file.write(payload[:half])
+                file.flush()
+                crash_point("checkpoint_writing")
+                file.write(payload[half:])
+                file.flush()
+                os.fsync(file.fileno())
+            self.sync()
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise CheckpointError(f"checkpoint {number} cannot be written to {path}: {error}; make room, or give another directory") from error
+        crash_point("checkpoint_written")
+        return Written(path, number, digest, len(head) + len(payload))
+
+    def promote(self, written: Written) -> Path:
+        """Give a committed checkpoint its name, durably; raises `Fenced` where a successor has dealt with the file meanwhile."""
+        crash_point("committed_before_rename")
+        path = self.path(written.number)
+        try:
+            written.path.rename(path)
+        except FileNotFoundError:
+            raise Fenced(f"{written.path} is gone: a newer learner took over this directory; this one leaves") from None
+        self.sync()
+        crash_point("after_rename")
+        return path
+
+    def discard(self, path: Path) -> None:
+        """Remove a temporary file."""
+        path.unlink(missing_ok=True)
+
+    def prune(self) -> None:
+        """Remove all complete checkpoints but the newest K."""
+        for number in self.numbers()[: -self._keep]:
+            self.path(number).unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """Make the directory's names durable."""
+        directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def close(self) -> None:
+        """Give the lock back; a second call does nothing."""
+        self._lock.close()

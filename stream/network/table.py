@@ -1,0 +1,147 @@
+"""A named table of weights with its optimiser state: rows come, go and stand still without disturbing others.
+
+Weights and optimiser state live side by side row by row, so that no moment outlives the parameter that it was
+measured on, and a row that a batch does not touch is not read.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from stream.state import Tree
+
+__all__ = ["Table"]
+
+_BETA_1, _BETA_2 = 0.9, 0.999
+
+
+class Table:
+    """Weights ``(rows, *shape)`` float32, trained by element-wise Adagrad (Duchi 2011) or Adam (Kingma and Ba 2015).
+
+    Adam counts its steps per row: a row that joins late has its own bias correction. ``fresh`` ``(rows,)`` marks the
+    rows that a warm-up trains; it is all False outside one.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        shape: tuple[int, ...],
+        *,
+        method: Literal["adagrad", "adam"],
+        rate: float,
+        accumulator: float = 0.0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.method = method
+        self.rate = rate
+        self.accumulator = accumulator
+        self.device = torch.device(device)
+        self.shape = shape
+        self.weight = torch.zeros(rows, *shape, device=self.device)
+        self.fresh = torch.zeros(rows, dtype=torch.bool, device=self.device)
+        self.moments: dict[str, torch.Tensor] = {}
+        if method == "adagrad":
+            self.moments["squares"] = torch.full((rows, *shape), accumulator, device=self.device)
+        else:
+            self.moments["first"] = torch.zeros(rows, *shape, device=self.device)
+            self.moments["second"] = torch.zeros(rows, *shape, device=self.device)
+            self.moments["steps"] = torch.zeros(rows, device=self.device)
+
+    @property
+    def rows(self) -> int:
+        """Rows, reserved ones included."""
+        return int(self.weight.shape[0])
+
+    @property
+    def row_size(self) -> int:
+        """Weights in one row."""
+        return int(np.prod(self.shape)) if self.shape else 1
+
+    def grow(self, rows: int) -> None:
+        """Reserve rows up to ``rows``; new ones are zero and have no history."""
+        extra = rows - self.rows
+        if extra <= 0:
+            return
+        self.weight = _extended(self.weight, extra, 0.0)
+        self.fresh = torch.cat([self.fresh, torch.zeros(extra, dtype=torch.bool, device=self.device)])
+        for name, moment in self.moments.items():
+            self.moments[name] = _extended(moment, extra, self.accumulator if name == "squares" else 0.0)
+
+    def set(self, rows: torch.Tensor | list[int] | int, values: torch.Tensor | np.ndarray | float) -> None:
+        """Give rows fresh values and fresh optimiser state; 0.0 is how a freed slot is zeroed."""
+        if isinstance(values, np.ndarray):
+            values = torch.from_numpy(values).to(self.device)
+        if isinstance(values, torch.Tensor):
+            values = values.reshape(-1, *self.shape) if not isinstance(rows, int) else values.reshape(self.shape)
+        self.weight[rows] = values
+        for name, moment in self.moments.items():
+            moment[rows] = self.accumulator if name == "squares" else 0.0
+
+    def step(self, gradient: torch.Tensor, rows: torch.Tensor | None = None) -> None:
+        """Descend along ``gradient``: ``(rows, *shape)``, or ``(n, *shape)`` for the ``n`` distinct ``rows``.
+
+        Elements whose gradient is zero do not move under Adagrad; under Adam pass only rows that were active.
+        """
+        if rows is None:
+            self._apply(self.weight, self.moments, gradient)
+            return
+        if rows.numel() == 0:
+            return
+        weight = self.weight[rows]
+        moments = {name: moment[rows] for name, moment in self.moments.items()}
+        self._apply(weight, moments, gradient)
+        self.weight[rows] = weight
+        for name, moment in moments.items():
+            self.moments[name][rows] = moment
+
+    def _apply(self, weight: torch.Tensor, moments: dict[str, torch.Tensor], gradient: torch.Tensor) -> None:
+        if self.method == "adagrad":
+            squares = moments["squares"].addcmul_(gradient, gradient)
+            weight.addcdiv_(gradient, squares.sqrt().add_(1e-10), value=-self.rate)
+            return
+        steps = moments["steps"].add_(1.0).reshape(-1, *([1] * len(self.shape)))
+        first = moments["first"].lerp_(gradient, 1.0 - _BETA_1)
+        second = moments["second"].mul_(_BETA_2).addcmul_(gradient, gradient, value=1.0 - _BETA_2)
+        scale = torch.sqrt(1.0 - _BETA_2**steps) / (1.0 - _BETA_1**steps)
+        weight.sub_(self.rate * scale * first / (second.sqrt() + 1e-8))
+
+    def state(self, rows: int | None = None) -> Tree:
+        """Return weights and optimiser state of the first ``rows`` rows (all by default), slot by slot."""
+        tree: Tree = {"weight": self.weight[:rows].cpu().numpy(), "rows": self.rows}
+        for name, moment in self.moments.items():
+            tree[name] = moment[:rows].cpu().numpy()
+        tree["fresh"] = self.fresh[:rows].cpu().numpy()
+        return tree
+
+    def restore(self, tree: Tree) -> None:
+        """Take back what :meth:`state` returned; the number of reserved rows comes back too."""
+        self.__init__(  # type: ignore[misc]
+            int(tree["rows"]),
+            self.shape,
+            method=self.method,
+            rate=self.rate,
+            accumulator=self.accumulator,
+            device=self.device,
+        )
+        used = tree["weight"].shape[0]
+        self.weight[:used] = torch.from_numpy(tree["weight"].copy()).to(self.device)
+        self.fresh[:used] = torch.from_numpy(tree["fresh"].copy()).to(self.device)
+        for name, moment in self.moments.items():
+            moment[:used] = torch.from_numpy(tree[name].copy()).to(self.device)
+
+    def named_row(self, row: int) -> np.ndarray:
+        """Return one row's weights and optimiser state as a flat float32 array, for the state digest."""
+        parts = [self.weight[row], *self.moments.values()]
+        return np.concatenate([parts[0].reshape(-1).cpu().numpy(), *(m[row].reshape(-1).cpu().numpy() for m in parts[1:])])
+
+    def is_finite(self) -> bool:
+        """Say whether every weight and moment is a number."""
+        return all(bool(torch.isfinite(tensor).all()) for tensor in (self.weight, *self.moments.values()))
+
+
+def _extended(tensor: torch.Tensor, extra: int, value: float) -> torch.Tensor:
+    tail = torch.full((extra, *tensor.shape[1:]), value, dtype=tensor.dtype, device=tensor.device)
+    return torch.cat([tensor, tail])
