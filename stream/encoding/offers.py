@@ -1,0 +1,189 @@
+"""The live offers by slot, the attribute values that they share, and which of them an event could have taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from stream.slots import SlotRegistry
+from stream.state import Tree
+
+__all__ = ["Offers", "value_name"]
+
+Shown = tuple[str, ...] | Mapping[str, tuple[str, ...]] | None
+_CACHED_SELECTORS = 4096
+
+
+def value_name(attribute: str, value: str) -> str:
+    """Return the one name of an (attribute, value) pair."""
+    return json.dumps([attribute, value], ensure_ascii=False)
+
+
+class Offers:
+    """Slots of offers and of attribute values; ``columns`` ``(offer slots, attributes)`` holds -1 where one is lacking.
+
+    An attribute value outlives its offers (what it taught is not lost), up to ``departed_capacity`` of them, the
+    longest departed leaving first. Only the first ``attributes`` attribute names share weights; selectors see all.
+    """
+
+    def __init__(self, *, attributes: int, departed_capacity: int) -> None:
+        self.offers = SlotRegistry(32)
+        self.values = SlotRegistry(32)
+        self.attribute_limit = attributes
+        self.attributes = SlotRegistry(max(1, attributes))
+        self.departed_capacity = departed_capacity
+        self.of_offer: dict[str, dict[str, str]] = {}
+        self.columns = np.full((self.offers.capacity, attributes), -1, dtype=np.int64)
+        self.value_of: dict[str, tuple[str, str]] = {}
+        self.columns_of_string: dict[str, list[tuple[int, int]]] = {}
+        """(attribute slot, value slot) by value string: where an input's value is also an offer's attribute value."""
+        self._users: dict[str, int] = {}
+        self._departed: dict[str, None] = {}
+        self._cache: dict[object, tuple[np.ndarray, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.offers)
+
+    # -- changes; each returns what the tables have to make room for or zero --------------------------------
+
+    def add(self, name: str, attributes: Mapping[str, str]) -> tuple[int, list[int], list[int]]:
+        """Give an offer a slot; return it, the value slots that are new, and those given up for a bound."""
+        slot = self.offers.add(name)
+        if slot >= len(self.columns):
+            extra = np.full((self.offers.capacity - len(self.columns), self.columns.shape[1]), -1, dtype=np.int64)
+            self.columns = np.concatenate([self.columns, extra])
+        added, evicted = self._attach(name, slot, attributes)
+        return slot, added, evicted
+
+    def remove(self, name: str) -> tuple[int, list[int]]:
+        """Free an offer's slot; return it and the value slots given up because too many have departed."""
+        self._detach(name)
+        slot = self.offers.remove(name)
+        self.columns[slot] = -1
+        return slot, self._expire()
+
+    def rename(self, name: str, to: str) -> int:
+        """Move an offer to another name, slot and attributes unchanged."""
+        slot = self.offers.rename(name, to)
+        self.of_offer[to] = self.of_offer.pop(name)
+        self._cache.clear()
+        return slot
+
+    def update(self, name: str, attributes: Mapping[str, str]) -> tuple[int, list[int], list[int]]:
+        """Replace an offer's attributes; returns as :meth:`add` does."""
+        slot = self.offers.slot(name)
+        self._detach(name)
+        self.columns[slot] = -1
+        added, evicted = self._attach(name, slot, attributes)
+        return slot, added, evicted
+
+    def _attach(self, name: str, slot: int, attributes: Mapping[str, str]) -> tuple[list[int], list[int]]:
+        self.of_offer[name] = dict(attributes)
+        self._cache.clear()
+        added: list[int] = []
+        for attribute, value in sorted(attributes.items()):
+            if attribute not in self.attributes:
+                if len(self.attributes) >= self.attribute_limit:
+                    continue
+                self.attributes.add(attribute)
+            index = self.attributes.slot(attribute)
+            key = value_name(attribute, value)
+            if key not in self.values:
+                added.append(self.values.add(key))
+                self.value_of[key] = (attribute, value)
+                self.columns_of_string.setdefault(value, []).append((index, self.values.slot(key)))
+            self._departed.pop(key, None)
+            self._users[key] = self._users.get(key, 0) + 1
+            self.columns[slot, index] = self.values.slot(key)
+        return added, self._expire()
+
+    def _detach(self, name: str) -> None:
+        self._cache.clear()
+        for attribute, value in sorted(self.of_offer.pop(name).items()):
+            key = value_name(attribute, value)
+            if key not in self._users:
+                continue
+            self._users[key] -= 1
+            if self._users[key] == 0:
+                del self._users[key]
+                self._departed[key] = None
+
+    def _expire(self) -> list[int]:
+        evicted: list[int] = []
+        while len(self._departed) > self.departed_capacity:
+            key = next(iter(self._departed))
+            del self._departed[key]
+            attribute, value = self.value_of.pop(key)
+            slot = self.values.remove(key)
+            entries = self.columns_of_string[value]
+            entries.remove((self.attributes.slot(attribute), slot))
+            if not entries:
+                del self.columns_of_string[value]
+            evicted.append(slot)
+        return evicted
+
+    # -- questions --------------------------------------------------------------------------------------------
+
+    def possible(self, shown: Shown) -> tuple[np.ndarray, int]:
+        """Return the slots of the live offers that ``shown`` admits, ascending, and how many of its names are unknown."""
+        key: object = shown
+        if isinstance(shown, Mapping):
+            key = ("selector", *((attribute, values) for attribute, values in sorted(shown.items())))
+        found = self._cache.get(key)
+        if found is None:
+            if len(self._cache) >= _CACHED_SELECTORS:
+                self._cache.clear()
+            found = self._cache[key] = self._resolve(shown)
+        return found
+
+    def _resolve(self, shown: Shown) -> tuple[np.ndarray, int]:
+        if shown is None:
+            slots = self.offers.slots()
+            unknown = 0
+        elif isinstance(shown, Mapping):
+            admitted = {attribute: set(values) for attribute, values in shown.items()}
+            slots = [
+                slot
+                for name, slot in self.offers.items()
+                if all(self.of_offer[name].get(attribute) in values for attribute, values in admitted.items())
+            ]
+            unknown = 0
+        else:
+            known = [self.offers.slot(name) for name in shown if name in self.offers]
+            slots, unknown = sorted(known), len(shown) - len(known)
+        return np.array(slots, dtype=np.int64), unknown
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def state(self) -> Tree:
+        """Return everything as a state tree, slots unchanged."""
+        return {
+            "offers": self.offers.state(),
+            "values": self.values.state(),
+            "attributes": self.attributes.state(),
+            "of_offer": [[name, attributes] for name, attributes in self.of_offer.items()],
+            "value_of": [[key, *pair] for key, pair in self.value_of.items()],
+            "departed": list(self._departed),
+        }
+
+    def restore(self, tree: Tree) -> None:
+        """Take back what :meth:`state` returned."""
+        self.offers = SlotRegistry.from_state(tree["offers"])
+        self.values = SlotRegistry.from_state(tree["values"])
+        self.attributes = SlotRegistry.from_state(tree["attributes"])
+        self.of_offer = {name: dict(attributes) for name, attributes in tree["of_offer"]}
+        self.value_of = {key: (attribute, value) for key, attribute, value in tree["value_of"]}
+        self._departed = dict.fromkeys(tree["departed"])
+        self._users, self.columns_of_string, self._cache = {}, {}, {}
+        self.columns = np.full((self.offers.capacity, self.attribute_limit), -1, dtype=np.int64)
+        for key, (attribute, value) in self.value_of.items():
+            place = (self.attributes.slot(attribute), self.values.slot(key))
+            self.columns_of_string.setdefault(value, []).append(place)
+        for name, slot in self.offers.items():
+            for attribute, value in self.of_offer[name].items():
+                key = value_name(attribute, value)
+                if key in self.values:
+                    self._users[key] = self._users.get(key, 0) + 1
+                    self.columns[slot, self.attributes.slot(attribute)] = self.values.slot(key)
