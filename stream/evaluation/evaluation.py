@@ -1,0 +1,239 @@
+"""All measures of a stream, event by event: what each event's predictions were worth before the event was learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.evaluation import calibration
+from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
+from stream.evaluation.offers import OfferTable
+from stream.evaluation.popularity import Popularity
+from stream.evaluation.prequential import PrequentialSums
+from stream.evaluation.ranking import quality, top
+from stream.evaluation.scored import EventScore, ScoredEvents, WindowedMeasures
+from stream.evaluation.settings import EvaluationSettings
+from stream.evaluation.windows import RANKINGS, Lifetime, Window
+
+__all__ = ["Evaluation"]
+
+
+class Evaluation:
+    """Measure the model beside two baselines that only count, in the order of training (contract, part 6).
+
+    The learner tells it of every change of the offers, by slot, and then of every batch's logits from before its
+    training. The baselines are asked for an event's ranking before they learn that event, inside a batch too.
+    """
+
+    def __init__(self, settings: EvaluationSettings) -> None:
+        self._settings = settings
+        self._offers = OfferTable()
+        self._popularity = Popularity(settings.popularity_half_life_days)
+        self._counts = EntityAttributeCounts(settings.attribute, settings.max_key_values)
+        self._window = Window(settings.window_events)
+        self._lifetime = Lifetime()
+        self._finite = PrequentialSums() if settings.finite else None
+
+    @property
+    def evictions(self) -> int:
+        """(key, attribute value) counts given up so far because ``max_key_values`` was met."""
+        return self._counts.evictions
+
+    def add_label(self, slot: int, name: str, attributes: Mapping[str, str]) -> None:
+        """Start an offer in a free slot; all its counts start anew. Raises ValueError where slot or name is taken."""
+        self._offers.add(slot, name)
+        self._popularity.add(slot, self._offers.capacity)
+        self._counts.add(slot, attributes, self._offers.capacity)
+
+    def remove_label(self, slot: int) -> None:
+        """End the offer in a slot. Counts under its attribute's value stay, its own go."""
+        self._offers.remove(slot)
+        self._counts.remove(slot)
+
+    def rename_label(self, slot: int, to: str) -> None:
+        """Give the offer in a slot another name; everything counted for it moves along."""
+        self._offers.rename(slot, to)
+
+    def update_label(self, slot: int, attributes: Mapping[str, str]) -> None:
+        """Replace the attributes of the offer in a slot; past counts stay under the old value."""
+        self._offers.name(slot)
+        self._counts.update(slot, attributes)
+
+    def update(self, events: ScoredEvents) -> list[EventScore]:
+        """Score a batch event by event, then let baselines and sums learn each; return the scores in the same order.
+
+        Raises ValueError, before anything is counted, where a logit is not finite or the arrays do not fit together.
+        """
+        logit = events.logit.astype(np.float64)
+        _check(events, logit)
+        # max(x, 0) - x * y + log(1 + exp(-|x|)): exact where a sigmoid would round to 0 or 1.
+        terms = np.maximum(logit, 0.0) - logit * events.taken + np.log1p(np.exp(-np.abs(logit)))
+        scores, rankings = self._score_events(events, logit, terms.tolist())
+
+        losses = np.array([(score.bce_sum, score.bce_pairs) for score in scores], dtype=np.float64).reshape(-1, 2)
+        rows = np.array(rankings, dtype=np.float64).reshape(-1, RANKINGS)
+        pair_codes = calibration.codes(logit, events.taken)
+        self._window.extend(rows, losses, pair_codes, events.offsets)
+        self._lifetime.extend(rows, losses, pair_codes)
+        return scores
+
+    def _score_events(
+        self, events: ScoredEvents, logit: NDArray[np.float64], terms: list[float]
+    ) -> tuple[list[EventScore], list[tuple[float, ...]]]:
+        """Return the scores, and of the labelled events the rows of rankings."""
+        rank = self._offers.rank
+        name_rank = rank.__getitem__
+        possible = np.flatnonzero(events.possible)
+        possible_slots, possible_logit = events.slot[possible], logit[possible]
+        possible_rank = rank[possible_slots]
+        taken = np.flatnonzero(events.taken)
+        taken_slots: list[int] = events.slot[taken].tolist()
+        bounds: list[int] = events.offsets.tolist()
+        possible_bounds: list[int] = np.searchsorted(possible, events.offsets).tolist()
+        taken_bounds: list[int] = np.searchsorted(taken, events.offsets).tolist()
+        times: list[int] = events.ts.tolist()
+
+        scores: list[EventScore] = []
+        rankings: list[tuple[float, ...]] = []
+        for b, (key, ts) in enumerate(zip(events.keys, times, strict=True)):
+            r = slice(possible_bounds[b], possible_bounds[b + 1])
+            slots, slots_rank = possible_slots[r], possible_rank[r]
+            t = taken_slots[taken_bounds[b] : taken_bounds[b + 1]]
+            t.sort(key=name_rank)  # learned in the order of names, so that slots cannot show in the state
+
+            best = top(possible_logit[r], slots_rank)
+            ranked: list[int] = slots[best].tolist()
+            by_popularity: list[int] = slots[top(self._popularity.scores(slots, ts), slots_rank)].tolist()
+            by_counts: list[int] = slots[top(self._counts.scores(key, slots), slots_rank)].tolist()
+            self._popularity.learn(t, ts)
+            self._counts.learn(key, slots, t)
+
+            score = EventScore(
+                id=events.ids[b],
+                schema_version=events.schema_version,
+                top=[
+                    (self._offers.name(slot), value)
+                    for slot, value in zip(ranked, possible_logit[r][best].tolist(), strict=True)
+                ],
+                popularity=[self._offers.name(slot) for slot in by_popularity],
+                entity_attribute_counts=[self._offers.name(slot) for slot in by_counts],
+                possible=len(slots),
+                labels=[self._offers.name(slot) for slot in t],
+                # The exactly rounded sum is the same in whatever order slots put the pairs.
+                bce_sum=math.fsum(terms[bounds[b] : bounds[b + 1]]),
+                bce_pairs=bounds[b + 1] - bounds[b],
+            )
+            qualities = None
+            if t:
+                qualities = quality(ranked, t), quality(by_popularity, t), quality(by_counts, t)
+                score.quality, score.popularity_quality, score.entity_attribute_counts_quality = qualities
+                rankings.append(qualities[0] + qualities[1] + qualities[2])
+            if self._finite is not None:
+                self._finite.add(score.bce_sum, score.bce_pairs, qualities)
+            scores.append(score)
+        return scores, rankings
+
+    def summary(self) -> dict[str, Any]:
+        """Return ``{"model": ..., "baselines": {name: ...}}``, each with ``recall_at_5``, ``ndcg_at_5`` and ``bce``.
+
+        A finite pass leaves out the first fifth of the labelled events, as the contract has it; a service, which cannot
+        know where that ends, gives its lifetime. None stands where no event had labels; the baselines' bce is always
+        None.
+        """
+        if self._finite is not None:
+            return self._finite.summary()
+        life = self._lifetime.measures()
+        return {
+            "model": {
+                "recall_at_5": life.recall_at_5,
+                "ndcg_at_5": life.ndcg_at_5,
+                "bce": life.bce if life.events_with_labels else None,
+            },
+            "baselines": {
+                name: {
+                    "recall_at_5": measures.recall_at_5 if measures else None,
+                    "ndcg_at_5": measures.ndcg_at_5 if measures else None,
+                    "bce": None,
+                }
+                for name, measures in life.baselines.items()
+            },
+        }
+
+    def window(self) -> WindowedMeasures:
+        """Return the measures over the last ``window_events`` events."""
+        return self._window.measures()
+
+    def lifetime(self) -> WindowedMeasures:
+        """Return the same measures over all events."""
+        return self._lifetime.measures()
+
+    def reliability(self) -> list[tuple[float, float, int]]:
+        """Return (mean predicted probability, observed rate, pairs) by group of like predictions, over the whole life."""
+        return calibration.reliability(self._lifetime.histogram())
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as a tree of JSON values and arrays; :meth:`restore` continues from it bit for bit."""
+        return {
+            "names": list(self._offers.names),
+            "popularity": self._popularity.state(),
+            "entity_attribute_counts": self._counts.state(),
+            "window": self._window.state(),
+            "lifetime": self._lifetime.state(),
+            "finite": None if self._finite is None else self._finite.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` returned, in place of all that was measured here.
+
+        A finite pass can only be continued as one: where the settings want sums per labelled event and the state has
+        none, the summary stays the lifetime's; where it has some and the settings want none, they are dropped. Raises
+        ConfigurationError where the baseline counted by another attribute.
+        """
+        self._counts.restore(state["entity_attribute_counts"])
+        self._offers = OfferTable()
+        for slot, name in enumerate(state["names"]):
+            if name is not None:
+                self._offers.add(slot, name)
+        self._popularity.restore(state["popularity"])
+        self._window = Window(self._settings.window_events)
+        self._window.restore(state["window"])
+        self._lifetime.restore(state["lifetime"])
+        self._finite = None
+        if self._settings.finite and state["finite"] is not None:
+            self._finite = PrequentialSums()
+            self._finite.restore(state["finite"])
+
+    def named_state(self) -> Iterator[tuple[str, object]]:
+        """Yield the entries of the state digest: by name, whatever slots the offers sit in."""
+        name_of_slot = {slot: name for name, slot in self._offers.live()}
+        for slot, name in name_of_slot.items():
+            possible, taken, value = self._counts.offer(slot)
+            yield f"evaluation/offer/{name}", np.array([*self._popularity.offer(slot), possible, taken])
+            yield f"evaluation/offer_value/{name}", value
+        yield "evaluation/evictions", self.evictions
+        for entry, content in self._counts.named_counts(name_of_slot):
+            yield f"evaluation/{entry}", content
+        for part, state in (
+            ("window", self._window.state()),
+            ("lifetime", self._lifetime.state()),
+            ("finite", {} if self._finite is None else self._finite.state()),
+        ):
+            for entry, content in state.items():
+                yield f"evaluation/{part}/{entry}", content
+
+
+def _check(events: ScoredEvents, logit: NDArray[np.float64]) -> None:
+    size = len(events.ids)
+    if not size == len(events.keys) == len(events.ts) == len(events.offsets) - 1:
+        raise ValueError(
+            f"{size} ids do not fit {len(events.keys)} keys, {len(events.ts)} times, {len(events.offsets)} offsets"
+        )
+    pairs = int(events.offsets[-1])
+    if not pairs == len(events.slot) == len(events.possible) == len(events.taken) == len(logit):
+        raise ValueError(f"the last offset is {pairs}, but there are {len(events.slot)} slots and {len(logit)} logits")
+    if not np.isfinite(logit).all():
+        raise ValueError("a logit is NaN or infinite; the learner must stop before it is measured")

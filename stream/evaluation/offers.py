@@ -1,0 +1,71 @@
+"""The live offers as the measures see them: a name and a rank among names for each slot."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["OfferTable"]
+
+
+class OfferTable:
+    """Names by slot, and each live name's place in the ascending order of names, which breaks ties.
+
+    Capacity doubles, so that a table beside this one may grow along with :attr:`capacity`.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str | None] = []
+        self.capacity = 16
+        self._live: set[str] = set()
+        self._rank: NDArray[np.int64] | None = None
+
+    @property
+    def rank(self) -> NDArray[np.int64]:
+        """(capacity,) rank of each live slot's name, ascending by UTF-8 bytes; 0 where a slot is free."""
+        if self._rank is None:
+            # Strings compare by code point, which is the order of their UTF-8 bytes.
+            order = sorted((name, slot) for slot, name in enumerate(self.names) if name is not None)
+            self._rank = np.zeros(self.capacity, dtype=np.int64)
+            self._rank[[slot for _, slot in order]] = np.arange(len(order))
+        return self._rank
+
+    def live(self) -> list[tuple[str, int]]:
+        """Return (name, slot) of the live offers in the order of their slots."""
+        return [(name, slot) for slot, name in enumerate(self.names) if name is not None]
+
+    def add(self, slot: int, name: str) -> None:
+        """Give a free slot a name that is not live; raises ValueError where either is taken."""
+        if slot < len(self.names) and self.names[slot] is not None:
+            raise ValueError(f"slot {slot} holds offer {self.names[slot]!r}; remove it before adding {name!r}")
+        if name in self._live:
+            raise ValueError(f"offer {name!r} is live; remove it before adding it again")
+        self.names.extend([None] * (slot + 1 - len(self.names)))
+        self.names[slot] = name
+        self._live.add(name)
+        while self.capacity <= slot:
+            self.capacity *= 2
+        self._rank = None
+
+    def remove(self, slot: int) -> None:
+        """Free a slot; raises ValueError where it is free."""
+        self._live.discard(self.name(slot))
+        self.names[slot] = None
+        self._rank = None
+
+    def rename(self, slot: int, to: str) -> None:
+        """Give a live slot another name, which must not be live."""
+        name = self.name(slot)
+        if to in self._live:
+            raise ValueError(f"cannot rename offer {name!r} to {to!r}: that name is live")
+        self._live.discard(name)
+        self._live.add(to)
+        self.names[slot] = to
+        self._rank = None
+
+    def name(self, slot: int) -> str:
+        """Return the name that a slot holds; raises ValueError where it is free."""
+        name = self.names[slot] if 0 <= slot < len(self.names) else None
+        if name is None:
+            raise ValueError(f"slot {slot} holds no offer")
+        return name

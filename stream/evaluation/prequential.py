@@ -1,0 +1,87 @@
+"""The measures of a pass that ends: means over all but the first fifth of the labelled events (contract, part 6)."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import Any
+
+import numpy as np
+
+from stream.evaluation.scored import RankingQuality
+
+__all__ = ["PrequentialSums"]
+
+_RANKINGS = ("model", "popularity", "entity_attribute_counts")
+_FLOATS = (*(f"{ranking}_{measure}" for ranking in _RANKINGS for measure in ("recall", "ndcg")), "bce_before")
+
+
+class PrequentialSums:
+    """One row of 64 bytes per labelled event, so that the cut can be made when their number is known; unbounded."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, array[float]] = {name: array("d") for name in _FLOATS}
+        self._pairs_before = array("q")
+        self._bce_sum = 0.0
+        self._bce_pairs = 0
+
+    @property
+    def events_with_labels(self) -> int:
+        """n: events with T non-empty."""
+        return len(self._pairs_before)
+
+    def add(
+        self,
+        bce_sum: float,
+        bce_pairs: int,
+        qualities: tuple[RankingQuality, RankingQuality, RankingQuality] | None,
+    ) -> None:
+        """Take in an event: its cross-entropy, and where T is not empty the quality of model and baselines."""
+        if qualities is not None:
+            for ranking, quality in zip(_RANKINGS, qualities, strict=True):
+                self._rows[f"{ranking}_recall"].append(quality.recall_at_5)
+                self._rows[f"{ranking}_ndcg"].append(quality.ndcg_at_5)
+            self._rows["bce_before"].append(self._bce_sum)
+            self._pairs_before.append(self._bce_pairs)
+        self._bce_sum += bce_sum
+        self._bce_pairs += bce_pairs
+
+    def summary(self) -> dict[str, Any]:
+        """Return recall_at_5, ndcg_at_5 and bce of model and baselines over all but the first floor(n/5) labelled events.
+
+        Each is None where no event has labels; the baselines' bce always is.
+        """
+        n = self.events_with_labels
+        cut = n // 5
+
+        def mean(row: str) -> float | None:
+            return math.fsum(self._rows[row][cut:]) / (n - cut) if n else None
+
+        bce = None
+        if n:
+            bce = (self._bce_sum - self._rows["bce_before"][cut]) / (self._bce_pairs - self._pairs_before[cut])
+        measures = {
+            ranking: {
+                "recall_at_5": mean(f"{ranking}_recall"),
+                "ndcg_at_5": mean(f"{ranking}_ndcg"),
+                "bce": bce if ranking == "model" else None,
+            }
+            for ranking in _RANKINGS
+        }
+        return {"model": measures.pop("model"), "baselines": measures}
+
+    def state(self) -> dict[str, Any]:
+        """Return the rows as arrays and the running sums."""
+        rows: dict[str, Any] = {name: np.array(row, dtype=np.float64) for name, row in self._rows.items()}
+        return rows | {
+            "pairs_before": np.array(self._pairs_before, dtype=np.int64),
+            "bce_sum": self._bce_sum,
+            "bce_pairs": self._bce_pairs,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` returned."""
+        self._rows = {name: array("d", np.asarray(state[name], dtype=np.float64).tobytes()) for name in _FLOATS}
+        self._pairs_before = array("q", np.asarray(state["pairs_before"], dtype=np.int64).tobytes())
+        self._bce_sum = float(state["bce_sum"])
+        self._bce_pairs = int(state["bce_pairs"])
