@@ -1,0 +1,53 @@
+"""What a one-node broker on loopback is configured with, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stream.broker.jars import KAFKA_VERSION
+
+__all__ = ["RACK", "broker_properties"]
+
+RACK = f"apache-kafka-{KAFKA_VERSION}"
+"""The node's rack. Kafka's protocol tells a client no release number, but it does tell the rack, which a single node has
+no other use for: so the summary of a learner that reads from here can name the release (`stream.log.connection`)."""
+
+_FIXED = {
+    # One node is broker and controller, and every internal topic has its one replica here.
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "broker.rack": RACK,
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # Start fast, answer fast, stay small.
+    "group.initial.rebalance.delay.ms": "0",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "2",
+    "log.cleaner.dedupe.buffer.size": "8388608",
+    "controlled.shutdown.enable": "false",
+    # A misspelt topic is an error, not a new topic.
+    "auto.create.topics.enable": "false",
+    # A learner that rests for longer than the default week must find its commit again.
+    "offsets.retention.minutes": "525600",
+    "transactional.id.expiration.ms": "2147483647",
+}
+
+
+def broker_properties(port: int, controller_port: int, data_directory: Path) -> str:
+    """Return the text of `server.properties` for a node that listens on these two ports of 127.0.0.1."""
+    own = {
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
+        "log.dirs": str(data_directory).replace("\\", "\\\\"),
+    }
+    return "".join(f"{key}={value}\n" for key, value in {**_FIXED, **own}.items())
