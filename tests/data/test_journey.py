@@ -17,6 +17,7 @@ from stream.data import journey
 from stream.data.journey import Journey, JourneyFiles
 from stream.data.journey.tables import DAY_MS, Tables
 from stream.errors import ConfigurationError
+from stream.interaction import decode_interaction
 from stream.schema import Kind, Schema, parse_version
 
 APRIL_MS = 1_491_004_800_000
@@ -39,6 +40,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+def _is_flag(feature: str) -> bool:
+    return feature.startswith("in_")
+
+
 def _fits(kind: Kind, value: Any) -> bool:
     match kind:
         case Kind.NUMERIC:
@@ -55,24 +60,29 @@ def test_every_version_applies_and_every_event_fits_the_schema_in_force(journey_
     versions = [parse_version(line) for line in journey_files.schema.read_bytes().splitlines()]
     schema = Schema.empty()
     previous, ever_featured = 0, set[str]()
-    for event in _lines(journey_files.interactions):
-        while versions and versions[0].ts <= event["ts"]:
-            schema = schema.apply(versions.pop(0))
-            ever_featured.update(schema.features)
-        assert previous <= event["ts"]
-        previous = event["ts"]
-        assert all(_fits(schema.features[name], value) for name, value in event["features"].items())
-        assert all(schema.labels[name]["campaign"] in event["shown"]["campaign"] for name in event["labels"])
-        running = {attributes["campaign"] for attributes in schema.labels.values()}
-        assert {name for name, value in event["features"].items() if value is True} == {
-            f"in_{campaign}" for campaign in event["shown"]["campaign"]
-        }
-        assert {f"in_{campaign}" for campaign in running} == {name for name in schema.features if name[:3] == "in_"}
+    with journey_files.interactions.open("rb") as lines:
+        for line in lines:
+            event = decode_interaction(line)
+            while versions and versions[0].ts <= event.ts:
+                schema = schema.apply(versions.pop(0))
+                ever_featured.update(schema.features)
+                running = {attributes["campaign"] for attributes in schema.labels.values()}
+                assert {f"in_{campaign}" for campaign in running} == {
+                    name for name in schema.features if _is_flag(name)
+                }
+            assert previous <= event.ts
+            previous = event.ts
+            assert all(_fits(schema.features[name], value) for name, value in event.features.items())
+            assert isinstance(event.shown, dict)
+            reached = event.shown["campaign"]
+            assert all(schema.labels[name]["campaign"] in reached for name in event.labels)
+            assert event.features["campaigns"] == list(reached)
+            flags = {name for name, value in event.features.items() if value is True}
+            assert flags == {f"in_{campaign}" for campaign in reached}
     assert versions == []
-    assert len({name for name in ever_featured if name[:3] == "in_"}) == 27
-    assert {"spend_last", "last_departments"} == {
-        name for name in ever_featured - schema.features.keys() if name[:3] != "in_"
-    }
+    assert sum(map(_is_flag, ever_featured)) == 27
+    gone = {name for name in ever_featured - schema.features.keys() if not _is_flag(name)}
+    assert gone == {"spend_last", "last_departments"}
 
 
 def test_the_profile_is_known_for_some_households_only(journey_files: JourneyFiles) -> None:
