@@ -3,11 +3,13 @@
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stream.data.journey import JourneyFiles
+from stream.evaluation import Evaluation, EvaluationSettings, ScoredEvents
 
 
 @dataclass
@@ -100,3 +102,60 @@ def test_the_stream_has_the_published_counts(figures: Figures, journey_files: Jo
 def test_the_baselines_have_the_published_recall(figures: Figures) -> None:
     assert round(figures.after_first_fifth(figures.popularity), 4) == 0.3276
     assert round(figures.after_first_fifth(figures.entity_attribute_counts), 4) == 0.4015
+
+
+def test_the_package_measures_the_same(figures: Figures, journey_files: JourneyFiles) -> None:
+    """`stream.evaluation`, fed with the files, agrees with the oracle to the last digits."""
+    evaluation = Evaluation(EvaluationSettings(attribute="category", finite=True))
+    versions = [json.loads(line) for line in journey_files.schema.read_bytes().splitlines()]
+    slots: dict[str, int] = {}
+    live: defaultdict[str, list[int]] = defaultdict(list)
+    batch: list[tuple[dict[str, Any], list[int]]] = []
+
+    def score() -> None:
+        if batch:
+            evaluation.update(_scored(batch, slots))
+            batch.clear()
+
+    with journey_files.interactions.open("rb") as lines:
+        for line in lines:
+            event = json.loads(line)
+            while versions and versions[0]["ts"] <= event["ts"]:
+                score()
+                for change in versions.pop(0)["changes"]:
+                    if change["op"] == "add_label":
+                        slot = slots.setdefault(change["name"], len(slots))
+                        live[change["attributes"]["campaign"]].append(slot)
+                        evaluation.add_label(slot, change["name"], change["attributes"])
+                    elif change["op"] == "remove_label":
+                        slot = slots[change["name"]]
+                        next(offers for offers in live.values() if slot in offers).remove(slot)
+                        evaluation.remove_label(slot)
+            batch.append((event, [slot for campaign in event["shown"]["campaign"] for slot in live[campaign]]))
+            if len(batch) == 64:
+                score()
+    score()
+    measured = evaluation.summary()["baselines"]
+    for name, recalls in (
+        ("popularity", figures.popularity),
+        ("entity_attribute_counts", figures.entity_attribute_counts),
+    ):
+        assert measured[name]["recall_at_5"] == pytest.approx(figures.after_first_fifth(recalls), abs=1e-12)
+
+
+def _scored(batch: list[tuple[dict[str, Any], list[int]]], slots: dict[str, int]) -> ScoredEvents:
+    slot = np.array([slot for _, possible in batch for slot in possible], dtype=np.int32)
+    taken = np.concatenate(
+        [np.isin(possible, [slots[label] for label in event["labels"]]) for event, possible in batch]
+    )
+    return ScoredEvents(
+        ids=[event["id"] for event, _ in batch],
+        keys=[event["key"] for event, _ in batch],
+        ts=np.array([event["ts"] for event, _ in batch], dtype=np.int64),
+        schema_version=1,
+        offsets=np.cumsum([0, *(len(possible) for _, possible in batch)], dtype=np.int64),
+        slot=slot,
+        possible=np.ones(len(slot), dtype=bool),
+        taken=taken,
+        logit=np.zeros(len(slot), dtype=np.float32),
+    )
