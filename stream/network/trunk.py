@@ -1,0 +1,52 @@
+"""The hidden trunk between the replaceable layers: it alone never changes its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from stream.network.initial import uniform
+from stream.network.settings import NetworkSettings, OptimiserSettings
+from stream.network.table import Table
+
+__all__ = ["Trunk"]
+
+
+class Trunk:
+    """``h_l = relu(h_{l-1} W_l + b_l)``, with ``h_0 = relu(z)``; trained by Adam."""
+
+    def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
+        self.layers: list[tuple[Table, Table]] = []
+        for index, (before, after) in enumerate(zip(network.hidden, network.hidden[1:], strict=False)):
+            weight = Table(1, (before, after), method="adam", rate=optimiser.trunk_rate, device=device)
+            bias = Table(1, (after,), method="adam", rate=optimiser.trunk_rate, device=device)
+            bound = (6.0 / before) ** 0.5
+            weight.set(0, uniform(seed, "trunk", [str(index)], before * after, bound)[0])
+            self.layers.append((weight, bias))
+
+    def tables(self) -> Iterator[tuple[str, Table]]:
+        """Yield each table with its name."""
+        for index, (weight, bias) in enumerate(self.layers):
+            yield f"{index}/weight", weight
+            yield f"{index}/bias", bias
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the last hidden activations ``(B, hidden[-1])`` for the input layer's ``z`` ``(B, hidden[0])``."""
+        self._activations = [torch.relu(z)]
+        for weight, bias in self.layers:
+            self._activations.append(torch.relu(torch.addmm(bias.weight[0], self._activations[-1], weight.weight[0])))
+        return self._activations[-1]
+
+    def backward(self, gradient: torch.Tensor, *, train: bool) -> torch.Tensor:
+        """Return the gradient by ``z``; ``train`` also steps the weights (frozen, none of theirs is computed)."""
+        for (weight, bias), before, after in zip(
+            reversed(self.layers), self._activations[-2::-1], self._activations[:0:-1], strict=True
+        ):
+            gradient = gradient * (after > 0)
+            passed = gradient @ weight.weight[0].T
+            if train:
+                weight.step((before.T @ gradient)[None])
+                bias.step(gradient.sum(0)[None])
+            gradient = passed
+        return gradient * (self._activations[0] > 0)
