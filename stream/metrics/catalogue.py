@@ -1,11 +1,12 @@
-"""The metrics by name: what each means, its labels and buckets. The names are part of the contract with whoever watches the process.
+"""The metrics by name: what each means, its labels and buckets.
 
-One table, three readers: :class:`Instruments` builds the metrics from it, the observer fills them, and the README's table is
-printed from it (``python -m stream.metrics.catalogue``). Units are base units (seconds, bytes) and stand in the name, as
-https://prometheus.io/docs/practices/naming/ asks; the name of a counter ends in ``_total``.
+The names are part of the contract with whoever watches the process. One table, three readers: `Instruments` builds the
+metrics from it, the observer fills them, and the README's table is printed from it (``python -m stream.metrics``).
+Units are base units (seconds, bytes) and stand in the name, and the name of a counter ends in ``_total``, as
+https://prometheus.io/docs/practices/naming/ asks.
 
-Labels are bounded: partitions are those of one topic, everything else is a set written down here. No feature, offer, key or value
-ever becomes a label (client_python#568: that is how a registry outgrows the model it describes).
+Labels are bounded: partitions are those of one topic, everything else is a set written down here. No feature, offer,
+key or value ever becomes a label (client_python#568: so a registry outgrows the model that it describes).
 """
 
 from __future__ import annotations
@@ -14,13 +15,43 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["CATALOGUE", "MODELS", "PHASES", "SPANS", "Definition", "MetricType", "markdown_table"]
+__all__ = [
+    "BORROWED",
+    "CATALOGUE",
+    "DEAD_LETTER_REASONS",
+    "MEASURES",
+    "MODELS",
+    "OTHER",
+    "PHASES",
+    "REJECTION_REASONS",
+    "VOCABULARIES",
+    "WARMUP_ENDS",
+    "Definition",
+    "MetricType",
+    "markdown_table",
+]
 
 MODELS = ("network", "popularity", "entity_attribute_counts")
-SPANS = ("window", "lifetime")
+MEASURES = ("recall_at_5", "ndcg_at_5", "precision_at_5")
 PHASES = ("warm_up", "train", "idle")
+WARMUP_ENDS = ("flattened", "bound", "budget")
+VOCABULARIES = ("values", "entities", "attribute_values", "candidates")
+OTHER = "other"
 
-# A poll or a step takes 0.1 ms to some seconds; a slow disk or a broker that is away may hold a checkpoint for a minute.
+_UNREADABLE = ("no_value", "not_utf8", "not_json", "not_object", "not_finite", "too_deep", "duplicate_key")
+DEAD_LETTER_REASONS = (
+    *_UNREADABLE,
+    *("missing_id", "missing_key", "missing_ts", "missing_features", "missing_labels"),
+    *("invalid_id", "invalid_key", "invalid_ts", "invalid_features", "invalid_labels", "invalid_shown"),
+    *("invalid_schema_version", "invalid_weight", "ts_ahead", "version_missing", "version_rejected"),
+)
+REJECTION_REASONS = (
+    *_UNREADABLE,
+    *("invalid_version", "invalid_ts", "invalid_changes", "invalid_change", "unknown_op", "unknown_kind"),
+    *("version_gap", "version_conflict", "feature_absent", "feature_live", "label_absent", "label_live"),
+)
+
+# A poll or a step takes 0.1 ms to some seconds; a slow disk or an absent broker may hold a checkpoint for a minute.
 _STEP_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _COMMIT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 # Event time may be hours or, on a first start from the earliest offset, months old: milliseconds up to thirty days.
@@ -66,7 +97,7 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...]) -> Definitio
 
 
 # Counters count since this process started (a restart is a counter reset, which `rate` and `increase` understand).
-# Gauges named `stream_model_…` are totals of the model that survives restarts: after a crash they fall back to its last checkpoint.
+# Gauges named `stream_model_…` are totals of the model that survives restarts; a crash takes them to its checkpoint.
 CATALOGUE: tuple[Definition, ...] = (
     _gauge(
         "stream_run_info",
@@ -74,54 +105,106 @@ CATALOGUE: tuple[Definition, ...] = (
         "Always 1; the labels say which build runs, how, and from which log.",
         *("version", "source", "strategy", "name", "seed", "batch_size", "device"),
     ),
-    _gauge("stream_restored_checkpoint_number", "number", "Checkpoint that this process started from; 0 for a new model."),
+    _gauge("stream_restored_checkpoint_number", "number", "Checkpoint that this process started from; 0: a new model."),
     # Input
     _counter("stream_records_polled_total", "records", "Interactions fetched from the log by this process."),
-    _gauge("stream_consumer_lag_records", "records", "Records between the next one to fetch and the read-committed end.", "partition"),
-    _gauge("stream_poll_gap_seconds", "seconds", "Time since the last completed poll, or since the start while there was none."),
+    _gauge(
+        "stream_consumer_lag_records",
+        "records",
+        "Records from the next one to fetch to the read-committed end.",
+        "partition",
+    ),
+    _gauge(
+        "stream_poll_gap_seconds",
+        "seconds",
+        "Time since the last completed poll, at first since the start.",
+    ),
     _gauge("stream_held_events", "events", "Decoded events that wait for a schema boundary or version.", "partition"),
-    _counter("stream_dead_letters_total", "records", "Interactions dead-lettered by this process; a reason not known here is `other`.", "reason"),
+    _counter(
+        "stream_dead_letters_total",
+        "records",
+        "Interactions dead-lettered by this process; unlisted reasons are `other`.",
+        "reason",
+    ),
     # Training
     _counter("stream_events_trained_total", "events", "Events trained by this process."),
     _counter("stream_events_with_labels_total", "events", "Those of them that had at least one live label."),
     _counter("stream_batches_total", "batches", "Batches trained by this process."),
     _counter("stream_pairs_total", "pairs", "(event, offer) pairs in the loss."),
-    _counter("stream_loss_nats_total", "nats", "Sum of the cross-entropy over those pairs, before training on them; over pairs: the mean loss."),
-    _gauge("stream_loss_nats", "nats", "Mean cross-entropy over the pairs of the last batch, before training on it."),
+    _counter(
+        "stream_loss_nats_total",
+        "nats",
+        "Cross-entropy summed over those pairs, before training; over pairs: the mean loss.",
+    ),
+    _gauge(
+        "stream_batch_loss_nats", "nats", "Mean cross-entropy over the pairs of the last batch, before training on it."
+    ),
     _gauge("stream_model_events_trained", "events", "Events that the surviving model was trained on."),
     _gauge("stream_model_events_frozen", "events", "Those of them trained inside a warm-up."),
     _gauge("stream_model_warmups", "warm-ups", "Warm-ups that the surviving model has started."),
     _gauge("stream_event_time_seconds", "Unix seconds", "Largest event time trained."),
-    # Quality
-    _gauge("stream_recall_at_5", "ratio", "Prequential recall at 5 of the network and of both baselines.", "model", "span"),
-    _gauge("stream_ndcg_at_5", "ratio", "Prequential NDCG at 5 of the network and of both baselines.", "model", "span"),
-    _gauge("stream_precision_at_5", "ratio", "Prequential precision at 5 of the network and of both baselines.", "model", "span"),
-    _gauge("stream_bce_nats", "nats", "Prequential cross-entropy per (event, offer) pair of the network.", "span"),
-    _gauge("stream_micro_auc", "ratio", "Prequential micro AUC of the network over (event, offer) pairs.", "span"),
+    # Quality: gauges over the evaluation's window; the sums give the mean over any other span
+    _gauge("stream_recall_at_5", "ratio", "Prequential recall at 5 over the evaluation's window.", "model"),
+    _gauge("stream_ndcg_at_5", "ratio", "Prequential NDCG at 5 over the evaluation's window.", "model"),
+    _gauge("stream_precision_at_5", "ratio", "Prequential precision at 5 over the evaluation's window.", "model"),
+    _counter(
+        "stream_quality_sum_total",
+        "ratio",
+        "A `measure` summed over this process's labelled events; its mean: over `stream_events_with_labels_total`.",
+        *("model", "measure"),
+    ),
+    _gauge("stream_window_loss_nats", "nats", "The network's mean cross-entropy per pair over the same window."),
+    _gauge("stream_micro_auc", "ratio", "The network's micro AUC over the pairs of the evaluation's window."),
+    _gauge("stream_expected_calibration_error", "ratio", "Mean distance of predicted and observed rate over it."),
     _counter("stream_drift_detections_total", "detections", "Times that ADWIN found the loss to have changed."),
     # Schema and layers
     _gauge("stream_schema_version", "version", "Schema version in effect."),
     _counter("stream_schema_versions_applied_total", "versions", "Schema versions that took effect in this process."),
-    _counter("stream_schema_versions_repeated_total", "versions", "Versions ignored because the same content had been applied."),
+    _counter(
+        "stream_schema_versions_repeated_total",
+        "versions",
+        "Versions ignored because the same content had been applied.",
+    ),
     _counter("stream_schema_changes_total", "changes", "Single changes in the versions that took effect."),
-    _counter("stream_schema_rejections_total", "versions", "Schema versions refused and dead-lettered; a reason not known here is `other`.", "reason"),
-    _gauge("stream_schema_rejection_open", "0 or 1", "1 from a rejected version until a next one is applied; `/readyz` fails meanwhile."),
+    _counter(
+        "stream_schema_rejections_total",
+        "versions",
+        "Schema versions refused, one that stood so at the start included; unlisted reasons are `other`.",
+        "reason",
+    ),
+    _gauge(
+        "stream_schema_rejection_open",
+        "0 or 1",
+        "1 from a rejected version until a next is applied; `/readyz` fails.",
+    ),
     _gauge("stream_slots_live", "slots", "Slots that carry a live name, by `kind` (feature, label).", "kind"),
     _gauge("stream_slots_tombstoned", "slots", "Slots freed by a removal that wait for a new name."),
-    _gauge("stream_phase", "0 or 1", "1 for the phase of the last batch (warm_up, train, idle), 0 for the others.", "phase"),
+    _gauge("stream_phase", "0 or 1", "1 for the last batch's phase (warm_up, train, idle), else 0.", "phase"),
     _gauge("stream_parameters", "parameters", "Parameters of the network."),
     _gauge("stream_parameters_frozen", "parameters", "Those of them that stand still now."),
     _counter("stream_warmups_started_total", "warm-ups", "Frozen warm-ups started by this process."),
     _counter("stream_warmups_joined_total", "changes", "Schema versions that joined a running warm-up."),
-    _counter("stream_warmups_ended_total", "warm-ups", "Frozen warm-ups ended, by `reason` (flattened, bound, budget, other).", "reason"),
+    _counter(
+        "stream_warmups_ended_total",
+        "warm-ups",
+        "Warm-ups ended, by `reason` (flattened, bound, budget, other).",
+        "reason",
+    ),
     _counter("stream_warmup_events_total", "events", "Events trained inside a warm-up by this process."),
     _counter("stream_warmup_seconds_total", "seconds", "Time during which a warm-up ran in this process."),
     # What the input looked like
     _counter("stream_labels_dropped_total", "labels", "Labels that were not live when their event was trained."),
     _counter("stream_unknown_features_total", "values", "Feature values ignored because the schema lacks the feature."),
     _counter("stream_unknown_shown_total", "names", "Names in `shown` that are no live offer."),
-    _counter("stream_mistyped_values_total", "values", "Feature values of another type than their kind, read as missing."),
-    _gauge("stream_vocabulary_rows", "rows", "Rows in use by `table` (values, entities, attribute_values, candidates, other).", "table"),
+    _counter(
+        "stream_mistyped_values_total", "values", "Feature values of another type than their kind, read as missing."
+    ),
+    _gauge(
+        "stream_vocabulary_rows",
+        "rows",
+        "Rows in use by `table` (values, entities, attribute_values, candidates, other).",
+        "table",
+    ),
     _counter("stream_evictions_total", "rows", "Rows and counts given up because a bound was met."),
     # Latency
     _histogram("stream_poll_duration_seconds", "Time of one poll of the interactions.", _STEP_BUCKETS),
@@ -129,34 +212,51 @@ CATALOGUE: tuple[Definition, ...] = (
     _histogram("stream_encode_duration_seconds", "Time to turn one batch into arrays.", _STEP_BUCKETS),
     _histogram("stream_step_duration_seconds", "Time to predict, score and train one batch.", _STEP_BUCKETS),
     _histogram("stream_schema_change_duration_seconds", "Time to put one schema version into effect.", _COMMIT_BUCKETS),
-    _histogram("stream_checkpoint_duration_seconds", "Time to write, commit and rename one checkpoint.", _COMMIT_BUCKETS),
-    _histogram("stream_event_to_trained_seconds", "From an event's own time to its training; hours and days while catching up.", _EVENT_AGE_BUCKETS),
+    _histogram(
+        "stream_checkpoint_duration_seconds", "Time to write, commit and rename one checkpoint.", _COMMIT_BUCKETS
+    ),
+    _histogram(
+        "stream_event_to_trained_seconds",
+        "From an event's own time to its training.",
+        _EVENT_AGE_BUCKETS,
+    ),
     # Checkpoints
-    _gauge("stream_checkpoint_age_seconds", "seconds", "Time since the last checkpoint of this process, or since its start while there was none."),
+    _gauge(
+        "stream_checkpoint_age_seconds",
+        "seconds",
+        "Time since this process's last checkpoint, at first since its start.",
+    ),
     _gauge("stream_checkpoint_size_bytes", "bytes", "Size of the last checkpoint."),
     _gauge("stream_checkpoint_number", "number", "Number of the last durable and committed checkpoint."),
 )
 
 # From prometheus-client's own collectors; `process_*` is read from /proc and so exists on Linux only.
-_BORROWED: tuple[Definition, ...] = (
+BORROWED: tuple[Definition, ...] = (
     _counter("process_cpu_seconds_total", "seconds", "User and system CPU time of the process (Linux)."),
     _gauge("process_resident_memory_bytes", "bytes", "Resident memory of the process (Linux)."),
     _gauge("process_virtual_memory_bytes", "bytes", "Virtual memory of the process (Linux)."),
     _gauge("process_start_time_seconds", "Unix seconds", "When the process started (Linux)."),
     _gauge("process_open_fds", "descriptors", "Open file descriptors (Linux)."),
     _gauge("process_max_fds", "descriptors", "How many may be open (Linux)."),
-    _gauge("python_info", "1", "Always 1; the labels say which Python runs.", "implementation", "major", "minor", "patchlevel", "version"),
+    _gauge(
+        "python_info",
+        "1",
+        "Always 1; the labels say which Python runs.",
+        "implementation",
+        "major",
+        "minor",
+        "patchlevel",
+        "version",
+    ),
 )
 
 
-def markdown_table(definitions: Iterable[Definition] = (*CATALOGUE, *_BORROWED)) -> str:
+def markdown_table(definitions: Iterable[Definition] = (*CATALOGUE, *BORROWED)) -> str:
     """Return the README's table of metrics, a row each, in the order of the catalogue."""
     rows = ["| Metric | Type | Unit | Labels | Meaning |", "|---|---|---|---|---|"]
     for definition in definitions:
         labels = ", ".join(f"`{label}`" for label in definition.labels)
-        rows.append(f"| `{definition.name}` | {definition.type} | {definition.unit} | {labels} | {definition.meaning} |")
+        rows.append(
+            f"| `{definition.name}` | {definition.type} | {definition.unit} | {labels} | {definition.meaning} |"
+        )
     return "\n".join(rows)
-
-
-if __name__ == "__main__":
-    print(markdown_table())

@@ -1,0 +1,236 @@
+"""Turns what the service reports into metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+
+from stream.metrics.catalogue import (
+    DEAD_LETTER_REASONS,
+    MEASURES,
+    MODELS,
+    OTHER,
+    PHASES,
+    REJECTION_REASONS,
+    VOCABULARIES,
+    WARMUP_ENDS,
+)
+from stream.metrics.instruments import Instruments
+from stream.observe import Observer
+
+if TYPE_CHECKING:
+    from stream.evaluation import EventScore, WindowedMeasures
+    from stream.report import BatchReport, SchemaReport
+
+__all__ = ["PrometheusObserver"]
+
+
+class PrometheusObserver(Observer):
+    """Fills every metric of the catalogue; the service calls it, Prometheus reads it from other threads.
+
+    Args:
+        registry: the metrics are registered here, never in prometheus-client's global registry.
+        clock: the service's monotonic clock in seconds; ages and gaps are taken from it at each scrape, so that they
+            go on growing when the service hangs.
+    """
+
+    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float]) -> None:
+        instruments = Instruments(registry)
+        self._clock = clock
+        self._counters, self._gauges = instruments.counters, instruments.gauges
+        self._histograms, self._event_to_trained = instruments.histograms, instruments.event_to_trained
+        self._last_poll = self._last_checkpoint = clock()
+        self._warm_since: float | None = None
+        self._partitions: set[int] = set()
+        self._held: set[int] = set()
+        self._gauges["stream_poll_gap_seconds"].set_function(lambda: max(0.0, clock() - self._last_poll))
+        self._gauges["stream_checkpoint_age_seconds"].set_function(lambda: max(0.0, clock() - self._last_checkpoint))
+        self._gauges["stream_schema_rejection_open"].set(0)
+        self._create_children()
+
+    def _create_children(self) -> None:
+        """Start bounded label values at 0: `increase` does not see the first event of a series that begins with it."""
+        for name, reasons in (
+            ("stream_dead_letters_total", DEAD_LETTER_REASONS),
+            ("stream_schema_rejections_total", REJECTION_REASONS),
+            ("stream_warmups_ended_total", WARMUP_ENDS),
+        ):
+            for reason in (*reasons, OTHER):
+                self._counters[name].labels(reason)
+        sums = self._counters["stream_quality_sum_total"]
+        self._quality_sums = [sums.labels(model, measure) for model in MODELS for measure in MEASURES]
+        for phase in PHASES:
+            self._gauges["stream_phase"].labels(phase).set(0)
+
+    def started(
+        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
+    ) -> None:
+        """Say which build runs and how; ages count from here."""
+        self._last_poll = self._last_checkpoint = self._clock()
+        named = (str(settings_masked.get(key, "")) for key in ("name", "seed", "batch_size", "device"))
+        info = self._gauges["stream_run_info"]
+        info.clear()
+        info.labels(_package_version(), source, strategy, *named).set(1)
+        self._gauges["stream_restored_checkpoint_number"].set(restored_checkpoint or 0)
+
+    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+        """Count the poll; the lag of a partition that is not assigned any more is not left standing."""
+        self._last_poll = at_monotonic_seconds
+        self._histograms["stream_poll_duration_seconds"].observe(max(0.0, seconds))
+        self._counters["stream_records_polled_total"].inc(records)
+        gauge = self._gauges["stream_consumer_lag_records"]
+        for partition, behind in lag.items():
+            gauge.labels(str(partition)).set(max(0, behind))
+        for partition in self._partitions - lag.keys():
+            gauge.remove(str(partition))
+        self._partitions = set(lag)
+        for partition in self._held - lag.keys():
+            self._gauges["stream_held_events"].remove(str(partition))
+        self._held &= lag.keys()
+
+    def decoded(self, seconds: float, events: int) -> None:
+        """Time one poll's decoding."""
+        self._histograms["stream_decode_duration_seconds"].observe(max(0.0, seconds))
+
+    def encoded(self, seconds: float, events: int) -> None:
+        """Time one batch's encoding."""
+        self._histograms["stream_encode_duration_seconds"].observe(max(0.0, seconds))
+
+    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
+        """Count the batch and show the model as it is after it."""
+        self._histograms["stream_step_duration_seconds"].observe(max(0.0, seconds))
+        self._event_to_trained.observe_all(event_to_trained_seconds)
+        for name, amount in (
+            ("stream_events_trained_total", report.events),
+            ("stream_events_with_labels_total", report.events_with_labels),
+            ("stream_batches_total", 1),
+            ("stream_pairs_total", report.pairs),
+            ("stream_loss_nats_total", report.loss * report.pairs),
+            ("stream_drift_detections_total", int(report.drift)),
+            ("stream_labels_dropped_total", report.labels_dropped),
+            ("stream_unknown_features_total", report.unknown_features),
+            ("stream_unknown_shown_total", report.unknown_shown),
+            ("stream_mistyped_values_total", report.mistyped_values),
+            ("stream_evictions_total", report.evictions),
+        ):
+            if amount:
+                self._counters[name].inc(amount)
+        for name, value in (
+            ("stream_schema_version", report.schema_version),
+            ("stream_slots_tombstoned", report.slots_free),
+            ("stream_parameters", report.parameters),
+            ("stream_parameters_frozen", report.parameters_frozen),
+            ("stream_model_events_trained", report.events_trained_total),
+            ("stream_model_events_frozen", report.events_frozen_total),
+            ("stream_model_warmups", report.warmups_total),
+        ):
+            self._gauges[name].set(value)
+        if report.pairs:
+            self._gauges["stream_batch_loss_nats"].set(report.loss)
+        if report.event_time_ms is not None:
+            self._gauges["stream_event_time_seconds"].set(report.event_time_ms / 1000)
+        slots = self._gauges["stream_slots_live"]
+        slots.labels("feature").set(report.features_live)
+        slots.labels("label").set(report.labels_live)
+        for phase in PHASES:
+            self._gauges["stream_phase"].labels(phase).set(phase == report.phase)
+        self._vocabulary(report.vocabulary)
+        self._window(report.window)
+        self._sums(report.scores)
+        self._warmup(report, seconds)
+
+    def _vocabulary(self, rows_by_table: Mapping[str, int]) -> None:
+        rows = dict.fromkeys((*VOCABULARIES, OTHER), 0)
+        for table, count in rows_by_table.items():
+            rows[_bounded(table, VOCABULARIES)] += count
+        for table, count in rows.items():
+            self._gauges["stream_vocabulary_rows"].labels(table).set(count)
+
+    def _window(self, window: WindowedMeasures) -> None:
+        for name, value in (
+            ("stream_window_loss_nats", window.bce),
+            ("stream_micro_auc", window.micro_auc),
+            ("stream_expected_calibration_error", window.expected_calibration_error),
+        ):
+            self._gauges[name].set(math.nan if value is None else value)
+        qualities: dict[str, Any] = {"network": window, **window.baselines}
+        for model in MODELS:
+            quality = qualities.get(model)
+            for measure in MEASURES:
+                value = getattr(quality, measure, None)
+                self._gauges[f"stream_{measure}"].labels(model).set(math.nan if value is None else value)
+
+    def _sums(self, scores: Sequence[EventScore]) -> None:
+        # The baselines' qualities are there wherever the model's is: on events with labels.
+        rows = [
+            score.quality + (score.popularity_quality or ()) + (score.entity_attribute_counts_quality or ())
+            for score in scores
+            if score.quality is not None
+        ]
+        for child, column in zip(self._quality_sums, zip(*rows, strict=True), strict=False):
+            child.inc(sum(column))
+
+    def _warmup(self, report: BatchReport, seconds: float) -> None:
+        if report.phase == "warm_up" or report.warmup_ended is not None:
+            now = self._clock()
+            since = now - seconds if self._warm_since is None else self._warm_since
+            self._counters["stream_warmup_events_total"].inc(report.events)
+            self._counters["stream_warmup_seconds_total"].inc(max(0.0, now - since))
+            self._warm_since = now
+        if report.warmup_ended is not None:
+            reason = _bounded(report.warmup_ended.reason, WARMUP_ENDS)
+            self._counters["stream_warmups_ended_total"].labels(reason).inc()
+        if report.phase != "warm_up" or report.warmup_ended is not None:
+            self._warm_since = None
+
+    def schema_changed(self, report: SchemaReport, seconds: float) -> None:
+        """Count the version, its changes and what it sets going."""
+        if report.duplicate:
+            self._counters["stream_schema_versions_repeated_total"].inc()
+            return
+        self._histograms["stream_schema_change_duration_seconds"].observe(max(0.0, seconds))
+        self._counters["stream_schema_versions_applied_total"].inc()
+        self._counters["stream_schema_changes_total"].inc(report.changes)
+        self._gauges["stream_schema_version"].set(report.version)
+        self._gauges["stream_schema_rejection_open"].set(0)
+        if report.warmup_started:
+            self._counters["stream_warmups_started_total"].inc()
+            self._warm_since = self._clock()
+        if report.warmup_joined:
+            self._counters["stream_warmups_joined_total"].inc()
+
+    def schema_rejected(self, version: int | None, reason: str) -> None:
+        """Count the rejection and leave it standing."""
+        self._counters["stream_schema_rejections_total"].labels(_bounded(reason, REJECTION_REASONS)).inc()
+        self._gauges["stream_schema_rejection_open"].set(1)
+
+    def dead_letter(self, reason: str) -> None:
+        """Count the record by its reason."""
+        self._counters["stream_dead_letters_total"].labels(_bounded(reason, DEAD_LETTER_REASONS)).inc()
+
+    def held(self, partition: int, events: int) -> None:
+        """Show how many events of the partition wait."""
+        self._held.add(partition)
+        self._gauges["stream_held_events"].labels(str(partition)).set(events)
+
+    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
+        """Time the checkpoint and start its age."""
+        self._last_checkpoint = self._clock()
+        self._histograms["stream_checkpoint_duration_seconds"].observe(max(0.0, seconds))
+        self._gauges["stream_checkpoint_number"].set(number)
+        self._gauges["stream_checkpoint_size_bytes"].set(size_bytes)
+
+
+def _bounded(value: str, known: Container[str]) -> str:
+    return value if value in known else OTHER
+
+
+def _package_version() -> str:
+    try:
+        return version("stream")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,44 @@
+"""Names that Prometheus' rules and the README agree with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stream.metrics.catalogue import BORROWED, CATALOGUE, MetricType, markdown_table
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_names_follow_the_rules_for_names() -> None:
+    """https://prometheus.io/docs/practices/naming/: one prefix, base units, `_total` for counters and only for them."""
+    names = [definition.name for definition in CATALOGUE]
+    assert len(set(names)) == len(names)
+    for definition in CATALOGUE:
+        assert re.fullmatch(r"stream_[a-z0-9]+(_[a-z0-9]+)*", definition.name)
+        assert definition.name.endswith("_total") == (definition.type is MetricType.COUNTER), definition.name
+        assert bool(definition.buckets) == (definition.type is MetricType.HISTOGRAM), definition.name
+        if definition.unit in ("seconds", "bytes", "nats"):
+            assert definition.unit in definition.name, definition.name
+        assert not re.search(r"milli|micro_?s|_ms(_|$)|minute|_(bucket|count|sum|created)$", definition.name)
+        assert definition.meaning.endswith(".")
+        assert list(definition.buckets) == sorted(set(definition.buckets))
+
+
+def test_no_label_could_carry_a_name_out_of_the_data() -> None:
+    allowed = {"partition", "reason", "model", "measure", "kind", "phase", "table"}
+    for definition in CATALOGUE:
+        if definition.name != "stream_run_info":
+            assert set(definition.labels) <= allowed, definition.name
+
+
+def test_the_readme_lists_exactly_the_metrics_that_are_exported() -> None:
+    if not README.exists():
+        pytest.fail("README.md is missing; it holds the table of metrics that `python -m stream.metrics` prints")
+    text = README.read_text(encoding="utf-8")
+    between = re.search(r"<!-- metrics:begin -->\n(.*?)\n<!-- metrics:end -->", text, re.DOTALL)
+    assert between, "README.md lacks the lines <!-- metrics:begin --> and <!-- metrics:end -->"
+    assert between.group(1).strip() == markdown_table(), "print the table anew with `python -m stream.metrics`"
+    assert len(re.findall(r"^\| `", between.group(1), re.MULTILINE)) == len(CATALOGUE) + len(BORROWED)
