@@ -27,7 +27,8 @@ class Observer:
     def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
         """One poll of the interactions completed.
 
-        ``lag`` is, by partition, the read-committed end offset less the next offset to be fetched; it may be some polls old.
+        ``lag`` is, by partition, the read-committed end offset less the next offset to be fetched; it may be some polls
+        old.
         """
 
     def decoded(self, seconds: float, events: int) -> None:

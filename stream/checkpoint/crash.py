@@ -22,7 +22,7 @@ _visits: Counter[str] = Counter()
 
 
 def crash_point(name: str) -> None:
-    """Kill this process with SIGKILL where ``STREAM_CRASH_POINT="name:count"`` names this visit of this place; else do nothing.
+    """Kill this process with SIGKILL where ``STREAM_CRASH_POINT="name:count"`` names this visit; else do nothing.
 
     A bare name means its first visit. The process id and the point go to stderr first.
     """
@@ -34,5 +34,9 @@ def crash_point(name: str) -> None:
         return
     _visits[name] += 1
     if _visits[name] == int(count or 1):
-        print(f"crash point {name}: process {os.getpid()} kills itself at visit {_visits[name]}", file=sys.stderr, flush=True)
+        print(
+            f"crash point {name}: process {os.getpid()} kills itself at visit {_visits[name]}",
+            file=sys.stderr,
+            flush=True,
+        )
         os.kill(os.getpid(), signal.SIGKILL)

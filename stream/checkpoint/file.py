@@ -87,11 +87,15 @@ def read_checkpoint(path: Path) -> CheckpointFile:
         raise CheckpointCorrupt(f"{path} is not a checkpoint or is cut short ({len(data)} bytes); restore an older one")
     _, version, number, length = _HEADER.unpack_from(data)
     if version != FORMAT_VERSION:
-        raise CheckpointCorrupt(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; use the program that wrote it")
+        raise CheckpointCorrupt(
+            f"{path} has format version {version}, this program reads {FORMAT_VERSION}; use the program that wrote it"
+        )
     payload = data[start:]
     _, digest = pack(number, payload)
     if len(payload) != length or bytes.fromhex(digest) != data[_HEADER.size : start]:
-        raise CheckpointCorrupt(f"{path} is damaged: its SHA-256 does not match its {len(data)} bytes; restore an older one")
+        raise CheckpointCorrupt(
+            f"{path} is damaged: its SHA-256 does not match its {len(data)} bytes; restore an older one"
+        )
     return CheckpointFile(path, number, digest, payload)
 
 

@@ -31,7 +31,8 @@ class DirectoryLock:
             holder = os.read(self._file, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
             raise AlreadyRunning(
-                f"process {holder} holds {path}: a learner runs on this directory already; stop it, or give this one another"
+                f"process {holder} holds {path}: a learner runs on this directory already; "
+                "stop it, or give this one another"
             ) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
@@ -45,5 +46,7 @@ class DirectoryLock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

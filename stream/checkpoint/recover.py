@@ -8,8 +8,9 @@
 | a file here that is damaged | the newest whole one before it; none: `CheckpointCorrupt` |
 | no file here (another machine's) | by policy: fail, newest (whole one here), scratch |
 
-Going on from a checkpoint that is older than the commit is sound for the model, for it goes on from *that checkpoint's own* offsets:
-what was trained after it is trained again into a model that has not seen it. It forgets no event; it may repeat work.
+Going on from a checkpoint that is older than the commit is sound for the model, for it goes on from *that checkpoint's
+own* offsets: what was trained after it is trained again into a model that has not seen it. It forgets no event; it may
+repeat work.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from stream.checkpoint.store import CheckpointStore, Written
 from stream.errors import CheckpointCorrupt, CheckpointMissing
 from stream.log.protocol import Commit
 
-__all__ = ["Missing", "recover"]
+__all__ = ["LostOffsets", "Missing", "recover"]
 
 
 class Missing(StrEnum):
@@ -32,8 +33,16 @@ class Missing(StrEnum):
     SCRATCH = "scratch"
 
 
+class LostOffsets(StrEnum):
+    """What to do where the log no longer has the offset that the checkpoint goes on from."""
+
+    FAIL = "fail"
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
 def recover(store: CheckpointStore, commit: Commit | None, missing: Missing = Missing.FAIL) -> CheckpointFile | None:
-    """Return the checkpoint to restore, complete and whole, or None to start from nothing; afterwards no temporary file is left.
+    """Return the checkpoint to restore, complete and whole, or None to start from nothing; no temporary file is left.
 
     Where this raises, nothing in the directory was changed.
 
@@ -67,10 +76,10 @@ def _committed(store: CheckpointStore, commit: Commit) -> CheckpointFile | None:
 def _instead_of(store: CheckpointStore, commit: Commit, missing: Missing) -> CheckpointFile | None:
     try:
         read_checkpoint(store.path(commit.number))
-    except CheckpointCorrupt as damage:
+    except CheckpointCorrupt:
         older = _newest_whole(store, below=commit.number)
         if older is None:
-            raise damage
+            raise
         return older
     except CheckpointMissing:
         pass  # another machine's; or, without an exception, a whole file of this number that another learner wrote
@@ -79,9 +88,9 @@ def _instead_of(store: CheckpointStore, commit: Commit, missing: Missing) -> Che
     newest = _newest_whole(store, below=None) if missing is Missing.NEWEST else None
     if newest is None:
         raise CheckpointMissing(
-            f"the log's last commit names checkpoint {commit.number} ({commit.digest[:16]}...), which is not in {store.directory}: "
-            "another machine or directory holds it. Copy it here, or set checkpoint.missing to newest (go on from the newest one here "
-            "and train again what came after it) or scratch (start from nothing)"
+            f"the log's last commit names checkpoint {commit.number} ({commit.digest[:16]}...), which is not in "
+            f"{store.directory}: another machine or directory holds it. Copy it here, or set checkpoint.missing to "
+            "newest (go on from the newest one here and train again what came after it) or scratch (start from nothing)"
         )
     return newest
 

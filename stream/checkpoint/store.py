@@ -43,7 +43,9 @@ class CheckpointStore:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = DirectoryLock(directory)
         except OSError as error:
-            raise CheckpointError(f"the checkpoint directory {directory} cannot be used: {error}; see its path and rights") from error
+            raise CheckpointError(
+                f"the checkpoint directory {directory} cannot be used: {error}; see its path and rights"
+            ) from error
 
     def numbers(self) -> list[int]:
         """Return the numbers of the complete checkpoints, whole or not, ascending."""
@@ -78,12 +80,17 @@ class CheckpointStore:
             self.sync()
         except OSError as error:
             path.unlink(missing_ok=True)
-            raise CheckpointError(f"checkpoint {number} cannot be written to {path}: {error}; make room, or give another directory") from error
+            raise CheckpointError(
+                f"checkpoint {number} cannot be written to {path}: {error}; make room, or give another directory"
+            ) from error
         crash_point("checkpoint_written")
         return Written(path, number, digest, len(head) + len(payload))
 
     def promote(self, written: Written) -> Path:
-        """Give a committed checkpoint its name, durably; raises `Fenced` where a successor has dealt with the file meanwhile."""
+        """Give a committed checkpoint its name, durably.
+
+        Raises `Fenced` where a successor has dealt with the file meanwhile.
+        """
         crash_point("committed_before_rename")
         path = self.path(written.number)
         try:

@@ -1,0 +1,60 @@
+"""The batch that is being filled: items in the order in which they will be trained, none of them trained yet."""
+
+from __future__ import annotations
+
+from stream.service.item import Item
+
+__all__ = ["PartialBatch"]
+
+
+class PartialBatch:
+    """Interactions up to a count or an age, and the dead letters that stand behind them in their partitions.
+
+    Nothing of it is ever in a checkpoint: whoever takes it has to train or to give back all of it.
+
+    Args:
+        size: interactions in a full batch.
+        age_seconds: how long the first one may wait; 0 = for ever.
+    """
+
+    def __init__(self, size: int, age_seconds: float) -> None:
+        self._size = size
+        self._age_seconds = age_seconds
+        self._entries: list[Item] = []
+        self._partitions: set[int] = set()
+        self._opened_seconds = 0.0
+        self.events = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it has its count."""
+        return self.events >= self._size
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def due_in(self, now: float) -> float | None:
+        """Return the seconds until its age is reached, at least 0; None where it never is."""
+        if not self.events or not self._age_seconds:
+            return None
+        return max(0.0, self._opened_seconds + self._age_seconds - now)
+
+    def holds_before(self, item: Item) -> bool:
+        """Whether it holds an earlier record of the item's partition."""
+        return item.record.partition in self._partitions
+
+    def add(self, item: Item, now: float) -> None:
+        """Append an interaction, or a dead letter that stands behind one."""
+        if not self.events:
+            self._opened_seconds = now
+        self._entries.append(item)
+        if not item.reason:
+            self.events += 1
+            self._partitions.add(item.record.partition)
+
+    def take(self) -> list[Item]:
+        """Return all its items in order, and be empty."""
+        entries = self._entries
+        self._entries, self.events = [], 0
+        self._partitions.clear()
+        return entries

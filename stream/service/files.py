@@ -1,0 +1,207 @@
+"""Files in place of a log: interactions as one partition in order of event time, schema versions in line order.
+
+The interactions file is not held in memory: one pass makes an index of 16 bytes a line (event time and place), sorted
+by event time, then by line; records are read through it. So a file need not be sorted, and an offset is a rank in that
+order.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stream.errors import ConfigurationError, InvalidInteraction, OffsetOutOfRange
+from stream.interaction import decode_interaction
+from stream.log.protocol import Record
+
+__all__ = ["InteractionsFile", "SchemaFile"]
+
+_PARTITION = 0
+
+
+class InteractionsFile:
+    """A file of interactions, one a line, behind the protocol of a log (`stream.log.protocol.InteractionSource`).
+
+    A line that is no interaction has no event time; it stands behind the line before it.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._data = _mapped(path)
+        self._topic = path.name
+        self._starts = _sorted_starts(self._data)
+        self._position: int | None = None
+
+    @property
+    def source_name(self) -> str:
+        """Say that these are files."""
+        return "files"
+
+    @property
+    def topic(self) -> str:
+        """Return the file's name."""
+        return self._topic
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def partitions(self) -> list[int]:
+        """Return the one partition."""
+        return [_PARTITION]
+
+    def seek(self, offsets: Mapping[int, int]) -> None:
+        """Make the line of that rank the next one."""
+        offset = offsets[_PARTITION]
+        if not 0 <= offset <= len(self):
+            raise OffsetOutOfRange(
+                f"{self._topic} has {len(self)} lines, but the checkpoint goes on at {offset}; "
+                "give the file that it was made from"
+            )
+        self._position = offset
+
+    def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
+        """Return the next lines; never waits, for nothing comes later."""
+        first = self._at()
+        self._position = min(first + max_records, len(self))
+        return [
+            Record(self._topic, _PARTITION, rank, None, self._line(rank), None) for rank in range(first, self._position)
+        ]
+
+    def positions(self) -> dict[int, int]:
+        """Return the rank of the next line."""
+        return {_PARTITION: self._at()}
+
+    def beginning_offsets(self) -> dict[int, int]:
+        """Return rank 0."""
+        return {_PARTITION: 0}
+
+    def end_offsets(self) -> dict[int, int]:
+        """Return the number of lines."""
+        return {_PARTITION: len(self)}
+
+    def lag(self) -> dict[int, int]:
+        """Return the number of lines left."""
+        return {_PARTITION: len(self) - self._at()}
+
+    def offsets_for_time(self, timestamp_ms: int) -> dict[int, int]:
+        """Refuse: lines have no time of their own."""
+        raise ConfigurationError("a file's lines have no time of arrival; start a replay at earliest")
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        """Do nothing: a file waits by itself, and of one partition nothing is held."""
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Release the file."""
+        if isinstance(self._data, mmap.mmap):
+            self._data.close()
+
+    def _at(self) -> int:
+        if self._position is None:
+            raise RuntimeError("seek before anything else: there is no default position")
+        return self._position
+
+    def _line(self, rank: int) -> bytes:
+        start = int(self._starts[rank])
+        return _line_at(self._data, start)
+
+
+class SchemaFile:
+    """A file of schema versions, one a line, behind the protocol of a schema topic (`SchemaSource`).
+
+    Raises `ConfigurationError` where the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        data = _mapped(path)
+        self._topic = path.name
+        self._lines = [_line_at(data, start) for start in _line_starts(data)]
+        if isinstance(data, mmap.mmap):
+            data.close()
+        self._position = 0
+
+    @property
+    def topic(self) -> str:
+        """Return the file's name."""
+        return self._topic
+
+    def seek(self, offset: int) -> None:
+        """Make this line (from 0) the next one."""
+        if not 0 <= offset <= len(self._lines):
+            raise OffsetOutOfRange(
+                f"{self._topic} has {len(self._lines)} lines, but the checkpoint goes on at {offset}; "
+                "give the file that it was made from"
+            )
+        self._position = offset
+
+    def read_to_end(self, timeout_seconds: float) -> list[Record]:
+        """Return all lines from the position on."""
+        first, self._position = self._position, len(self._lines)
+        return [
+            Record(self._topic, _PARTITION, line, None, self._lines[line], None)
+            for line in range(first, self._position)
+        ]
+
+    def position(self) -> int:
+        """Return the next line."""
+        return self._position
+
+    def beginning_offset(self) -> int:
+        """Return line 0."""
+        return 0
+
+    def end_offset(self) -> int:
+        """Return the number of lines."""
+        return len(self._lines)
+
+    def close(self) -> None:
+        """Do nothing; nothing is open."""
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return b""  # an empty file cannot be mapped
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the file {path} cannot be read: {error}; see its path and rights") from error
+
+
+def _line_starts(data: mmap.mmap | bytes) -> Iterator[int]:
+    """Yield where each line begins; a line feed at the very end begins none."""
+    start, size = 0, len(data)
+    while start < size:
+        yield start
+        end = data.find(b"\n", start)
+        start = size if end < 0 else end + 1
+
+
+def _line_at(data: mmap.mmap | bytes, start: int) -> bytes:
+    end = data.find(b"\n", start)
+    return data[start : len(data) if end < 0 else end]
+
+
+def _sorted_starts(data: mmap.mmap | bytes) -> npt.NDArray[np.int64]:
+    """Return where the lines begin, by event time, then by line; shape (lines,)."""
+    times, starts = array("q"), array("q")
+    last = -(1 << 63)
+    for start in _line_starts(data):
+        try:
+            last = decode_interaction(_line_at(data, start)).ts
+        except InvalidInteraction:
+            pass
+        times.append(last)
+        starts.append(start)
+    order = np.argsort(np.frombuffer(times, dtype=np.int64), kind="stable")
+    return np.frombuffer(starts, dtype=np.int64)[order]

@@ -1,0 +1,148 @@
+"""Fetching: interactions, after each fetch the schema topic, and how long each partition has stood at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stream.log.protocol import InteractionSource, Record, SchemaSource
+from stream.observe import Observer
+from stream.service.item import Item, PendingVersion
+
+__all__ = ["Intake", "IntakeBounds"]
+
+SCHEMA_TIMEOUT_SECONDS = 30.0
+"""How long reading the schema topic to its end may take; the log's error ends the process then, and nothing is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeBounds:
+    """How much is fetched and may wait.
+
+    Attributes:
+        poll_records: most records of one fetch.
+        partition_events: records of one partition that may wait before it is paused.
+        partition_bytes: the same for the bytes of their keys and values.
+        idle_seconds: how long a partition has to stand at its end before nobody waits for it.
+        max_ahead_ms: how far event time may lie ahead of the record's own timestamp; None: not looked at.
+    """
+
+    poll_records: int = 500
+    partition_events: int = 10_000
+    partition_bytes: int = 64 << 20
+    idle_seconds: float = 5.0
+    max_ahead_ms: int | None = None
+
+
+class Intake:
+    """Records of the log as decoded items; every record fetched is answered for, valid or not.
+
+    Args:
+        source: the interactions, at the offsets to go on from.
+        schema_source: the schema topic, likewise.
+        bounds: how much is fetched and may wait.
+        observer: told of polls, decoding and what waits.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        source: InteractionSource,
+        schema_source: SchemaSource,
+        bounds: IntakeBounds,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self.standing: set[int] = set()
+        self._source = source
+        self._schema_source = schema_source
+        self._bounds = bounds
+        self._observer = observer
+        self._clock = clock
+        self._partitions = source.partitions()
+        self._arrivals = 0
+        self._at_end_since: dict[int, float] = {}
+        self._ends_asked_seconds = -float("inf")
+        self._paused: set[int] = set()
+        self._reported: set[int] = set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether every partition has stood at its end for the idle time."""
+        return len(self.standing) == len(self._partitions)
+
+    def fetch(self, timeout_seconds: float) -> tuple[list[Item], list[PendingVersion]]:
+        """Return what was fetched, and all versions published before the fetch ended that were not returned before.
+
+        Give the versions to the aligner first: the items may need them.
+        """
+        started = self._clock()
+        records = self._source.poll(self._bounds.poll_records, timeout_seconds)
+        polled = self._clock()
+        # The end of the schema topic is asked for after the fetch: whoever published a version first is understood.
+        versions = self.read_schema()
+        self._observer.polled(polled - started, len(records), self._source.lag(), polled)
+        for record in records:
+            self._at_end_since.pop(record.partition, None)
+            self.standing.discard(record.partition)
+        if not records or polled - self._ends_asked_seconds >= 1.0:
+            self._look_at_ends()
+        return self._decoded(records), versions
+
+    def read_schema(self) -> list[PendingVersion]:
+        """Return the records of the schema topic up to its end of now."""
+        return [PendingVersion.decode(record) for record in self._schema_source.read_to_end(SCHEMA_TIMEOUT_SECONDS)]
+
+    def stand_by(self) -> None:
+        """Do what a poll does beside fetching, while nothing may be fetched."""
+        self._observer.polled(0.0, 0, self._source.lag(), self._clock())
+        self._look_at_ends()
+
+    def regulate(self, waiting: dict[int, tuple[int, int]]) -> None:
+        """Pause partitions of which too much waits, resume them at half the bound, and say what waits.
+
+        Args:
+            waiting: by partition, records that wait and their bytes.
+        """
+        bounds = self._bounds
+        over, under = [], []
+        for partition, (events, size_bytes) in waiting.items():
+            if partition not in self._paused:
+                if events >= bounds.partition_events or size_bytes >= bounds.partition_bytes:
+                    over.append(partition)
+            elif events <= bounds.partition_events // 2 and size_bytes <= bounds.partition_bytes // 2:
+                under.append(partition)
+            if events or partition in self._reported:
+                self._observer.held(partition, events)
+                (self._reported.add if events else self._reported.discard)(partition)
+        if over:
+            self._source.pause(over)
+            self._paused.update(over)
+        if under:
+            self._source.resume(under)
+            self._paused.difference_update(under)
+
+    def _decoded(self, records: list[Record]) -> list[Item]:
+        if not records:
+            return []
+        started = self._clock()
+        items = [
+            Item.decode(record, self._arrivals + index, self._bounds.max_ahead_ms)
+            for index, record in enumerate(records)
+        ]
+        self._arrivals += len(records)
+        self._observer.decoded(self._clock() - started, len(items))
+        return items
+
+    def _look_at_ends(self) -> None:
+        """Ask where the partitions end, and note since when each has been read up to there."""
+        ends, positions = self._source.end_offsets(), self._source.positions()
+        now = self._ends_asked_seconds = self._clock()
+        for partition in self._partitions:
+            if positions[partition] >= ends[partition]:
+                since = self._at_end_since.setdefault(partition, now)
+                if now - since >= self._bounds.idle_seconds:
+                    self.standing.add(partition)
+            else:
+                self._at_end_since.pop(partition, None)
+                self.standing.discard(partition)

@@ -1,0 +1,55 @@
+"""What the service asks of a learner; `stream.learner.Learner` is one, tests have a small one that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from stream.interaction import Interaction
+from stream.report import BatchReport, SchemaReport
+from stream.schema import Schema, Version
+from stream.state import Tree
+
+__all__ = ["ServedLearner"]
+
+
+class ServedLearner(Protocol):
+    """A model that predicts and trains batch by batch and follows schema versions. It knows neither logs nor time."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema in force."""
+        ...
+
+    @property
+    def event_time_ms(self) -> int | None:
+        """The largest `ts` trained, Unix ms; None before the first event."""
+        ...
+
+    def encode(self, interactions: Sequence[Interaction]) -> Any:
+        """Return the batch as arrays; changes nothing."""
+        ...
+
+    def learn(self, batch: Any) -> BatchReport:
+        """Score the batch, then train on it. Raises `NonFinite`."""
+        ...
+
+    def apply(self, version: Version) -> SchemaReport:
+        """Take a version into effect. Raises `SchemaRejected`, and then nothing has changed."""
+        ...
+
+    def dead_letter(self, reason: str) -> None:
+        """Count an interaction that was dead-lettered."""
+        ...
+
+    def state(self) -> Tree:
+        """Return everything that a checkpoint has to hold."""
+        ...
+
+    def state_digest(self) -> str:
+        """Return the digest over all named state."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts and measures of the contract's summary that belong to the model."""
+        ...

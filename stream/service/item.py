@@ -1,0 +1,91 @@
+"""What waits in the service: a decoded record of the interactions, and a record of the schema topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream.errors import InvalidInteraction, InvalidVersion
+from stream.interaction import Interaction, decode_interaction
+from stream.log.protocol import DeadLetter, Record
+from stream.schema import Version, parse_version
+
+__all__ = ["Item", "PendingVersion"]
+
+
+@dataclass(slots=True)
+class Item:
+    """A record of the interactions on its way to being trained or dead-lettered.
+
+    Attributes:
+        record: where it came from, and its bytes.
+        interaction: what it holds; None where it is invalid.
+        reason: why it is a dead letter; empty while it is none.
+        arrival: its place in the order in which this process fetched records, over all partitions.
+    """
+
+    record: Record
+    interaction: Interaction | None
+    reason: str = ""
+    arrival: int = 0
+
+    @classmethod
+    def decode(cls, record: Record, arrival: int = 0, max_ahead_ms: int | None = None) -> Item:
+        """Return the item of a record, whatever its bytes are.
+
+        `max_ahead_ms` bounds how far event time may lie ahead of the record's own timestamp; None sets no bound.
+        """
+        try:
+            if max_ahead_ms is None:
+                return cls(record, decode_interaction(record.value, record.key), "", arrival)
+            return cls(
+                record, decode_interaction(record.value, record.key, record.timestamp_ms, max_ahead_ms), "", arrival
+            )
+        except InvalidInteraction as error:
+            return cls(record, None, error.reason, arrival)
+
+    def dead_letter(self) -> DeadLetter:
+        """Return this item, which has a reason, as a dead letter."""
+        return _dead_letter(self.record, self.reason)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the record's key and value, by which what waits is bounded."""
+        return len(self.record.key or b"") + len(self.record.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingVersion:
+    """A record of the schema topic that has neither taken effect nor been rejected.
+
+    Attributes:
+        record: where it came from, and its bytes.
+        version: what it holds; None where it is malformed.
+        error: why it is malformed, else None.
+    """
+
+    record: Record
+    version: Version | None
+    error: InvalidVersion | None
+
+    @classmethod
+    def decode(cls, record: Record) -> PendingVersion:
+        """Return the version of a record, whatever its bytes are."""
+        try:
+            return cls(record, parse_version(record.value), None)
+        except InvalidVersion as error:
+            return cls(record, None, error)
+
+    @property
+    def number(self) -> int | None:
+        """The version's number; None where none could be read."""
+        return (
+            self.version.version if self.version is not None else self.error.version if self.error is not None else None
+        )
+
+    def dead_letter(self, reason: str) -> DeadLetter:
+        """Return this record as a dead letter."""
+        return _dead_letter(self.record, reason)
+
+
+def _dead_letter(record: Record, reason: str) -> DeadLetter:
+    return DeadLetter(reason, record.topic, record.partition, record.offset, record.key, record.value)

@@ -1,0 +1,76 @@
+"""What has been dealt with: the offsets that a checkpoint stores, and the dead letters that it publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stream.log.protocol import Commit, DeadLetter
+from stream.service.item import Item, PendingVersion
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The place up to which each partition, and the schema topic, is settled.
+
+    Settled is a record that was trained or dead-lettered; of the schema, one that took effect, was ignored or rejected.
+
+    Items of a partition are settled in offset order, so a stored offset is that of the partition's first record that is
+    not.
+
+    Args:
+        offsets: the next offset of each partition of the interactions.
+        schema_offset: the next offset of the schema topic.
+    """
+
+    def __init__(self, offsets: Mapping[int, int], schema_offset: int) -> None:
+        self._offsets = dict(offsets)
+        self._schema_offset = schema_offset
+        self._unpublished: list[DeadLetter] = []
+        self._unpublished_bytes = 0
+        self._saved = (dict(self._offsets), schema_offset)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was settled since the last `published`."""
+        return (self._offsets, self._schema_offset) != self._saved
+
+    @property
+    def unpublished(self) -> tuple[int, int]:
+        """Number and bytes of the dead letters that wait for the next checkpoint."""
+        return len(self._unpublished), self._unpublished_bytes
+
+    def state(self) -> dict[str, Any]:
+        """Return the offsets as a checkpoint keeps them."""
+        offsets = {str(partition): offset for partition, offset in self._offsets.items()}
+        return {"offsets": offsets, "schema_offset": self._schema_offset}
+
+    def settle(self, item: Item) -> None:
+        """Note that an item was trained, or is a dead letter; the next one of its partition in offset order."""
+        record = item.record
+        if record.offset < self._offsets[record.partition]:
+            raise AssertionError(f"{record.topic}-{record.partition} is settled beyond offset {record.offset} already")
+        self._offsets[record.partition] = record.offset + 1
+        if item.reason:
+            self._publish_later(item.dead_letter())
+
+    def settle_version(self, pending: PendingVersion, rejected: str = "") -> None:
+        """Note that a record of the schema topic took effect, was ignored, or was rejected for this reason."""
+        self._schema_offset = pending.record.offset + 1
+        if rejected:
+            self._publish_later(pending.dead_letter(rejected))
+
+    def commit(self, number: int, digest: str) -> tuple[Commit, list[DeadLetter]]:
+        """Return what checkpoint `number` commits: the offsets as they are now, and the dead letters before them."""
+        return Commit(number, digest, dict(self._offsets), self._schema_offset), list(self._unpublished)
+
+    def published(self) -> None:
+        """Note that what `commit` returned last is durable; nothing may have been settled since."""
+        self._saved = (dict(self._offsets), self._schema_offset)
+        self._unpublished.clear()
+        self._unpublished_bytes = 0
+
+    def _publish_later(self, letter: DeadLetter) -> None:
+        self._unpublished.append(letter)
+        self._unpublished_bytes += len(letter.key or b"") + len(letter.value or b"")

@@ -1,0 +1,84 @@
+"""The predictions file: a line for each trained event, in training order, none twice and none missing after a crash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from stream.errors import ConfigurationError
+
+__all__ = ["PredictionsFile", "Scored"]
+
+
+class Scored(Protocol):
+    """What an event's score has to offer."""
+
+    def to_json(self) -> str:
+        """Return the event's line (contract, part 7), without the line's end."""
+        ...
+
+
+class PredictionsFile:
+    """JSON lines that grow with each checkpoint and are cut back to the length that the restored checkpoint names.
+
+    Lines are kept in memory until `flush`, so a learner that has lost its place to a successor writes nothing.
+
+    Args:
+        path: the file.
+        length_bytes: its length in the restored checkpoint; 0 for a new run, which empties the file.
+
+    Raises:
+        ConfigurationError: the file cannot be opened, or lacks lines that the checkpoint says were written.
+    """
+
+    def __init__(self, path: Path, length_bytes: int = 0) -> None:
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the predictions file {path} cannot be opened: {error}; see its path and rights"
+            ) from error
+        size = os.fstat(self._file).st_size
+        if size < length_bytes:
+            os.close(self._file)
+            raise ConfigurationError(
+                f"{path} has {size} bytes, the restored checkpoint has written {length_bytes}; "
+                "give the file of the run that is resumed"
+            )
+        self._committed_bytes = self.length_bytes = length_bytes
+        os.ftruncate(self._file, length_bytes)
+        self._lines: list[bytes] = []
+
+    def append(self, scores: Iterable[Scored]) -> None:
+        """Add a batch's lines."""
+        for score in scores:
+            self._lines.append(score.to_json().encode() + b"\n")
+
+    def flush(self) -> None:
+        """Make all lines durable; `length_bytes` is the file's length from then on."""
+        if self._lines:
+            data = memoryview(b"".join(self._lines))
+            while data:
+                written = os.pwrite(self._file, data, self.length_bytes)
+                self.length_bytes += written
+                data = data[written:]
+            os.fsync(self._file)
+            self._lines.clear()
+
+    def committed(self) -> None:
+        """Note that a checkpoint with the present `length_bytes` counts."""
+        self._committed_bytes = self.length_bytes
+
+    def roll_back(self) -> None:
+        """Cut off what was flushed for a checkpoint that does not count."""
+        if self.length_bytes != self._committed_bytes:
+            os.ftruncate(self._file, self._committed_bytes)
+            self.length_bytes = self._committed_bytes
+
+    def close(self) -> None:
+        """Close the file; lines that were not flushed belong to no checkpoint and go. A second call does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -1,0 +1,87 @@
+"""What the service carries from run to run beside offsets and model: its time, its origin, the last rejection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stream.service.interface import ServedLearner
+
+__all__ = ["Origin", "Progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where this learner's records come from, and how it was set up: said in the summary and in the checkpoint.
+
+    Attributes:
+        source: "apache-kafka 4.3.0", "embedded-log" or "files".
+        topic: topic of the interactions, or the file's name.
+        schema_topic: topic of the schema, or the file's name.
+        strategy, seed, batch_size: of the settings.
+        learner_settings: the learner's settings as plain values, from which a reader of the checkpoint rebuilds them.
+    """
+
+    source: str
+    topic: str
+    schema_topic: str
+    strategy: str
+    seed: int
+    batch_size: int
+    learner_settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Progress:
+    """Seconds of work summed over restarts, and whether the schema stands with a rejection.
+
+    Args:
+        origin: where the records come from.
+        restored: `state()` of the run that this one goes on from; None for a new learner.
+    """
+
+    def __init__(self, origin: Origin, restored: Mapping[str, Any] | None = None) -> None:
+        self._origin = origin
+        self._seconds_before: float = 0.0 if restored is None else restored["seconds"]
+        self._begun: float | None = None
+        rejection = None if restored is None else restored["rejection"]
+        self.rejection: tuple[int | None, str] | None = None if rejection is None else (rejection[0], rejection[1])
+        """The last rejected schema version and why, until a next one is applied."""
+
+    def begun(self, now: float) -> None:
+        """Note the first poll; later calls do nothing."""
+        if self._begun is None:
+            self._begun = now
+
+    def seconds(self, now: float) -> float:
+        """Return the seconds from first poll to now, earlier runs included up to their checkpoints."""
+        return self._seconds_before + (0.0 if self._begun is None else now - self._begun)
+
+    def state(self, now: float) -> dict[str, Any]:
+        """Return what a checkpoint keeps of this."""
+        return {
+            "seconds": self.seconds(now),
+            "rejection": None if self.rejection is None else list(self.rejection),
+            "source": self._origin.source,
+            "topic": self._origin.topic,
+            "schema_topic": self._origin.schema_topic,
+            "strategy": self._origin.strategy,
+            "learner_settings": dict(self._origin.learner_settings),
+        }
+
+    def summary(self, learner: ServedLearner, now: float) -> dict[str, Any]:
+        """Return the contract's summary: the learner's counts and measures, and what only the service knows."""
+        counts = learner.summary()
+        seconds = self.seconds(now)
+        trained = counts["events_trained"]
+        return {
+            "source": self._origin.source,
+            "strategy": self._origin.strategy,
+            "seed": self._origin.seed,
+            "batch_size": self._origin.batch_size,
+            "events_read": trained + counts["events_dead_lettered"],
+            **counts,
+            "seconds": round(seconds, 3),
+            "events_per_second": round(trained / seconds, 1) if seconds > 0 else None,
+            "state_digest": learner.state_digest(),
+        }

@@ -1,0 +1,328 @@
+"""The loop: fetch, align, fill a batch, predict and train, checkpoint; one for Kafka, embedded log and files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stream.checkpoint import crash_point
+from stream.errors import SchemaRejected
+from stream.observe import Observer
+from stream.service.align import Aligner
+from stream.service.batch import PartialBatch
+from stream.service.burst import BurstGuard
+from stream.service.checkpointing import Checkpointer
+from stream.service.intake import Intake
+from stream.service.interface import ServedLearner
+from stream.service.item import Item, PendingVersion
+from stream.service.ledger import Ledger
+from stream.service.predictions import PredictionsFile
+from stream.service.progress import Progress
+from stream.state import Tree
+
+__all__ = ["Clocks", "Pace", "Service"]
+
+_log = logging.getLogger("stream.service")
+
+GAP_SECONDS = 5.0
+"""A step that seems to have taken longer may have been a stopped process, since replaced: it asks before it writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things happen.
+
+    Attributes:
+        checkpoint_events: a checkpoint after so many trained events.
+        checkpoint_seconds: a checkpoint after so long, where anything changed.
+        letters: so many dead letters that wait bring the next checkpoint forward.
+        letters_bytes: the same for their keys and values.
+        poll_seconds: the longest wait for records; a stop is noticed at least that often.
+        step_events: the most items dealt with between two polls.
+        stop_at_end: end when all partitions have stood at their end for the idle time, and train the partial batch
+            then.
+    """
+
+    checkpoint_events: int = 5000
+    checkpoint_seconds: float = 30.0
+    letters: int = 1000
+    letters_bytes: int = 16 << 20
+    poll_seconds: float = 0.2
+    step_events: int = 1000
+    stop_at_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The times that the service reads, so that a test may set them.
+
+    Attributes:
+        monotonic: seconds that only rise.
+        unix_seconds: wall-clock time; None where event time has nothing to do with it (files).
+        sleep: waits so many seconds.
+    """
+
+    monotonic: Callable[[], float]
+    unix_seconds: Callable[[], float] | None
+    sleep: Callable[[float], None]
+
+
+class Service:
+    """One learner on one stream, on one thread.
+
+    `stream.service.start.open_service` puts one together; tests hand in their own parts.
+
+    Args:
+        pace: how often things happen.
+        clocks: the times to read.
+        learner: the model, restored or new.
+        intake: where records come from.
+        aligner: what decides on their order; empty.
+        batch: the batch to fill; empty.
+        ledger: the offsets at which the sources stand.
+        burst: what stops the process when too many records are invalid.
+        checkpointer: what makes checkpoints official.
+        progress: what the service itself keeps in a checkpoint.
+        predictions: the file of predictions; None for none.
+        observer: told everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        pace: Pace,
+        clocks: Clocks,
+        learner: ServedLearner,
+        intake: Intake,
+        aligner: Aligner,
+        batch: PartialBatch,
+        ledger: Ledger,
+        burst: BurstGuard,
+        checkpointer: Checkpointer,
+        progress: Progress,
+        predictions: PredictionsFile | None,
+        observer: Observer,
+    ) -> None:
+        self._pace = pace
+        self._clocks = clocks
+        self._clock = clocks.monotonic
+        self._learner = learner
+        self._intake = intake
+        self._aligner = aligner
+        self._batch = batch
+        self._ledger = ledger
+        self._burst = burst
+        self._checkpointer = checkpointer
+        self._progress = progress
+        self._predictions = predictions
+        self._observer = observer
+        self._stopping = False
+        self._ended = False
+        self._more = False
+        self._events_since = 0
+        self._saved_seconds = self._seen_seconds = self._clock()
+        self._doubtful = False
+
+    def stop(self) -> None:
+        """Ask the loop to end after the step in hand; safe in a signal handler, a second call does nothing."""
+        self._stopping = True
+
+    def run(self) -> dict[str, Any]:
+        """Serve until stopped, or until the end where that is wanted; write the last checkpoint and return the summary.
+
+        Raises:
+            Fenced, NonFinite, DeadLetterBurst, LogError, CheckpointError: nothing was checkpointed after what went
+                wrong.
+        """
+        if not self._checkpointer.committed:
+            self._save()  # fixes where this learner began, whatever becomes of the log's beginning or of "latest"
+        if self._progress.rejection is not None:
+            self._observer.schema_rejected(*self._progress.rejection)
+        while not (self._stopping or self._ended):
+            self._step()
+        if self._ended:
+            self._train()
+        if self._ledger.changed or self._events_since:
+            self._save()
+        summary = self._progress.summary(self._learner, self._clock())
+        self._observer.stopped(summary)
+        return summary
+
+    def _step(self) -> None:
+        now = self._pulse()
+        self._progress.begun(now)
+        if not self._aligner.open:
+            self._wait_for_first_version()
+        else:
+            items, versions = self._intake.fetch(self._patience(now))
+            self._deliver(versions)
+            self._aligner.arrive(items)
+            self._advance()
+            if self._batch.due_in(self._clock()) == 0.0:
+                self._train()
+            self._intake.regulate(self._aligner.waiting())
+        self._save_if_due()
+        self._ended = self._pace.stop_at_end and self._intake.ended and self._aligner.empty and not self._more
+
+    def _pulse(self) -> float:
+        """Return the time; after a gap in it, doubt that the name is still this process's."""
+        now = self._clock()
+        if now - self._seen_seconds > GAP_SECONDS:
+            self._doubtful = True
+        self._seen_seconds = now
+        return now
+
+    def _patience(self, now: float) -> float:
+        """Return how long a fetch may wait for records."""
+        if self._more:
+            return 0.0
+        due = self._batch.due_in(now)
+        return self._pace.poll_seconds if due is None else min(self._pace.poll_seconds, due)
+
+    def _wait_for_first_version(self) -> None:
+        self._deliver(self._intake.read_schema())
+        if self._aligner.open:
+            return
+        self._advance()  # what can take no effect is rejected all the same
+        self._intake.stand_by()
+        self._clocks.sleep(self._pace.poll_seconds)
+
+    def _deliver(self, versions: list[PendingVersion]) -> None:
+        """Take in versions; what was handed out and not trained goes back, for it may have to come after them."""
+        if not versions:
+            return
+        entries = self._batch.take()
+        self._burst.unsee(len(entries))
+        self._aligner.give_back(entries)
+        for version in versions:
+            self._aligner.deliver(version)
+
+    def _advance(self) -> None:
+        """Deal with what the aligner lets through, up to a step's worth."""
+        left = self._pace.step_events
+        self._more = False
+        while not self._stopping:
+            if left <= 0:
+                self._more = True
+                return
+            taken = self._aligner.take(self._clock(), self._intake.standing, left)
+            if taken is None:
+                return
+            if isinstance(taken, PendingVersion):
+                self._take_effect(taken)
+                continue
+            left -= len(taken)
+            for item in taken:
+                self._release(item)
+                if self._stopping:
+                    return  # the rest is unread: the ledger does not know it
+
+    def _release(self, item: Item) -> None:
+        self._burst.saw(item)
+        if not item.reason:
+            self._batch.add(item, self._clock())
+            if self._batch.full:
+                self._train()
+        elif self._batch.holds_before(item):
+            self._batch.add(item, self._clock())
+        else:
+            self._settle(item)
+
+    def _settle(self, item: Item) -> None:
+        self._ledger.settle(item)
+        if item.reason:
+            self._learner.dead_letter(item.reason)
+            self._observer.dead_letter(item.reason)
+
+    def _train(self) -> None:
+        """Predict and train the batch as it is, and settle what it held."""
+        if not self._batch.events:
+            return
+        entries = self._batch.take()
+        interactions = [item.interaction for item in entries if not item.reason and item.interaction is not None]
+        started = self._clock()
+        batch = self._learner.encode(interactions)
+        encoded = self._clock()
+        self._observer.encoded(encoded - started, len(interactions))
+        report = self._learner.learn(batch)
+        self._aligner.event_time_ms = self._learner.event_time_ms
+        for item in entries:
+            self._settle(item)
+        self._events_since += len(interactions)
+        if self._predictions is not None:
+            self._predictions.append(report.scores)
+        unix_seconds = self._clocks.unix_seconds
+        ages = () if unix_seconds is None else [unix_seconds() - event.ts / 1000 for event in interactions]
+        self._observer.trained(report, self._clock() - encoded, ages)
+        if report.phase == "warm_up":
+            crash_point("warm_up")
+        self._pulse()
+        if self._events_since >= self._pace.checkpoint_events:
+            self._save()
+
+    def _take_effect(self, pending: PendingVersion) -> None:
+        """Apply a version, or reject it; only one that changes the schema ends the batch before it."""
+        started = self._clock()
+        if pending.version is None:
+            assert pending.error is not None
+            self._reject(pending, pending.error.reason, str(pending.error))
+            return
+        try:
+            if self._learner.schema.check(pending.version) == "new":
+                self._train()
+                started = self._clock()
+            report = self._learner.apply(pending.version)
+        except SchemaRejected as error:
+            self._reject(pending, error.reason, str(error))
+            return
+        self._ledger.settle_version(pending)
+        self._aligner.in_effect(self._learner.schema.version, self._learner.schema.event_time_ms)
+        if not report.duplicate:
+            self._progress.rejection = None
+        self._observer.schema_changed(report, self._clock() - started)
+
+    def _reject(self, pending: PendingVersion, reason: str, message: str) -> None:
+        record = pending.record
+        _log.error(
+            "schema record %s-%d at offset %d is rejected: %s", record.topic, record.partition, record.offset, message
+        )
+        self._aligner.rejected(pending)
+        self._ledger.settle_version(pending, rejected=reason)
+        self._progress.rejection = (pending.number, reason)
+        self._observer.schema_rejected(pending.number, reason)
+
+    def _save_if_due(self) -> None:
+        letters, letters_bytes = self._ledger.unpublished
+        if letters >= self._pace.letters or letters_bytes >= self._pace.letters_bytes:
+            self._save()
+        elif self._clock() - self._saved_seconds >= self._pace.checkpoint_seconds:
+            if self._ledger.changed:
+                self._save()
+            else:
+                self._confirm()
+
+    def _save(self) -> None:
+        self._pulse()
+        if self._doubtful:
+            self._confirm()
+        started = self._clock()
+        size_bytes = self._checkpointer.save(self._tree, self._ledger, self._predictions)
+        self._events_since = 0
+        self._saved_seconds = self._seen_seconds = self._clock()
+        self._observer.checkpointed(self._checkpointer.number, self._saved_seconds - started, size_bytes)
+
+    def _confirm(self) -> None:
+        self._checkpointer.confirm()
+        self._doubtful = False
+        self._saved_seconds = self._seen_seconds = self._clock()
+
+    def _tree(self) -> Tree:
+        service: Mapping[str, Any] = {
+            **self._progress.state(self._clock()),
+            **self._ledger.state(),
+            "recent": self._burst.state(unsettled=len(self._batch)),
+            "predictions_bytes": None if self._predictions is None else self._predictions.length_bytes,
+        }
+        return {"service": dict(service), "learner": self._learner.state()}

@@ -1,0 +1,45 @@
+"""The service's own settings: dead letters and what may be held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stream.settings import Section, setting
+
+__all__ = ["DeadLetterSettings", "HeldSettings"]
+
+
+@dataclass(frozen=True)
+class DeadLetterSettings(Section):
+    """What happens to interactions that cannot be used."""
+
+    prefix: ClassVar[str] = "dead_letters"
+
+    file: str = setting(
+        "dead-letters.jsonl",
+        "Where dead letters go when files are replayed; relative to the checkpoint directory where there is one. "
+        "Kafka and the embedded log have the topic of that name instead.",
+    )
+    burst_events: int = setting(
+        100, "More invalid ones than this among the last burst_window_events stop the process.", minimum=1
+    )
+    burst_window_events: int = setting(
+        200, "How many of the last interactions are looked at for a burst.", minimum=1, maximum=100_000
+    )
+    buffer_events: int = setting(
+        1000, "So many dead letters that wait to be published bring the next checkpoint forward.", minimum=1
+    )
+    buffer_bytes: int = setting(16 << 20, "The same bound for their keys and values together.", minimum=1)
+
+
+@dataclass(frozen=True)
+class HeldSettings(Section):
+    """How much may wait in memory, by partition, for its turn; beyond it the partition is paused."""
+
+    prefix: ClassVar[str] = "held"
+
+    partition_events: int = setting(
+        10_000, "Interactions of one partition that may wait before it is paused.", minimum=1
+    )
+    partition_bytes: int = setting(64 << 20, "The same bound for their keys and values together.", minimum=1)

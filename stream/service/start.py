@@ -1,0 +1,153 @@
+"""Putting a service together: from sources, a commit log, a store and settings to a loop that is ready to run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stream.checkpoint import CheckpointStore, LostOffsets, Missing
+from stream.log.protocol import CommitLog, InteractionSource, SchemaSource
+from stream.observe import Observer
+from stream.service.align import Aligner, Rules
+from stream.service.batch import PartialBatch
+from stream.service.burst import BurstGuard
+from stream.service.checkpointing import Checkpointer
+from stream.service.intake import Intake, IntakeBounds
+from stream.service.interface import ServedLearner
+from stream.service.ledger import Ledger
+from stream.service.predictions import PredictionsFile
+from stream.service.progress import Origin, Progress
+from stream.service.resume import resume
+from stream.service.service import Clocks, Pace, Service
+from stream.settings.root import Settings
+from stream.state import Tree
+
+__all__ = ["Endpoints", "open_service", "system_clocks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What a service is connected to; whoever opened these closes them.
+
+    Attributes:
+        source: the interactions.
+        schema_source: the schema topic.
+        commit_log: where checkpoints become official and dead letters go.
+        store: where checkpoints lie; None keeps none.
+        live: whether records arrive over time: False for files, in which nothing is waited for.
+        timestamped: whether the records' own timestamps say when they were sent (Kafka), so that event time can be held
+            against it.
+    """
+
+    source: InteractionSource
+    schema_source: SchemaSource
+    commit_log: CommitLog
+    store: CheckpointStore | None
+    live: bool = True
+    timestamped: bool = False
+
+
+def system_clocks(live: bool = True) -> Clocks:
+    """Return this machine's clocks; without wall-clock time for a stream that is not live."""
+    return Clocks(time.monotonic, time.time if live else None, time.sleep)
+
+
+def open_service(
+    endpoints: Endpoints,
+    settings: Settings,
+    new_learner: Callable[[Tree | None], ServedLearner],
+    observer: Observer,
+    *,
+    stop_at_end: bool = False,
+    predictions: Path | None = None,
+    clocks: Clocks | None = None,
+    settings_masked: Mapping[str, Any] | None = None,
+) -> Service:
+    """Restore the newest checkpoint that counts, or begin anew, and return the loop that goes on from there.
+
+    Args:
+        endpoints: what to connect.
+        settings: all settings.
+        new_learner: returns the learner of a restored state tree, or a new one for None.
+        observer: told everything, the start first.
+        stop_at_end: end once all partitions have stood at their end for the idle time; always so for files.
+        predictions: the file to write predictions to; None for none.
+        clocks: the times to read; the machine's by default.
+        settings_masked: the settings as shown to the observer, secrets masked.
+
+    Raises:
+        CheckpointError, OffsetOutOfRange, ConfigurationError: there is no sound place to go on from; see `resume`.
+    """
+    live = endpoints.live
+    clocks = clocks or system_clocks(live)
+    resumed = resume(
+        endpoints.store,
+        endpoints.commit_log,
+        endpoints.source,
+        endpoints.schema_source,
+        start=settings.start if live else "earliest",
+        missing=Missing(settings.checkpoint.missing),
+        lost_offsets=LostOffsets(settings.checkpoint.lost_offsets),
+    )
+    tree = resumed.tree
+    learner = new_learner(None if tree is None else tree["learner"])
+    kept = None if tree is None else tree["service"]
+    written = 0 if kept is None else kept["predictions_bytes"] or 0
+    origin = Origin(
+        endpoints.source.source_name,
+        endpoints.source.topic,
+        endpoints.schema_source.topic,
+        settings.strategy,
+        settings.seed,
+        settings.batch_size,
+    )
+    service = Service(
+        pace=_pace(settings, stop_at_end or not live),
+        clocks=clocks,
+        learner=learner,
+        intake=Intake(
+            endpoints.source, endpoints.schema_source, _bounds(settings, endpoints), observer, clocks.monotonic
+        ),
+        aligner=Aligner(
+            endpoints.source.partitions(),
+            Rules(settings.version_wait_seconds, settings.align, more_versions=live),
+            learner.schema.version,
+            learner.schema.event_time_ms,
+            learner.event_time_ms,
+        ),
+        batch=PartialBatch(settings.batch_size, settings.batch_age_seconds if live else 0.0),
+        ledger=Ledger(resumed.offsets, resumed.schema_offset),
+        burst=BurstGuard(
+            settings.dead_letters.burst_events,
+            settings.dead_letters.burst_window_events,
+            "" if kept is None else kept["recent"],
+        ),
+        checkpointer=Checkpointer(endpoints.store, endpoints.commit_log, resumed.last, resumed.number),
+        progress=Progress(origin, kept),
+        predictions=None if predictions is None else PredictionsFile(predictions, written),
+        observer=observer,
+    )
+    observer.started(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint)
+    return service
+
+
+def _pace(settings: Settings, stop_at_end: bool) -> Pace:
+    return Pace(
+        checkpoint_events=settings.checkpoint.every_events,
+        checkpoint_seconds=settings.checkpoint.every_seconds,
+        letters=settings.dead_letters.buffer_events,
+        letters_bytes=settings.dead_letters.buffer_bytes,
+        stop_at_end=stop_at_end,
+    )
+
+
+def _bounds(settings: Settings, endpoints: Endpoints) -> IntakeBounds:
+    return IntakeBounds(
+        partition_events=settings.held.partition_events,
+        partition_bytes=settings.held.partition_bytes,
+        idle_seconds=settings.idle_seconds if endpoints.live else 0.0,
+        max_ahead_ms=round(settings.max_ahead_seconds * 1000) if endpoints.timestamped else None,
+    )
