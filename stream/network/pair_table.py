@@ -1,0 +1,105 @@
+"""A weight for each (row, column) pair: what ties a key, or an input value, directly to an offer or attribute value."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from stream.state import Tree
+
+__all__ = ["PairTable"]
+
+
+class PairTable:
+    """Weights ``(rows, columns)`` under element-wise Adagrad; row 0 is nobody's and stays zero.
+
+    Only the cells with a gradient move, so an event costs its own rows. A cell is fresh where its row or its column is.
+    """
+
+    def __init__(self, *, rate: float, accumulator: float, device: torch.device) -> None:
+        self.rate, self.accumulator, self.device = rate, accumulator, device
+        self.weight = torch.zeros(64, 32, device=device)
+        self.squares = torch.full((64, 32), accumulator, device=device)
+        self.fresh_rows = torch.zeros(64, dtype=torch.bool, device=device)
+        self.fresh_columns = torch.zeros(32, dtype=torch.bool, device=device)
+
+    def reserve(self, rows: int, columns: int) -> None:
+        """Make room for ``rows`` (by doubling) and ``columns``; what is there stays."""
+        have_rows, have_columns = self.weight.shape
+        while rows > have_rows:
+            have_rows *= 2
+        columns = max(columns, have_columns)
+        if (have_rows, columns) == tuple(self.weight.shape):
+            return
+        for name, value in (("weight", 0.0), ("squares", self.accumulator)):
+            old = getattr(self, name)
+            new = torch.full((have_rows, columns), value, device=self.device)
+            new[: old.shape[0], : old.shape[1]] = old
+            setattr(self, name, new)
+        for name, size in (("fresh_rows", have_rows), ("fresh_columns", columns)):
+            flags = torch.zeros(size, dtype=torch.bool, device=self.device)
+            flags[: len(getattr(self, name))] = getattr(self, name)
+            setattr(self, name, flags)
+
+    def clear_rows(self, rows: list[int]) -> None:
+        """Zero rows and their history."""
+        if rows:
+            self.weight[rows], self.squares[rows], self.fresh_rows[rows] = 0.0, self.accumulator, False
+
+    def clear_columns(self, columns: list[int]) -> None:
+        """Zero columns and their history."""
+        if columns:
+            self.weight[:, columns], self.squares[:, columns] = 0.0, self.accumulator
+            self.fresh_columns[columns] = False
+
+    def reset(self) -> None:
+        """Start every weight anew and mark it fresh."""
+        self.weight.zero_()
+        self.squares.fill_(self.accumulator)
+        self.fresh_rows.fill_(True)
+
+    def settle(self) -> None:
+        """End a warm-up: nothing is fresh any more."""
+        self.fresh_rows.fill_(False)
+        self.fresh_columns.fill_(False)
+
+    def step(self, rows: torch.Tensor, gradient: torch.Tensor, *, warming_up: bool) -> None:
+        """Descend along ``gradient`` ``(n, columns)`` of the ``n`` (repeatable) ``rows``; row 0 is skipped."""
+        chosen = rows.nonzero()[:, 0]
+        if warming_up and not bool(self.fresh_columns.any()):
+            chosen = chosen[self.fresh_rows[rows[chosen]]]
+        if chosen.numel() == 0:
+            return
+        distinct, inverse = torch.unique(rows[chosen], return_inverse=True)
+        summed = torch.zeros(len(distinct), gradient.shape[1], device=self.device)
+        summed.index_add_(0, inverse, gradient[chosen])
+        if warming_up:
+            summed *= self.fresh_rows[distinct][:, None] | self.fresh_columns[None, :]
+        squares = self.squares[distinct].addcmul_(summed, summed)
+        self.squares[distinct] = squares
+        self.weight[distinct] = self.weight[distinct].addcdiv_(summed, squares.sqrt().add_(1e-10), value=-self.rate)
+
+    def state(self, rows: int) -> Tree:
+        """Return the first ``rows`` rows as a state tree."""
+        return {
+            "reserved": list(self.weight.shape),
+            "weight": self.weight[:rows].cpu().numpy(),
+            "squares": self.squares[:rows].cpu().numpy(),
+            "fresh_rows": self.fresh_rows.cpu().numpy(),
+            "fresh_columns": self.fresh_columns.cpu().numpy(),
+        }
+
+    def restore(self, tree: Tree) -> None:
+        """Take back what :meth:`state` returned."""
+        shape = tuple(tree["reserved"])
+        rows = tree["weight"].shape[0]
+        self.weight = torch.zeros(shape, device=self.device)
+        self.squares = torch.full(shape, self.accumulator, device=self.device)
+        self.weight[:rows] = torch.from_numpy(tree["weight"].copy()).to(self.device)
+        self.squares[:rows] = torch.from_numpy(tree["squares"].copy()).to(self.device)
+        self.fresh_rows = torch.from_numpy(tree["fresh_rows"].copy()).to(self.device)
+        self.fresh_columns = torch.from_numpy(tree["fresh_columns"].copy()).to(self.device)
+
+    def named_row(self, row: int, columns: list[int]) -> np.ndarray:
+        """Return weights and history of one row over ``columns``, for the state digest."""
+        return np.concatenate([self.weight[row, columns].cpu().numpy(), self.squares[row, columns].cpu().numpy()])

@@ -1,0 +1,123 @@
+"""What joins an input or the key directly with an offer: key tables, the wide part, flags, weights over counts.
+
+Added to the logit of (event, offer): the key's own cell for the offer and for each of its attribute values; for each
+active input value its cell for each attribute value; a shared weight where an input value *is* an attribute value of
+the offer; and a small network over the pair's running counts with a linear skip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from stream.network.counts import BASE_INPUTS, VALUE_INPUTS
+from stream.network.frame import Frame
+from stream.network.initial import uniform
+from stream.network.pair_table import PairTable
+from stream.network.settings import NetworkSettings, OptimiserSettings
+from stream.network.table import Table
+
+__all__ = ["PairPart"]
+
+
+class PairPart:
+    """The pair tables and the mixer; it belongs to the input and to the output layer alike."""
+
+    def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
+        def pairs(rate: float) -> PairTable:
+            return PairTable(rate=rate, accumulator=optimiser.accumulator, device=device)
+
+        self.seed = seed
+        self.key_offer = pairs(optimiser.entity_rate)
+        self.key_value = pairs(optimiser.entity_rate)
+        self.wide = pairs(optimiser.wide_rate)
+        self.flags = Table(
+            8,
+            (network.attributes,),
+            method="adagrad",
+            rate=optimiser.wide_rate,
+            accumulator=optimiser.accumulator,
+            device=device,
+        )
+        self.attributes = network.attributes
+        self.width = BASE_INPUTS + network.attributes * VALUE_INPUTS
+        self.hidden = network.pair_hidden
+        rate = optimiser.pair_rate
+        self.mixer_in = Table(1, (self.width, self.hidden), method="adam", rate=rate, device=device)
+        self.mixer_bias = Table(1, (self.hidden,), method="adam", rate=rate, device=device)
+        self.mixer_out = Table(1, (self.hidden,), method="adam", rate=rate, device=device)
+        self.linear = Table(1, (self.width,), method="adam", rate=rate, device=device)
+        self.start_mixer()
+
+    def pair_tables(self) -> Iterator[tuple[str, PairTable]]:
+        """Yield each pair table with its name."""
+        yield "key_offer", self.key_offer
+        yield "key_value", self.key_value
+        yield "wide", self.wide
+
+    def tables(self) -> Iterator[tuple[str, Table]]:
+        """Yield each plain table with its name."""
+        yield "flags", self.flags
+        yield "mixer_in", self.mixer_in
+        yield "mixer_bias", self.mixer_bias
+        yield "mixer_out", self.mixer_out
+        yield "linear", self.linear
+
+    def start_mixer(self) -> None:
+        """Let the counts speak from the first event: weight 1 for the rate, 0.7 for the key, 0.5 for key x value."""
+        linear = torch.zeros(self.width)
+        linear[0], linear[2] = 1.0, 0.7
+        for attribute in range(self.attributes):
+            linear[BASE_INPUTS + attribute * VALUE_INPUTS] = 0.5
+        self.linear.set(0, linear.to(self.linear.device))
+        size = self.width * self.hidden
+        self.mixer_in.set(0, uniform(self.seed, "mixer", ["in"], size, (3.0 / self.width) ** 0.5)[0])
+        self.mixer_bias.set(0, 0.0)
+        self.mixer_out.set(0, 0.0)
+
+    def forward(
+        self, frame: Frame, wide_rows: torch.Tensor, counts: torch.Tensor, by_offer: torch.Tensor, by_value: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the logits ``(P,)``, given the output layer's scores ``(B, slots)``; these are added to in place."""
+        by_offer += self.key_offer.weight[frame.entity]
+        by_value += self.key_value.weight[frame.entity]
+        by_value.index_add_(0, frame.row_event, self.wide.weight[wide_rows] * frame.row_weight[:, None])
+        flags = self.flags.weight[frame.match_slot, frame.match_attribute]
+        values = by_value.shape[1]
+        by_value.view(-1).index_add_(0, frame.match_event * values + frame.match_column, flags)
+        padded = torch.cat([by_value, by_value.new_zeros(frame.events, 1)], 1)
+        shared = padded.view(-1)[frame.pair_event[:, None] * (values + 1) + frame.pair_columns].sum(1)
+        self._counts = counts
+        self._mixed = torch.relu(torch.addmm(self.mixer_bias.weight[0], counts, self.mixer_in.weight[0]))
+        mixed = counts @ self.linear.weight[0] + self._mixed @ self.mixer_out.weight[0]
+        return by_offer[frame.pair_event, frame.pair_slot] + shared + mixed
+
+    def train(
+        self,
+        frame: Frame,
+        wide_rows: torch.Tensor,
+        gradient: torch.Tensor,
+        by_offer: torch.Tensor,
+        by_value: torch.Tensor,
+        *,
+        warming_up: bool,
+    ) -> None:
+        """Step along the gradient by logit ``(P,)`` and, summed, by score ``(B, slots)``."""
+        self.key_offer.step(frame.entity, by_offer, warming_up=warming_up)
+        self.key_value.step(frame.entity, by_value, warming_up=warming_up)
+        if not warming_up or bool(self.wide.fresh_rows.any() | self.wide.fresh_columns.any()):
+            self.wide.step(wide_rows, by_value[frame.row_event] * frame.row_weight[:, None], warming_up=warming_up)
+        if frame.match_event.numel() and (not warming_up or bool(self.flags.fresh.any())):
+            flags = torch.zeros_like(self.flags.weight).view(-1)
+            place = frame.match_slot * self.attributes + frame.match_attribute
+            flags.index_add_(0, place, by_value[frame.match_event, frame.match_column])
+            rows = self.flags.fresh.nonzero()[:, 0] if warming_up else None
+            flags = flags.view(-1, self.attributes)
+            self.flags.step(flags if rows is None else flags[rows], rows)
+        if not warming_up or bool(self.linear.fresh[0]):
+            back = gradient[:, None] * self.mixer_out.weight[0] * (self._mixed > 0)
+            self.mixer_out.step((gradient @ self._mixed)[None])
+            self.linear.step((gradient @ self._counts)[None])
+            self.mixer_in.step((self._counts.T @ back)[None])
+            self.mixer_bias.step(back.sum(0)[None])
