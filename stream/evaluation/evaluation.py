@@ -172,7 +172,7 @@ class Evaluation:
         return self._lifetime.measures()
 
     def reliability(self) -> list[tuple[float, float, int]]:
-        """Return (mean predicted probability, observed rate, pairs) by group of like predictions, over the whole life."""
+        """Return (mean predicted probability, observed rate, pairs) by group of like predictions, over all events."""
         return calibration.reliability(self._lifetime.histogram())
 
     def state(self) -> dict[str, Any]:
@@ -194,10 +194,7 @@ class Evaluation:
         ConfigurationError where the baseline counted by another attribute.
         """
         self._counts.restore(state["entity_attribute_counts"])
-        self._offers = OfferTable()
-        for slot, name in enumerate(state["names"]):
-            if name is not None:
-                self._offers.add(slot, name)
+        self._offers = OfferTable.of(state["names"])
         self._popularity.restore(state["popularity"])
         self._window = Window(self._settings.window_events)
         self._window.restore(state["window"])

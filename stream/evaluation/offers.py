@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,11 +42,9 @@ class OfferTable:
             raise ValueError(f"slot {slot} holds offer {self.names[slot]!r}; remove it before adding {name!r}")
         if name in self._live:
             raise ValueError(f"offer {name!r} is live; remove it before adding it again")
-        self.names.extend([None] * (slot + 1 - len(self.names)))
+        self._reserve(slot + 1)
         self.names[slot] = name
         self._live.add(name)
-        while self.capacity <= slot:
-            self.capacity *= 2
         self._rank = None
 
     def remove(self, slot: int) -> None:
@@ -63,9 +63,24 @@ class OfferTable:
         self.names[slot] = to
         self._rank = None
 
+    @classmethod
+    def of(cls, names: Sequence[str | None]) -> OfferTable:
+        """Rebuild a table from its :attr:`names`, free slots at the end included."""
+        table = cls()
+        table._reserve(len(names))
+        for slot, name in enumerate(names):
+            if name is not None:
+                table.add(slot, name)
+        return table
+
     def name(self, slot: int) -> str:
         """Return the name that a slot holds; raises ValueError where it is free."""
         name = self.names[slot] if 0 <= slot < len(self.names) else None
         if name is None:
             raise ValueError(f"slot {slot} holds no offer")
         return name
+
+    def _reserve(self, slots: int) -> None:
+        self.names.extend([None] * (slots - len(self.names)))
+        while self.capacity < slots:
+            self.capacity *= 2

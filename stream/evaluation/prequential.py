@@ -47,7 +47,7 @@ class PrequentialSums:
         self._bce_pairs += bce_pairs
 
     def summary(self) -> dict[str, Any]:
-        """Return recall_at_5, ndcg_at_5 and bce of model and baselines over all but the first floor(n/5) labelled events.
+        """Return recall_at_5, ndcg_at_5 and bce of each, over all but the first floor(n/5) labelled events.
 
         Each is None where no event has labels; the baselines' bce always is.
         """

@@ -29,8 +29,9 @@ def top(score: NDArray[np.floating[Any]], rank: NDArray[np.int64]) -> NDArray[np
     beyond = score.size - TOP
     if beyond <= 0:
         return np.lexsort((rank, -score))
-    candidates = np.flatnonzero(score >= np.partition(score, beyond)[beyond])
-    return candidates[np.lexsort((rank[candidates], -score[candidates]))[:TOP]]
+    candidates = (score >= np.partition(score, beyond)[beyond]).nonzero()[0]
+    best: NDArray[np.intp] = candidates[np.lexsort((rank[candidates], -score[candidates]))[:TOP]]
+    return best
 
 
 def quality(ranked: Sequence[int], taken: Collection[int]) -> RankingQuality:

@@ -31,7 +31,7 @@ class EvaluationSettings(Section):
     )
     max_key_values: int = setting(
         1_000_000,
-        "Bound on the (key, attribute value) pairs that entity_attribute_counts remembers; the longest untouched leave.",
+        "Bound on the (key, attribute value) pairs in entity_attribute_counts; the longest untouched leave first.",
         unit="pairs",
         minimum=1,
     )

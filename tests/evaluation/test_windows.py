@@ -1,0 +1,38 @@
+"""The window forgets, in steps of a twentieth where it pools pairs."""
+
+import numpy as np
+import pytest
+
+from stream.evaluation.calibration import codes
+from stream.evaluation.windows import RANKINGS, Window
+
+
+def _extend(window: Window, first: int, last: int) -> None:
+    """Events numbered first to last, each labelled, with one pair; its number is its loss and its recall."""
+    numbers = np.arange(first, last, dtype=np.float64)
+    rankings = np.repeat(numbers[:, None], RANKINGS, axis=1)
+    losses = np.stack((numbers, np.ones_like(numbers)), axis=1)
+    pair_codes = codes(np.zeros(len(numbers)), np.zeros(len(numbers), dtype=bool))
+    window.extend(rankings, losses, pair_codes, np.arange(len(numbers) + 1))
+
+
+@pytest.mark.parametrize("batch", [1, 7, 64, 500])
+def test_a_window_holds_the_last_events_however_they_were_cut_into_batches(batch: int) -> None:
+    window = Window(100)
+    for first in range(0, 500, batch):
+        _extend(window, first, min(first + batch, 500))
+    measures = window.measures()
+    assert (measures.events, measures.events_with_labels) == (100, 100)
+    assert measures.bce == measures.recall_at_5 == 449.5
+
+
+@pytest.mark.parametrize("length", [1, 7, 20, 21, 39, 100, 1000])
+def test_pooled_pairs_cover_at_least_nine_tenths_of_a_window_and_never_more_than_it(length: int) -> None:
+    window = Window(length)
+    covered = []
+    for event in range(3 * length):
+        _extend(window, event, event + 1)
+        covered.append(int(window.histogram().sum()))
+    assert covered[: length // 2] == list(range(1, length // 2 + 1))
+    assert max(covered) <= length
+    assert min(covered[length:]) >= 0.9 * length - 1
