@@ -36,7 +36,7 @@ class PairPart:
             8,
             (network.attributes,),
             method="adagrad",
-            rate=optimiser.wide_rate,
+            rate=optimiser.flag_rate,
             accumulator=optimiser.accumulator,
             device=device,
         )

@@ -1,0 +1,30 @@
+"""How long a frozen warm-up may last, and when it counts as finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stream.settings.fields import Section, setting
+
+__all__ = ["WarmupSettings"]
+
+
+@dataclass(frozen=True)
+class WarmupSettings(Section):
+    """Bounds of the phase in which only the new or replaced part is trained; the method's source states none."""
+
+    prefix: ClassVar[str] = "warmup"
+
+    enabled: bool = setting(True, "Freeze everything else while a new or replaced part is trained.")
+    max_events: int = setting(256, "The bound on one warm-up; changes that join it may double it.", minimum=1)
+    window_events: int = setting(
+        64, "Length of the two windows whose mean losses are compared; it is the shortest warm-up's half.", minimum=1
+    )
+    tolerance: float = setting(
+        0.01, "The loss has flattened once a window is better than the one before by less than this share.", minimum=0
+    )
+    budget_share: float = setting(
+        0.2, "The share of any so many events that may be spent frozen.", minimum=0, maximum=1
+    )
+    budget_events: int = setting(10_000, "The number of events that the share is taken of.", minimum=1)
