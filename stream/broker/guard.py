@@ -1,8 +1,9 @@
 """Run one command and never leave it behind: it ends when whoever holds our standard input ends, however that happens.
 
 ``python guard.py DIRECTORY COMMAND...`` starts COMMAND and waits. When standard input reaches its end (the parent
-closed it, exited or was killed with SIGKILL) or on SIGTERM, the command gets SIGTERM and, `GRACE_SECONDS` later, SIGKILL;
-then DIRECTORY, unless it is "-", is removed. On Linux the command also dies with this process (PR_SET_PDEATHSIG).
+closed it, exited or was killed with SIGKILL) or on SIGTERM, the command gets SIGTERM and, `GRACE_SECONDS` later,
+SIGKILL; then DIRECTORY, unless it is "-", is removed. On Linux the command also dies with this process
+(PR_SET_PDEATHSIG).
 
 This file is run by its path, alone, in an isolated interpreter: it imports nothing but the standard library.
 """
@@ -28,7 +29,7 @@ def main(directory: str, command: list[str]) -> int:
         signal.signal(number, lambda *_: None)
     try:
         # This single-threaded interpreter may safely run Python between fork and exec.
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)  # noqa: PLW1509
         _wait(child, stopped)
         return 128 - child.returncode if child.returncode < 0 else child.returncode
     finally:

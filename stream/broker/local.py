@@ -40,7 +40,7 @@ class LocalBroker:
     """A broker that lives as long as this object, as its process, or as the `with` block around it.
 
     Its data lie in a temporary directory that goes with it, or in `data_directory`, which stays and can be used again.
-    The JVM runs under `stream.broker.guard`: it ends, and the temporary directory with it, even if this process is killed.
+    The JVM runs under `stream.broker.guard`: it ends, and the temporary directory goes, even if this process is killed.
 
     Args:
         port: the port on 127.0.0.1; 0 for a free one.

@@ -2,12 +2,12 @@
 
 Kafka, the embedded log and plain files all stand behind these protocols, so the service has one path for all of them.
 
-**Every offset here is a next offset**: that of the first record *not yet* consumed, never that of the last one consumed.
-``seek({0: 7})`` makes the record at offset 7 the next one of partition 0; ``positions() == end_offsets()`` says that nothing is
-left to read; a commit of ``{0: 7}`` says that everything below 7 is dealt with. Offsets rise within a partition and may have gaps:
-on Kafka a transaction's marker, an aborted record or retention takes an offset that no record is ever read at. So code counts
-records, compares positions, and never waits for a certain offset to arrive
-(quixio/quix-streams#1017 waits for ever on that).
+**Every offset here is a next offset**: that of the first record *not yet* consumed, never that of the last one
+consumed. ``seek({0: 7})`` makes the record at offset 7 the next one of partition 0; ``positions() == end_offsets()``
+says that nothing is left to read; a commit of ``{0: 7}`` says that everything below 7 is dealt with. Offsets rise
+within a partition and may have gaps: on Kafka a transaction's marker, an aborted record or retention takes an offset
+that no record is ever read at. So code counts records, compares positions, and never waits for a certain offset to
+arrive (quixio/quix-streams#1017 waits for ever on that).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,8 @@ Headers = tuple[tuple[str, bytes], ...]
 class Record:
     """One record as it lies in the log: bytes, not yet decoded, and where it came from.
 
-    ``timestamp_ms`` is the record's own time (Unix ms; Kafka: when it was sent), ``None`` where the log keeps none (plain files).
+    ``timestamp_ms`` is the record's own time (Unix ms; Kafka: when it was sent), ``None`` where the log keeps none
+    (plain files).
     """
 
     topic: str
@@ -63,8 +64,8 @@ class Commit:
 class InteractionSource(Protocol):
     """Interactions by partition, committed records only, in offset order within each partition.
 
-    All partitions are assigned from construction on. Nothing may be polled before the first `seek`: there is no default position,
-    so a forgotten seek is an error instead of silent loss.
+    All partitions are assigned from construction on. Nothing may be polled before the first `seek`: there is no
+    default position, so a forgotten seek is an error instead of silent loss.
     """
 
     @property
@@ -84,15 +85,18 @@ class InteractionSource(Protocol):
     def seek(self, offsets: Mapping[int, int]) -> None:
         """Make `offsets[p]` the next offset of each partition `p` named; forget what was fetched for it.
 
-        Raises `OffsetOutOfRange` where an offset lies below the beginning or beyond the end of its partition; then nothing moved.
+        Raises `OffsetOutOfRange` where an offset lies below the beginning or beyond the end of its partition; then
+        nothing moved.
         """
         ...
 
     def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
-        """Return up to `max_records` records, waiting up to `timeout_seconds` for the first; an empty list when none came.
+        """Return up to `max_records` records, waiting up to `timeout_seconds` for the first; an empty list when none
+        came.
 
         Several partitions may be mixed in one answer; within each, offsets rise. Paused partitions are left alone.
-        Raises `OffsetOutOfRange` when retention has deleted the next record meanwhile, `LogError` when the log cannot be read.
+        Raises `OffsetOutOfRange` when retention has deleted the next record meanwhile, `LogError` when the log cannot
+        be read.
         """
         ...
 
@@ -107,16 +111,17 @@ class InteractionSource(Protocol):
     def end_offsets(self) -> dict[int, int]:
         """Return, asked now, the offset after the last committed record of each partition.
 
-        A partition has been read to its end when its position has reached this; the records left are at most the difference.
+        A partition has been read to its end when its position has reached this. Raises `LogError` when the topic has
+        got more partitions since construction: keys moved and a restart has to take in the new ones.
         """
         ...
 
     def lag(self) -> dict[int, int]:
-        """Return the distance from position to the newest known end without asking anybody (an upper bound on records left)."""
+        """Return the distance from each position to the newest end known, without asking: at least the records left."""
         ...
 
     def offsets_for_time(self, timestamp_ms: int) -> dict[int, int]:
-        """Return each partition's first offset whose record timestamp is at or after `timestamp_ms`; its end where there is none."""
+        """Return each partition's first offset with a record timestamp of `timestamp_ms` or later, else its end."""
         ...
 
     def pause(self, partitions: Sequence[int]) -> None:
@@ -147,9 +152,9 @@ class SchemaSource(Protocol):
     def read_to_end(self, timeout_seconds: float) -> list[Record]:
         """Ask for the end offset now and return every record from the position up to it, perhaps none.
 
-        The end is asked for in this call: what was published before the call is in the answer. Done when the *position* has
-        reached that end, so trailing transaction markers cannot block it. Raises `LogError` when it is not reached within
-        `timeout_seconds`; what was read until then is not lost but the start of the next answer.
+        The end is asked for in this call: what was published before the call is in the answer. Done when the
+        *position* has reached that end, so trailing transaction markers cannot block it. Raises `LogError` when it is
+        not reached within `timeout_seconds`; what was read until then is not lost but the start of the next answer.
         """
         ...
 
@@ -173,14 +178,15 @@ class SchemaSource(Protocol):
 class CommitLog(Protocol):
     """Where checkpoints become official: one atomic step publishes dead letters and moves the offsets.
 
-    Use: `fence` once at start, `resumed` once if an older checkpoint than the one it names is restored, then `commit` after each
-    checkpoint file is on disk under its temporary name and before it is renamed.
+    Use: `fence` once at start, `resumed` once if an older checkpoint than the one it names is restored, then `commit`
+    after each checkpoint file is on disk under its temporary name and before it is renamed.
     """
 
     def fence(self) -> Commit | None:
         """Take over from every earlier holder of this name and return the newest commit, or ``None`` before the first.
 
-        From here on a `commit` of an earlier holder raises `Fenced` and changes nothing; one that it left open is rolled back.
+        From here on a `commit` of an earlier holder raises `Fenced` and changes nothing; one that it left open is
+        rolled back.
         """
         ...
 
@@ -194,9 +200,10 @@ class CommitLog(Protocol):
     def commit(self, commit: Commit, dead_letters: Sequence[DeadLetter]) -> None:
         """Publish the dead letters and record the commit, both or neither.
 
-        Returns once both are durable. Raises `Fenced` when a newer holder has taken over, `LogError` when the log stayed out of
-        reach for longer than the bound; in both cases stop without renaming: whether this commit counts is what the next
-        start's `fence` says.
+        Returns once both are durable. A learner that has had nothing to learn should commit its last commit again once
+        a day: Kafka forgets offsets and transactional ids that nobody has touched for a week. Raises `Fenced` when a
+        newer holder has taken over, `LogError` when the log stayed out of reach for longer than the bound; in both
+        cases stop without renaming: whether this commit counts is what the next start's `fence` says.
         """
         ...
 

@@ -1,0 +1,187 @@
+"""A commit log in files: for the embedded log and for replays, with Kafka's guarantees on one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stream.errors import Fenced, LogError
+from stream.log.embedded import decode_bytes, encode_bytes
+from stream.log.protocol import Commit, DeadLetter
+
+__all__ = ["FileCommitLog", "read_dead_letters"]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the commit file holds: who may commit, the newest commit, and how long the dead letters were at it."""
+
+    epoch: int
+    commit: Commit | None
+    dead_letters_bytes: int
+
+
+class FileCommitLog:
+    """A `CommitLog` of two files: the newest commit, replaced atomically, and the dead letters, a JSON object a line.
+
+    A dead letter counts once the commit file says that the file is that long. So a kill between the two leaves lines
+    that the next `fence` cuts off. Fencing is a number in the commit file, raised by each `fence` under a lock.
+
+    Args:
+        commit_path: the commit file; one per learner's name.
+        dead_letters_path: the dead letters; no other learner may write there.
+        schema_topic: the topic whose dead letters are judged by the commit's `schema_offset`.
+    """
+
+    def __init__(self, commit_path: Path, dead_letters_path: Path, schema_topic: str = "feature-schema") -> None:
+        self._commit_path = commit_path
+        self._dead_letters_path = dead_letters_path
+        self._schema_topic = schema_topic
+        self._epoch: int | None = None
+
+    def fence(self) -> Commit | None:
+        """Take over, cut the dead letters back to the newest commit, and return it."""
+        self._commit_path.parent.mkdir(parents=True, exist_ok=True)
+        self._dead_letters_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            # Before the first commit, what already lies in the file is not ours to cut.
+            state = self._read() or _State(0, None, self._cut_back(None))
+            self._epoch = state.epoch + 1
+            self._cut_back(state.dead_letters_bytes)
+            self._write(_State(self._epoch, state.commit, state.dead_letters_bytes))
+        return state.commit
+
+    def resumed(self, commit: Commit) -> None:
+        """Drop the dead letters that come from offsets at or after this older checkpoint's: they will come again."""
+        with self._locked():
+            state = self._own_state()
+            kept = bytearray()
+            for line in self._dead_letters_path.read_bytes()[: state.dead_letters_bytes].splitlines(keepends=True):
+                letter = _parse_dead_letter(line)
+                covered = commit.schema_offset
+                if letter.topic != self._schema_topic:
+                    covered = commit.offsets.get(letter.partition, 0)
+                if letter.offset < covered:
+                    kept += line
+            _replace(self._dead_letters_path, bytes(kept))
+            self._write(_State(state.epoch, commit, len(kept)))
+
+    def commit(self, commit: Commit, dead_letters: Sequence[DeadLetter]) -> None:
+        """Append the dead letters, then replace the commit file, which makes both count; raises `Fenced`."""
+        with self._locked():
+            state = self._own_state()
+            lines = b"".join(map(_dead_letter_line, dead_letters))
+            length = self._cut_back(state.dead_letters_bytes)
+            if lines:
+                with self._dead_letters_path.open("ab") as file:
+                    file.write(lines)
+                    file.flush()
+                    os.fsync(file.fileno())
+            self._write(_State(state.epoch, commit, length + len(lines)))
+
+    def close(self) -> None:
+        """Do nothing: no file is held open between calls."""
+
+    def _own_state(self) -> _State:
+        state = self._read()
+        if self._epoch is None or state is None:
+            raise LogError(f"{self._commit_path}: fence() has to be called before anything is committed.")
+        if state.epoch != self._epoch:
+            raise Fenced(
+                f"A newer learner of the same name took over {self._commit_path} (it is number {state.epoch}, this one "
+                f"{self._epoch}). This one stops and leaves the checkpoints alone."
+            )
+        return state
+
+    def _read(self) -> _State | None:
+        try:
+            text = self._commit_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            held: dict[str, Any] = json.loads(text)
+            commit = held["commit"] and Commit(
+                held["commit"]["number"],
+                held["commit"]["digest"],
+                {int(partition): offset for partition, offset in held["commit"]["offsets"].items()},
+                held["commit"]["schema_offset"],
+            )
+            return _State(held["epoch"], commit, held["dead_letters_bytes"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LogError(
+                f"{self._commit_path} is not a commit file ({error}). Restore it, or remove it together with the "
+                "checkpoints to start anew."
+            ) from error
+
+    def _write(self, state: _State) -> None:
+        commit = state.commit and {
+            "number": state.commit.number,
+            "digest": state.commit.digest,
+            "offsets": {str(partition): offset for partition, offset in sorted(state.commit.offsets.items())},
+            "schema_offset": state.commit.schema_offset,
+        }
+        held = {"epoch": state.epoch, "commit": commit, "dead_letters_bytes": state.dead_letters_bytes}
+        _replace(self._commit_path, json.dumps(held).encode())
+
+    def _cut_back(self, length_bytes: int | None) -> int:
+        """Cut the dead letters to `length_bytes` (None: keep them all) and return their length."""
+        with self._dead_letters_path.open("ab") as file:
+            present = file.tell()
+            if length_bytes is not None and present > length_bytes:
+                file.truncate(length_bytes)
+                os.fsync(file.fileno())
+                return length_bytes
+            return present
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._commit_path.with_suffix(".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def read_dead_letters(path: Path) -> list[DeadLetter]:
+    """Return the dead letters that a file holds, in order. Raises `LogError` where a line is none."""
+    return [_parse_dead_letter(line) for line in path.read_bytes().splitlines()]
+
+
+def _dead_letter_line(letter: DeadLetter) -> bytes:
+    held = {
+        "reason": letter.reason,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "key": encode_bytes(letter.key),
+        "value": encode_bytes(letter.value),
+    }
+    return json.dumps(held, ensure_ascii=False).encode() + b"\n"
+
+
+def _parse_dead_letter(line: bytes) -> DeadLetter:
+    try:
+        held: dict[str, Any] = json.loads(line)
+        key, value = decode_bytes(held.pop("key")), decode_bytes(held.pop("value"))
+        return DeadLetter(**held, key=key, value=value)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LogError(f"{line[:80]!r} is not a line of a dead-letter file: {error}.") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put `content` there so that a reader, or a machine that loses power, sees either the old bytes or these."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
