@@ -1,0 +1,178 @@
+"""A real Prometheus scrapes a live exporter and is asked every expression of the dashboard and of the alerts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from real_prometheus import DEPLOY, Prometheus, require
+from scripted_run import Script
+
+from stream.metrics import Health, MetricsServer, MetricsSettings, PrometheusObserver
+from stream.metrics.catalogue import CATALOGUE
+from stream.observe import CompositeObserver
+
+ROOT = Path(__file__).parents[2]
+DASHBOARD = json.loads((ROOT / "dashboards" / "stream.json").read_text(encoding="utf-8"))
+WATCHED_SECONDS = 7.0
+
+
+@dataclass
+class Live:
+    """A scripted learner's exporter and the Prometheus that has watched it for some seconds."""
+
+    prometheus: Prometheus
+    exporter: MetricsServer
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    require("prometheus")
+    registry = CollectorRegistry()
+    health = Health(time.monotonic, poll_bound_seconds=60)
+    observer = CompositeObserver([PrometheusObserver(registry, time.monotonic), health])
+    script, ended = Script(observer, time.monotonic), Event()
+
+    def learn() -> None:
+        while not ended.wait(0.05):
+            script.step()
+
+    with MetricsServer(MetricsSettings(port=0), registry, health) as exporter:
+        learner = Thread(target=learn)
+        learner.start()
+        prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), exporter.port)
+        try:
+            prometheus.wait_until(lambda: _scrapes(prometheus) >= 2 * (WATCHED_SECONDS - 1), "scraping")
+            yield Live(prometheus, exporter)
+        finally:
+            prometheus.close()
+            ended.set()
+            learner.join()
+
+
+def _scrapes(prometheus: Prometheus) -> float:
+    counted = prometheus.query('sum(count_over_time(up{job="stream"}[1m]))')
+    return float(counted[0]["value"][1]) if counted else 0.0
+
+
+def _filled_in(expression: str) -> str:
+    """Return an expression as Grafana sends it, for short times."""
+    for variable, value in (("$__rate_interval", "3s"), ("$__range", "7s"), ("$instance", ".*"), ("[30s]", "[3s]")):
+        expression = expression.replace(variable, value)
+    assert "$" not in expression, f"unknown variable in {expression}"
+    return expression
+
+
+def _expressions() -> Iterator[tuple[str, str]]:
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", []):
+            yield f"panel {panel['title']!r}", target["expr"]
+    for annotation in DASHBOARD["annotations"]["list"]:
+        if "expr" in annotation:
+            yield f"annotation {annotation['name']!r}", annotation["expr"]
+
+
+def _is_number(text: str) -> bool:
+    return text not in ("NaN", "+Inf", "-Inf")
+
+
+def test_every_expression_of_the_dashboard_has_data(live: Live) -> None:
+    """Not only no error: a panel that stays empty over a run in which everything happens is misspelt."""
+    expressions = list(_expressions())
+    assert len(expressions) > 60
+    empty = []
+    for where, expression in expressions:
+        series = live.prometheus.query_range(_filled_in(expression), WATCHED_SECONDS)
+        if not any(_is_number(value) for one in series for _, value in one["values"]):
+            empty.append(f"{where}: {expression}")
+    assert empty == ["annotation 'Restarts': " + _restarts()], "\n".join(empty)
+
+
+def _restarts() -> str:
+    return next(expression for where, expression in _expressions() if "Restarts" in where)
+
+
+def test_the_instances_to_choose_from_are_those_that_are_scraped(live: Live) -> None:
+    """The dashboard's variable asks label_values(metric, instance), which is this call."""
+    (variable,) = [one for one in DASHBOARD["templating"]["list"] if one["type"] == "query"]
+    assert variable["definition"] == "label_values(stream_poll_gap_seconds, instance)"
+    found = live.prometheus.ask("label/instance/values", **{"match[]": "stream_poll_gap_seconds"})
+    assert found == [live.exporter.url.removeprefix("http://")]
+
+
+def test_every_alert_is_evaluated_without_error_and_a_healthy_learner_raises_none(live: Live) -> None:
+    live.prometheus.wait_until(
+        lambda: all(rule["health"] != "unknown" for rule in _rules(live.prometheus)), "evaluating its rules"
+    )
+    rules = _rules(live.prometheus)
+    assert len(rules) >= 10
+    for rule in rules:
+        assert (rule["health"], rule.get("lastError")) == ("ok", None), rule
+        assert rule["state"] != "firing", rule
+        live.prometheus.query(rule["query"])
+
+
+def _rules(prometheus: Prometheus) -> list[Any]:
+    groups = prometheus.ask("rules")["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_prometheus_takes_types_and_every_name_of_the_catalogue(live: Live) -> None:
+    metadata = live.prometheus.ask("metadata")
+    types = {name: entries[0]["type"] for name, entries in metadata.items() if name.startswith("stream_")}
+    # In OpenMetrics, which Prometheus asks for, a counter's family is named without its suffix.
+    expected = {definition.name.removesuffix("_total"): str(definition.type) for definition in CATALOGUE}
+    assert types == expected
+
+
+def test_a_quantile_of_the_step_is_what_was_reported_in_seconds(live: Live) -> None:
+    """The script's steps take 4 to 12 ms; milliseconds in buckets of seconds would all stand in the last."""
+    (answer,) = live.prometheus.query(
+        "histogram_quantile(0.5, sum by (le) (rate(stream_step_duration_seconds_bucket[5s])))"
+    )
+    assert 0.004 < float(answer["value"][1]) < 0.012
+
+
+def test_promtool_finds_the_configuration_and_the_rules_in_order() -> None:
+    _promtool("check", "config", str(DEPLOY / "prometheus.yml"))
+    _promtool("check", "rules", "--lint=all", "--lint-fatal", str(DEPLOY / "alerts.yml"))
+
+
+def test_promtool_finds_the_exposition_in_order(live: Live) -> None:
+    """Prometheus' own linter of names, types and help texts."""
+    exposition = _get(live.exporter.url + "/metrics")
+    _promtool("check", "metrics", given=exposition)
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        body: bytes = response.read()
+    return body
+
+
+def test_each_alert_fires_on_what_it_is_for_and_not_before() -> None:
+    """Promtool plays series of hours against the rules: tests/deploy/alerts_test.yml."""
+    _promtool("test", "rules", str(ROOT / "tests" / "deploy" / "alerts_test.yml"))
+
+
+def test_each_alert_has_a_played_case() -> None:
+    rules = (DEPLOY / "alerts.yml").read_text(encoding="utf-8")
+    played = (ROOT / "tests" / "deploy" / "alerts_test.yml").read_text(encoding="utf-8")
+    names = [line.split(":")[1].strip() for line in rules.splitlines() if line.strip().startswith("- alert:")]
+    assert len(names) >= 10
+    for name in names:
+        assert f"alertname: {name}\n" in played, name
+
+
+def _promtool(*arguments: str, given: bytes | None = None) -> None:
+    done = subprocess.run([require("promtool"), *arguments], input=given, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
