@@ -39,7 +39,7 @@ def boolean_value(value: object) -> bool | Mistyped | None:
 
 
 def categorical_value(value: object) -> str | Mistyped | None:
-    """Return a string as it is, a boolean or a number as Python's `json.dumps` writes it: `true`, `1`, `1.0`, `1e+16`."""
+    """Return a string as it is, a boolean or a number as `json.dumps` writes it: `true`, `1`, `1.0`, `1e+16`."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -105,9 +105,9 @@ class ValueRows:
             self._release(row)
         return rows
 
-    def admit(self, unseen: Iterable[tuple[int, str]], now: int, *, open_rows: bool, may_evict: bool) -> tuple[
-        list[int], list[int]
-    ]:
+    def admit(
+        self, unseen: Iterable[tuple[int, str]], now: int, *, open_rows: bool, may_evict: bool
+    ) -> tuple[list[int], list[int]]:
         """Count sightings of values without a row; return the rows admitted and those evicted to make room.
 
         Sightings are counted always; rows are handed out only while the input layer is trained (``open_rows``).
@@ -164,7 +164,16 @@ class ValueRows:
             "presence": self.presence[:used].copy(),
             "evictions": self.evictions,
             "vocabularies": [
-                [slot, v.missing, v.rare, v.multi, v.closed, v.events, list(v.row_of.items()), list(v.candidates.items())]
+                [
+                    slot,
+                    v.missing,
+                    v.rare,
+                    v.multi,
+                    v.closed,
+                    v.events,
+                    list(v.row_of.items()),
+                    list(v.candidates.items()),
+                ]
                 for slot, v in self.vocabularies.items()
             ],
         }

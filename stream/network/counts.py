@@ -182,7 +182,9 @@ class PairCounts:
         for name, amount in zip(_BY_KEY, (taken, rate, taken, rate), strict=False):
             c[name].index_add_(0, rows[known], amount[known])
         keyed = (frame.entity > 0).nonzero()[:, 0]
-        c["key_events"].index_add_(0, frame.entity[keyed], torch.ones(len(keyed), dtype=torch.float64, device=self.device))
+        c["key_events"].index_add_(
+            0, frame.entity[keyed], torch.ones(len(keyed), dtype=torch.float64, device=self.device)
+        )
         offers = c["taken"].shape[0]
         for name, amount in zip(_KEY_OFFER, (taken, expected), strict=True):
             c[name].view(-1).index_add_(0, rows[known] * offers + slot[known], amount[known].to(torch.float32))
@@ -260,8 +262,11 @@ class PairCounts:
         offer_slots, value_slots = [slot for _, slot in offers], [slot for _, slot in values]
         arrays = {name: c[name].cpu().numpy() for name in (*_BY_KEY, *_KEY_OFFER, *_KEY_VALUE)}
         for key, row in keys:
-            yield f"counts/key/{key}", np.concatenate(
-                [np.array([arrays[name][row] for name in _BY_KEY])]
-                + [arrays[name][row, offer_slots].astype(np.float64) for name in _KEY_OFFER]
-                + [arrays[name][row, value_slots].astype(np.float64) for name in _KEY_VALUE]
+            yield (
+                f"counts/key/{key}",
+                np.concatenate(
+                    [np.array([arrays[name][row] for name in _BY_KEY])]
+                    + [arrays[name][row, offer_slots].astype(np.float64) for name in _KEY_OFFER]
+                    + [arrays[name][row, value_slots].astype(np.float64) for name in _KEY_VALUE]
+                ),
             )

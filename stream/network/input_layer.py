@@ -93,7 +93,9 @@ class InputLayer:
         z.addmm_(frame.numeric, self.numeric.weight)
         return z.addmm_(frame.missing, self.missing.weight)
 
-    def backward(self, frame: Frame, gradient: torch.Tensor, live: dict[str, torch.Tensor], *, warming_up: bool) -> None:
+    def backward(
+        self, frame: Frame, gradient: torch.Tensor, live: dict[str, torch.Tensor], *, warming_up: bool
+    ) -> None:
         """Train on ``gradient`` ``(B, width)`` of the loss by ``z``; in a warm-up only what is fresh.
 
         ``live`` names the slots in use of ``numeric`` and ``projection``.

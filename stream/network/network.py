@@ -294,7 +294,9 @@ class Network:
 
     def frame(self, batch: Batch) -> Frame:
         """Return the batch on the device, standardised by the statistics as they stand."""
-        numeric, missing = self.statistics.standardise(batch.numeric, np.array(self.features.numeric.slots(), dtype=int))
+        numeric, missing = self.statistics.standardise(
+            batch.numeric, np.array(self.features.numeric.slots(), dtype=int)
+        )
         row_of = self.keys.row_of
         entity = np.array([row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
         return Frame.of(batch, numeric, missing, entity, self.matches, self.offers, self.device)

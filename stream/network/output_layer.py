@@ -23,9 +23,7 @@ class OutputLayer:
         width = network.hidden[-1]
 
         def table(shape: tuple[int, ...], rate: float) -> Table:
-            return Table(
-                32, shape, method="adagrad", rate=rate, accumulator=optimiser.accumulator, device=device
-            )
+            return Table(32, shape, method="adagrad", rate=rate, accumulator=optimiser.accumulator, device=device)
 
         self.offer = table((width,), optimiser.output_rate)
         self.offer_bias = table((), optimiser.bias_rate)

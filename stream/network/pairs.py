@@ -77,7 +77,12 @@ class PairPart:
         self.mixer_out.set(0, 0.0)
 
     def forward(
-        self, frame: Frame, wide_rows: torch.Tensor, counts: torch.Tensor, by_offer: torch.Tensor, by_value: torch.Tensor
+        self,
+        frame: Frame,
+        wide_rows: torch.Tensor,
+        counts: torch.Tensor,
+        by_offer: torch.Tensor,
+        by_value: torch.Tensor,
     ) -> torch.Tensor:
         """Return the logits ``(P,)``, given the output layer's scores ``(B, slots)``; these are added to in place."""
         by_offer += self.key_offer.weight[frame.entity]

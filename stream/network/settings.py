@@ -16,22 +16,23 @@ class NetworkSettings(Section):
 
     prefix: ClassVar[str] = "network"
 
-
     hidden: tuple[int, ...] = setting((128,), "Widths of the hidden layers, first to last.", minimum=1)
     embedding_dim: int = setting(8, "Width of a categorical value's row.", minimum=1)
     entity_embedding: bool = setting(True, "Let the event's key be an input of its own.")
-    vocabulary_capacity: int = setting(100_000, "Values kept per categorical feature; the longest unseen leave.", minimum=1)
+    vocabulary_capacity: int = setting(
+        100_000, "Values kept per categorical feature; the longest unseen leave.", minimum=1
+    )
     admission_count: int = setting(2, "Sightings after which a value owns a row of its own.", minimum=1)
     candidate_capacity: int = setting(100_000, "Not yet admitted values counted per categorical feature.", minimum=1)
     entity_capacity: int = setting(100_000, "Keys with weights and counts of their own.", minimum=1)
     departed_capacity: int = setting(10_000, "Attribute values kept after their last offer has left.", minimum=1)
     attributes: int = setting(4, "Offer attributes that share weights; further ones are ignored.", minimum=1)
-    pair_cells: int = setting(16_000_000, "Cells of each pair table (key or input value x offer or attribute value).", minimum=1)
+    pair_cells: int = setting(
+        16_000_000, "Cells of each pair table (key or input value x offer or attribute value).", minimum=1
+    )
     pair_hidden: int = setting(16, "Hidden units over the running counts of a pair.", minimum=1)
     count_half_life_events: float = setting(10_000.0, "Half-life of the decayed offer counts.", above=0)
     prevalence: float = setting(0.02, "Assumed rate of a label before anything was seen.", above=0, below=1)
-
-
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,6 @@ class OptimiserSettings(Section):
     """Learning rates by part, for gradients summed over the batch."""
 
     prefix: ClassVar[str] = "optimiser"
-
 
     trunk_rate: float = setting(1e-3, "Adam, trunk and dense input weights.", above=0)
     embedding_rate: float = setting(0.05, "Adagrad, rows of categorical values.", above=0)
@@ -49,4 +49,6 @@ class OptimiserSettings(Section):
     wide_rate: float = setting(0.003, "Adagrad, input value x attribute value.", above=0)
     flag_rate: float = setting(0.05, "Adagrad, weight of an input value that is an offer's attribute value.", above=0)
     pair_rate: float = setting(2e-3, "Adam, weights over the counts of a pair.", above=0)
-    accumulator: float = setting(0.1, "Where Adagrad's sums of squares start, in squared loss gradients of one event.", above=0)
+    accumulator: float = setting(
+        0.1, "Where Adagrad's sums of squares start, in squared loss gradients of one event.", above=0
+    )

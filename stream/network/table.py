@@ -135,7 +135,9 @@ class Table:
     def named_row(self, row: int) -> np.ndarray:
         """Return one row's weights and optimiser state as a flat float32 array, for the state digest."""
         parts = [self.weight[row], *self.moments.values()]
-        return np.concatenate([parts[0].reshape(-1).cpu().numpy(), *(m[row].reshape(-1).cpu().numpy() for m in parts[1:])])
+        return np.concatenate(
+            [parts[0].reshape(-1).cpu().numpy(), *(m[row].reshape(-1).cpu().numpy() for m in parts[1:])]
+        )
 
     def is_finite(self) -> bool:
         """Say whether every weight and moment is a number."""

@@ -1,0 +1,346 @@
+"""The learner: predict, score, then train, batch after batch, through every change of its schema.
+
+Pure: it knows neither logs nor files nor time. In ten lines, without Kafka:
+
+    learner = Learner(LearnerSettings(seed=1))
+    learner.apply(parse_version(b'{"version": 1, "ts": 0, "changes": [...]}'))
+    report = learner.learn(learner.encode(interactions))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stream.adaptation import Warmup, strategy_named
+from stream.digest import digest, id_digest, to_hex
+from stream.encoding.batch import Batch
+from stream.encoding.encoder import encode
+from stream.errors import NonFinite
+from stream.evaluation import Evaluation, LossDrift, ScoredEvents
+from stream.interaction import Interaction
+from stream.network.network import Network
+from stream.network.persistence import (
+    frozen_entries,
+    is_finite,
+    named_entries,
+    network_state,
+    parameter_counts,
+    restore_network,
+)
+from stream.report import BatchReport, SchemaReport, WarmupReport
+from stream.schema import Change, Op, Schema, Version, describe
+from stream.settings.learner import LearnerSettings
+from stream.state import Tree
+
+__all__ = ["Learner", "Predictions"]
+
+_ON_INPUT = frozenset({Op.ADD_FEATURE, Op.REMOVE_FEATURE, Op.RETYPE_FEATURE})
+_ON_OUTPUT = frozenset({Op.ADD_LABEL, Op.REMOVE_LABEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Logits ``(P,)`` float32 of a batch's pairs, with the offers' names by slot."""
+
+    batch: Batch
+    logits: np.ndarray
+    names: Sequence[str | None]
+
+
+class Learner:
+    """One network, its schema, its measures and its warm-up: all that a checkpoint has to hold."""
+
+    def __init__(self, settings: LearnerSettings) -> None:
+        self.settings = settings
+        self.strategy = strategy_named(settings.strategy)
+        self.schema = Schema.empty()
+        self.event_time_ms: int | None = None
+        self.network = Network(settings.network, settings.optimiser, settings.seed, settings.device)
+        self.warmup = Warmup(settings.warmup)
+        self.evaluation = Evaluation(settings.evaluation)
+        self.drift = LossDrift(settings.drift)
+        self._ids = 0
+        self._parameters = (0, 0)
+        self.counts = {
+            "events_trained": 0,
+            "events_with_labels": 0,
+            "events_dead_lettered": 0,
+            "labels_dropped": 0,
+            "schema_changes": 0,
+        }
+        self.dead_letters: dict[str, int] = {}
+
+    # -- events -----------------------------------------------------------------------------------------------
+
+    @property
+    def events_trained(self) -> int:
+        """How many events this model has been trained on."""
+        return self.counts["events_trained"]
+
+    @property
+    def ids_digest(self) -> str:
+        """The contract's digest over the ids of the events trained."""
+        return to_hex(self._ids)
+
+    def encode(self, interactions: Sequence[Interaction]) -> Batch:
+        """Return a batch of interactions as arrays under the schema in force; changes nothing."""
+        return encode(interactions, self.schema.version, self.network.features, self.network.offers)
+
+    def predict(self, batch: Batch) -> Predictions:
+        """Return the logits that :meth:`learn` would train on, and leave no trace."""
+        logits = self.network.forward(self.network.frame(batch)).cpu().numpy()
+        return Predictions(batch, logits, self.network.offers.offers.names)
+
+    def learn(self, batch: Batch) -> BatchReport:
+        """Predict and score a batch, then train on it; raises NonFinite where the loss is no number.
+
+        Raises ValueError for a batch that was encoded under another schema version.
+        """
+        if batch.schema_version != self.schema.version:
+            raise ValueError(f"the batch is of schema version {batch.schema_version}, not {self.schema.version}")
+        now = self.events_trained
+        ended = None
+        if self.warmup.active:
+            ended = self._end_warmup(self.warmup.ends_before(now, len(batch)))
+        warming_up = self.warmup.active
+        evictions = self.network.evictions + self.evaluation.evictions
+        self.network.admit_keys(batch, now, warming_up=warming_up)
+        frame = self.network.frame(batch)
+        logits = self.network.forward(frame)
+        scored = logits.cpu().numpy()
+        if not np.isfinite(scored).all():
+            raise NonFinite(
+                f"a logit is not finite after {now} events (schema version {self.schema.version}); nothing of this "
+                "was checkpointed: restart from the last checkpoint with smaller learning rates"
+            )
+        scores = self.evaluation.update(
+            ScoredEvents(
+                ids=batch.ids,
+                keys=batch.keys,
+                ts=batch.ts,
+                schema_version=batch.schema_version,
+                offsets=batch.offsets,
+                slot=batch.pair_slot.astype(np.int32),
+                possible=batch.possible,
+                taken=batch.taken,
+                logit=scored,
+            )
+        )
+        losses = [score.mean_loss for score in scores]
+        drift = self.drift.update([loss for loss in losses if loss is not None])
+        reached = self.network.reaches(frame) if warming_up else None
+        if batch.pairs:
+            self.network.train(frame, logits, warming_up=warming_up)
+        self.network.observe(batch, frame, now, warming_up=warming_up)
+        self._count(batch, scores)
+        if reached is not None:
+            kept = [loss for loss, hit in zip(losses, reached, strict=True) if hit and loss is not None]
+            ended = self._end_warmup(self.warmup.trained(now, len(batch), kept))
+        total, fresh = self._parameters if warming_up else parameter_counts(self.network)
+        pairs = sum(score.bce_pairs for score in scores)
+        registries = (self.network.features.numeric, self.network.features.categorical, self.network.offers.offers)
+        return BatchReport(
+            events=len(batch),
+            events_with_labels=sum(bool(score.labels) for score in scores),
+            pairs=pairs,
+            loss=sum(score.bce_sum for score in scores) / pairs if pairs else 0.0,
+            schema_version=self.schema.version,
+            phase="warm_up" if warming_up else "train" if len(self.network.offers) else "idle",
+            scores=scores,
+            window=self.evaluation.window(),
+            parameters=total,
+            parameters_frozen=total - fresh if warming_up else 0,
+            features_live=len(self.schema.features),
+            labels_live=len(self.schema.labels),
+            slots_total=sum(len(registry.names) for registry in registries),
+            slots_free=sum(registry.free_slots for registry in registries),
+            labels_dropped=batch.labels_dropped,
+            unknown_features=batch.unknown_features,
+            unknown_shown=batch.unknown_shown,
+            mistyped_values=batch.mistyped_values,
+            drift=drift,
+            events_trained_total=self.events_trained,
+            events_frozen_total=self.warmup.events_frozen_total,
+            warmups_total=self.warmup.started_total,
+            event_time_ms=self.event_time_ms,
+            warmup_ended=ended,
+            vocabulary={
+                "values": self.network.rows.live,
+                "entities": len(self.network.keys),
+                "attribute_values": len(self.network.offers.values),
+                "candidates": sum(len(v.candidates) for v in self.network.rows.vocabularies.values()),
+            },
+            evictions=self.network.evictions + self.evaluation.evictions - evictions,
+        )
+
+    def _count(self, batch: Batch, scores: Sequence[Any]) -> None:
+        for identifier in batch.ids:
+            self._ids = id_digest(self._ids, identifier)
+        latest = int(batch.ts.max())
+        self.event_time_ms = latest if self.event_time_ms is None else max(self.event_time_ms, latest)
+        self.counts["events_trained"] += len(batch)
+        self.counts["events_with_labels"] += sum(bool(score.labels) for score in scores)
+        self.counts["labels_dropped"] += batch.labels_dropped
+
+    def _end_warmup(self, reason: str | None) -> WarmupReport | None:
+        if reason is None:
+            return None
+        total, fresh = self._parameters
+        self.warmup.end()
+        self.network.settle()
+        return WarmupReport(self.schema.version, self.warmup.events, reason, total - fresh)
+
+    def dead_letter(self, reason: str, count: int = 1) -> None:
+        """Count interactions that were dead-lettered instead of trained."""
+        self.counts["events_dead_lettered"] += count
+        self.dead_letters[reason] = self.dead_letters.get(reason, 0) + count
+
+    # -- schema -----------------------------------------------------------------------------------------------
+
+    def apply(self, version: Version) -> SchemaReport:
+        """Take a version into effect, all of it or (SchemaRejected) nothing; a duplicate changes nothing."""
+        if self.schema.check(version) == "duplicate":
+            return SchemaReport(version.version, len(version.changes), duplicate=True)
+        creating = self.schema.version == 0
+        joining = self.warmup.active
+        warm_input, warm_output = self._layers_in_warmup() if joining else (False, False)
+        if not joining:
+            self.network.settle()
+        ops = {change.op for change in version.changes}
+        for change in version.changes:
+            self._change(change, silent=not (self.strategy.replaces or creating))
+        self.schema = self.schema.apply(version)
+        self.counts["schema_changes"] += len(version.changes)
+        replaced_input, replaced_output = bool(ops & _ON_INPUT), bool(ops & _ON_OUTPUT)
+        if self.strategy.replaces and not creating:
+            if replaced_input and not warm_input:
+                self.network.refresh_input()
+            if replaced_output and not warm_output:
+                self.network.refresh_output()
+        started = False
+        fresh = self.network.any_fresh
+        if joining and fresh and (replaced_input or replaced_output):
+            self.warmup.join()
+        elif not joining:
+            started = fresh and not creating and self.warmup.start(self.events_trained, self.settings.batch_size)
+            if not started:
+                self.network.settle()
+        self._parameters = parameter_counts(self.network)
+        return SchemaReport(
+            version.version,
+            len(version.changes),
+            replaced_input=replaced_input,
+            replaced_output=replaced_output,
+            warmup_started=started,
+            warmup_joined=joining,
+            lines=describe(version.changes),
+        )
+
+    def _layers_in_warmup(self) -> tuple[bool, bool]:
+        return self.network.input.any_fresh, self.network.output.any_fresh
+
+    def _change(self, change: Change, *, silent: bool) -> None:
+        network, evaluation = self.network, self.evaluation
+        match change:
+            case Change(op=Op.ADD_FEATURE, kind=kind) if kind is not None:
+                network.add_feature(change.name, kind, silent=silent)
+            case Change(op=Op.REMOVE_FEATURE):
+                network.remove_feature(change.name, fold=not self.strategy.replaces)
+            case Change(op=Op.RETYPE_FEATURE, kind=kind) if kind is not None:
+                network.remove_feature(change.name, fold=not self.strategy.replaces)
+                network.add_feature(change.name, kind, silent=silent)
+            case Change(op=Op.RENAME_FEATURE, to=str() as to):
+                network.rename_feature(change.name, to)
+            case Change(op=Op.ADD_LABEL):
+                attributes = change.attributes or {}
+                evaluation.add_label(network.add_label(change.name, attributes), change.name, attributes)
+            case Change(op=Op.REMOVE_LABEL):
+                evaluation.remove_label(network.remove_label(change.name))
+            case Change(op=Op.RENAME_LABEL, to=str() as to):
+                evaluation.rename_label(network.rename_label(change.name, to), to)
+            case Change(op=Op.UPDATE_LABEL, attributes=attributes) if attributes is not None:
+                evaluation.update_label(network.update_label(change.name, attributes), attributes)
+            case _:  # pragma: no cover - parse_version lets none through
+                raise ValueError(f"change {change} lacks what its operation needs")
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def state(self) -> Tree:
+        """Return everything as a state tree; raises NonFinite rather than let a broken model be checkpointed."""
+        if not is_finite(self.network):
+            raise NonFinite(
+                f"a weight is not finite after {self.events_trained} events; nothing of this was checkpointed: restart "
+                "from the last checkpoint with smaller learning rates"
+            )
+        return {
+            "schema": self.schema.state(),
+            "network": network_state(self.network),
+            "evaluation": self.evaluation.state(),
+            "drift": self.drift.state(),
+            "warmup": self.warmup.state(),
+            "event_time_ms": self.event_time_ms,
+            "ids": self.ids_digest,
+            "counts": dict(self.counts),
+            "dead_letters": dict(self.dead_letters),
+            "parameters": list(self._parameters),
+        }
+
+    @classmethod
+    def from_state(cls, tree: Tree, settings: LearnerSettings) -> Learner:
+        """Return the learner whose :meth:`state` this is, under the settings with which it was made."""
+        learner = cls(settings)
+        learner.schema = Schema.from_state(tree["schema"])
+        restore_network(learner.network, tree["network"])
+        learner.evaluation.restore(tree["evaluation"])
+        learner.drift.restore(tree["drift"])
+        learner.warmup.restore(tree["warmup"])
+        learner.event_time_ms = tree["event_time_ms"]
+        learner._ids = int(tree["ids"], 16)
+        learner.counts = dict(tree["counts"])
+        learner.dead_letters = dict(tree["dead_letters"])
+        learner._parameters = (tree["parameters"][0], tree["parameters"][1])
+        return learner
+
+    def named_state(self) -> Iterator[tuple[str, object]]:
+        """Yield all state by name, never by slot."""
+        schema = self.schema
+        yield "schema", [schema.version, schema.event_time_ms, list(schema.applied)]
+        yield "schema/features", dict(schema.features)
+        yield "schema/labels", {name: dict(attributes) for name, attributes in schema.labels.items()}
+        for name, value in named_entries(self.network):
+            yield f"network/{name}", value
+        for name, value in self.evaluation.named_state():
+            yield f"evaluation/{name}", value
+        for name, value in self.drift.named_state():
+            yield f"drift/{name}", value
+        yield "warmup", self.warmup.state()
+        yield "event_time_ms", self.event_time_ms
+        yield "ids", self.ids_digest
+        yield "seed", self.settings.seed
+        yield "counts", dict(self.counts)
+        yield "dead_letters", dict(self.dead_letters)
+
+    def state_digest(self) -> str:
+        """Return the contract's digest over all named state."""
+        return digest(self.named_state())
+
+    def frozen_digest(self) -> str:
+        """Return the digest over what the running warm-up must leave as it is."""
+        return digest(frozen_entries(self.network))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts and measures of the contract's summary that belong to the model."""
+        return {
+            **self.counts,
+            "schema_version": self.schema.version,
+            "warmups": self.warmup.started_total,
+            "events_frozen": self.warmup.events_frozen_total,
+            "ids_digest": self.ids_digest,
+            "phase": "warm_up" if self.warmup.active else "train" if len(self.network.offers) else "idle",
+            "parameters": parameter_counts(self.network)[0],
+            **self.evaluation.summary(),
+        }

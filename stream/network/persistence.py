@@ -1,0 +1,208 @@
+"""The network's state: as a tree with slots unchanged, and as entries by name for the digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stream.encoding.pool import RowPool
+from stream.network.network import Network
+from stream.network.table import Table
+from stream.state import Tree
+
+__all__ = ["frozen_entries", "is_finite", "named_entries", "network_state", "parameter_counts", "restore_network"]
+
+
+def _pool_state(pool: RowPool[str] | RowPool[int]) -> Tree:
+    used = pool.rows_used
+    return {"keys": list(pool.key_of), "capacity": pool.capacity, "last_seen": pool.last_seen[:used].copy()}
+
+
+def _restore_pool(pool: RowPool[str] | RowPool[int], tree: Tree) -> None:
+    pool.capacity = int(tree["capacity"])
+    pool.key_of = list(tree["keys"])
+    pool.row_of = {key: row for row, key in enumerate(tree["keys"]) if key is not None}
+    pool._free = sorted((row for row, key in enumerate(tree["keys"]) if key is None), reverse=True)
+    pool.last_seen = np.zeros(max(64, 1 << len(tree["keys"]).bit_length()), dtype=np.int64)
+    pool.last_seen[: len(tree["keys"])] = tree["last_seen"]
+
+
+def _layers(network: Network) -> Iterator[tuple[str, Table]]:
+    for layer, part in (
+        ("input", network.input),
+        ("trunk", network.trunk),
+        ("output", network.output),
+        ("pairs", network.pairs),
+    ):
+        for name, table in part.tables():
+            yield f"{layer}/{name}", table
+
+
+def network_state(network: Network) -> Tree:
+    """Return everything that the network is, as a state tree."""
+    return {
+        "rows": network.rows.state(),
+        "features": network.features.state(),
+        "offers": network.offers.state(),
+        "keys": _pool_state(network.keys),
+        "wide_rows": _pool_state(network.wide_rows),
+        "wide_of": network.wide_of.copy(),
+        "matches": network.matches.copy(),
+        "statistics": network.statistics.state(),
+        "tables": {name: table.state() for name, table in _layers(network)},
+        "pairs": {
+            name: table.state((network.wide_rows if name == "wide" else network.keys).rows_used + 1)
+            for name, table in network.pairs.pair_tables()
+        },
+        "counts": network.counts.state(network.keys.rows_used + 1),
+        "evictions": network.evictions,
+    }
+
+
+def restore_network(network: Network, tree: Tree) -> None:
+    """Take back what :func:`network_state` returned; the settings must be those under which it was written."""
+    network.rows.restore(tree["rows"])
+    network.features.restore(tree["features"])
+    network.offers.restore(tree["offers"])
+    _restore_pool(network.keys, tree["keys"])
+    _restore_pool(network.wide_rows, tree["wide_rows"])
+    network.wide_of = tree["wide_of"].copy()
+    network.matches = tree["matches"].copy()
+    network.statistics.restore(tree["statistics"])
+    for name, table in _layers(network):
+        table.restore(tree["tables"][name])
+    for name, pair_table in network.pairs.pair_tables():
+        pair_table.restore(tree["pairs"][name])
+    network.counts.restore(tree["counts"])
+    network.evictions = int(tree["evictions"])
+
+
+def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, int]]]]:
+    """Yield each table with the names of its rows in use."""
+    features, offers = network.features, network.offers
+    numeric, categorical = list(features.numeric.items()), list(features.categorical.items())
+    values = [(network._row_name(row), row) for row, _, _ in network.rows.owners()]
+    of_table = {
+        "input/numeric": numeric,
+        "input/missing": numeric,
+        "input/projection": categorical,
+        "pairs/flags": categorical,
+        "input/rows": values,
+        "output/offer": list(offers.offers.items()),
+        "output/offer_bias": list(offers.offers.items()),
+        "output/value": list(offers.values.items()),
+        "output/value_bias": list(offers.values.items()),
+    }
+    for name, table in _layers(network):
+        yield name, table, of_table.get(name, [("", 0)])
+
+
+def _pair_names(network: Network, table: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return the (name, row) and the name-sorted (name, column) of a pair table."""
+    if table == "wide":
+        rows = [(network._row_name(vocabulary), row + 1) for vocabulary, row in network.wide_rows.row_of.items()]
+    else:
+        rows = [(key, row + 1) for key, row in network.keys.row_of.items()]
+    columns = network.offers.offers if table == "key_offer" else network.offers.values
+    return rows, sorted(columns.items())
+
+
+def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[tuple[str, object]]:
+    """Yield weights and optimiser state by name; with ``frozen_only`` those that a running warm-up does not train."""
+    for name, table, rows in _named_rows(network):
+        fresh = table.fresh.cpu().numpy()
+        for row_name, row in rows:
+            if not (frozen_only and fresh[row]):
+                yield f"{name}/{row_name}", table.named_row(row)
+    for name, pair_table in network.pairs.pair_tables():
+        rows, columns = _pair_names(network, name)
+        fresh_rows, fresh_columns = pair_table.fresh_rows.cpu().numpy(), pair_table.fresh_columns.cpu().numpy()
+        if frozen_only:
+            columns = [(label, column) for label, column in columns if not fresh_columns[column]]
+        yield f"pairs/{name}/columns", [label for label, _ in columns]
+        slots = [column for _, column in columns]
+        for row_name, row in rows:
+            if not (frozen_only and fresh_rows[row]):
+                yield f"pairs/{name}/row/{row_name}", pair_table.named_row(row, slots)
+
+
+def frozen_entries(network: Network) -> Iterator[tuple[str, object]]:
+    """Yield what a running warm-up must leave as it is: parameters, optimiser state, statistics of surviving inputs."""
+    yield from weight_entries(network, frozen_only=True)
+    fresh = network.input.numeric.fresh.cpu().numpy()
+    for name, slot in network.features.numeric.items():
+        if not fresh[slot]:
+            yield f"statistics/{name}", network.statistics.named(slot)
+
+
+def named_entries(network: Network) -> Iterator[tuple[str, object]]:
+    """Yield all state by name, for the digest."""
+    yield from weight_entries(network)
+    for name, table, rows in _named_rows(network):
+        fresh = table.fresh.cpu().numpy()
+        yield f"fresh/{name}", sorted(row_name for row_name, row in rows if fresh[row])
+    for name, pair_table in network.pairs.pair_tables():
+        rows, columns = _pair_names(network, name)
+        flags = pair_table.fresh_rows.cpu().numpy(), pair_table.fresh_columns.cpu().numpy()
+        yield f"fresh/pairs/{name}/rows", sorted(label for label, row in rows if flags[0][row])
+        yield f"fresh/pairs/{name}/columns", [label for label, column in columns if flags[1][column]]
+    for name, slot in network.features.numeric.items():
+        yield f"statistics/{name}", network.statistics.named(slot)
+    rows_of = network.rows
+    for row, _, _ in rows_of.owners():
+        entry = [int(rows_of.last_seen[row]), float(rows_of.mass[row]), float(rows_of.presence[row])]
+        yield f"vocabulary/{network._row_name(row)}", entry
+    for name, slot in network.features.categorical.items():
+        vocabulary = rows_of.vocabularies[slot]
+        yield f"vocabulary/{name}\0events", vocabulary.events
+        yield f"vocabulary/{name}\0candidates", list(vocabulary.candidates.items())
+    for key, row in network.keys.row_of.items():
+        yield f"keys/{key}", int(network.keys.last_seen[row])
+    offers = network.offers
+    yield "offers/attributes", {name: offers.of_offer[name] for name in offers.offers}
+    yield "offers/departed", list(offers.state()["departed"])
+    yield "evictions", [network.evictions, rows_of.evictions]
+    yield from network.counts.named(
+        [(key, row + 1) for key, row in network.keys.row_of.items()],
+        sorted(offers.offers.items()),
+        sorted(offers.values.items()),
+    )
+
+
+def parameter_counts(network: Network) -> tuple[int, int]:
+    """Return how many parameters are in use, and how many of them a warm-up would train."""
+    total = fresh = 0
+    categorical, numeric = len(network.features.categorical), len(network.features.numeric)
+    used = {
+        "input/numeric": numeric,
+        "input/missing": numeric,
+        "input/projection": categorical,
+        "pairs/flags": categorical,
+        "input/rows": network.rows.live,
+        "output/offer": len(network.offers.offers),
+        "output/offer_bias": len(network.offers.offers),
+        "output/value": len(network.offers.values),
+        "output/value_bias": len(network.offers.values),
+    }
+    for name, table in _layers(network):
+        live = used.get(name, 1)
+        total += live * table.row_size
+        fresh += min(live, int(table.fresh.sum())) * table.row_size
+    for name, pair_table in network.pairs.pair_tables():
+        rows = len(network.wide_rows if name == "wide" else network.keys)
+        columns = len(network.offers.offers if name == "key_offer" else network.offers.values)
+        total += rows * columns
+        fresh_rows = min(rows, int(pair_table.fresh_rows.sum()))
+        fresh_columns = min(columns, int(pair_table.fresh_columns.sum()))
+        fresh += fresh_rows * columns + (rows - fresh_rows) * fresh_columns
+    return total, fresh
+
+
+def is_finite(network: Network) -> bool:
+    """Say whether every weight and optimiser moment is a number."""
+    tables = all(table.is_finite() for _, table in _layers(network))
+    return tables and all(
+        bool(table.weight.isfinite().all()) and bool(table.squares.isfinite().all())
+        for _, table in network.pairs.pair_tables()
+    )
