@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
-__all__ = ["Mismatch", "as_type", "from_text", "is_free_table", "is_optional"]
+__all__ = ["Mismatch", "as_type", "free_value", "from_text", "is_free_table", "is_optional"]
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -78,7 +78,7 @@ def from_text(text: str, annotation: Any) -> object:
         return tuple(from_text(part.strip(), element) for part in text.split(",") if part.strip())
     if origin is Literal:
         by_text = {str(choice): choice for choice in typing.get_args(annotation)}
-        return by_text.get(text) or _one_of(text, typing.get_args(annotation))
+        return by_text[text] if text in by_text else _one_of(text, typing.get_args(annotation))
     if is_free_table(annotation):
         return as_type(_toml_value(text, otherwise=text), annotation)
     if annotation is bool:

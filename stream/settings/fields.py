@@ -18,7 +18,6 @@ import math
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from stream.errors import ConfigurationError
@@ -97,13 +96,13 @@ def setting(
     """
     about = About(help, unit, choices, minimum, maximum, above, below)
     if isinstance(default, Mapping):
-        return typing.cast(T, dataclasses.field(default_factory=lambda: dict(default), metadata={"about": about}))
-    return typing.cast(T, dataclasses.field(default=default, metadata={"about": about}))
+        return typing.cast("T", dataclasses.field(default_factory=lambda: dict(default), metadata={"about": about}))
+    return dataclasses.field(default=default, metadata={"about": about})
 
 
 def section(kind: type[T]) -> T:
     """Declare a nested section, by default `kind()`, as a dataclass field."""
-    return typing.cast(T, dataclasses.field(default_factory=kind))
+    return dataclasses.field(default_factory=kind)
 
 
 @dataclass(frozen=True)
@@ -150,19 +149,19 @@ class Section:
         return f"{cls.prefix}.{name}" if cls.prefix else name
 
 
-@cache
-def _declared(kind: type[Section]) -> tuple[tuple[dataclasses.Field[Any], Any, About | None], ...]:
+def declared(kind: type[Any]) -> Iterator[tuple[dataclasses.Field[Any], Any, About | None]]:
+    """Yield (field, resolved annotation, what is known of it) of a settings dataclass; None marks a nested section.
+
+    A plain dataclass field with `metadata={"help": ...}` counts as a setting too.
+    """
     hints = typing.get_type_hints(kind)
-    found = []
     for field in dataclasses.fields(kind):
-        about = field.metadata.get("about")
-        if about is not None and not about.unit:
-            last = field.name.rsplit("_", 1)[-1]
-            about = dataclasses.replace(about, unit=last if last in _UNITS else "")
-        found.append((field, hints[field.name], about))
-    return tuple(found)
+        yield field, hints[field.name], _about(field, hints[field.name])
 
 
-def declared(kind: type[Section]) -> Iterator[tuple[dataclasses.Field[Any], Any, About | None]]:
-    """Yield (field, resolved annotation, what is known of it) of a section; None marks a nested section."""
-    return iter(_declared(kind))
+def _about(field: dataclasses.Field[Any], annotation: Any) -> About | None:
+    if dataclasses.is_dataclass(annotation):
+        return None
+    about = field.metadata.get("about") or About(field.metadata["help"])
+    last = field.name.rsplit("_", 1)[-1]
+    return dataclasses.replace(about, unit=about.unit or (last if last in _UNITS else ""))

@@ -1,0 +1,59 @@
+"""The command line: one module a command in `stream.cli.commands`, and nothing here but the way to them.
+
+A command's module has a docstring, whose first line is its help; `add_parser(subparsers)`, which declares its
+arguments with `new_parser`; and `run(args) -> int`, which returns the exit code. What is slow to import (torch, kafka,
+pandas) is imported inside `run`, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+from stream.cli import commands
+from stream.errors import StreamError
+
+__all__ = ["build_parser", "command_names", "main"]
+
+
+def command_names() -> list[str]:
+    """Return the names of the commands, sorted; each is a module of `stream.cli.commands`."""
+    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="stream",
+        description="Keep one multi-label network learning from Kafka while its features and offers change.",
+    )
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for name in command_names():
+        importlib.import_module(f"{commands.__name__}.{name}").add_parser(subparsers)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, or that of the error that ended it (`stream.errors`).
+
+    A wrong command line ends in SystemExit(2), as argparse has it.
+    """
+    args = build_parser().parse_args(arguments)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except StreamError as error:
+        print(f"stream {args.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`stream config | head`): not an error, but the interpreter would try
+        # to flush once more on its way out and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

@@ -1,0 +1,1 @@
+"""The commands, one a module: `stream NAME` is `stream.cli.commands.NAME`."""
