@@ -59,9 +59,8 @@ class EntityAttributeCounts:
             self._own, self._possible, self._taken = (
                 np.append(table, np.zeros(more, dtype=np.int64)) for table in (self._own, self._possible, self._taken)
             )
+        self._additions += 1  # so 0 stands for a free slot
         self._own[slot] = self._additions
-        self._additions += 1
-        self._possible[slot] = self._taken[slot] = 0
         self.update(slot, attributes)
 
     def update(self, slot: int, attributes: Mapping[str, str]) -> None:

@@ -32,11 +32,9 @@ class _Ring:
         last = rows[-length:]
         self.rows[np.arange(self.seen - len(last), self.seen) % length] = last
 
-    def chronological(self) -> NDArray[np.float64]:
-        """Return the rows held, oldest first, so that sums over them do not depend on where the ring was cut."""
-        if self.seen <= len(self.rows):
-            return self.rows[: self.seen]
-        return np.roll(self.rows, -(self.seen % len(self.rows)), axis=0)
+    def held(self) -> NDArray[np.float64]:
+        """Return the rows held, in the ring's order."""
+        return self.rows[: self.seen]
 
 
 class Window:
@@ -81,7 +79,7 @@ class Window:
 
     def measures(self) -> WindowedMeasures:
         """Return all measures over the window."""
-        rankings, losses = self._rankings.chronological(), self._losses.chronological()
+        rankings, losses = self._rankings.held(), self._losses.held()
         return _measures(len(losses), len(rankings), rankings.sum(axis=0), losses.sum(axis=0), self.histogram())
 
     def state(self) -> dict[str, Any]:

@@ -102,6 +102,15 @@ def test_beyond_the_bound_the_key_longest_without_labels_gives_up_its_longest_un
     assert counts.pairs == 4
 
 
+def test_counts_of_removed_offers_push_nothing_out() -> None:
+    counts = _counts(max_pairs=2)
+    counts.learn("k", NONE, [0])
+    counts.learn("l", NONE, [1])
+    counts.remove(1)
+    counts.learn("m", NONE, [0])
+    assert (_c(counts, "k"), counts.evictions) == ([1, 0, 0, 0], 0)
+
+
 def test_reading_a_key_does_not_keep_it() -> None:
     counts = _counts(max_pairs=2)
     counts.learn("k", NONE, [0])
