@@ -71,13 +71,20 @@ def decode_interaction(
             its kind does not: it counts as missing when it is encoded.
     """
     decoded = _fast(value)
-    if decoded is None:
-        decoded = strict_object(value, InvalidInteraction)
-    return _interaction(decoded, record_key, record_timestamp_ms, max_ahead_ms)
+    if decoded is not None:
+        try:
+            return _interaction(decoded, record_key, record_timestamp_ms, max_ahead_ms)
+        except InvalidInteraction:
+            pass  # perhaps only because an integer beyond 64 bits came as a float: the exact reading has the last word
+    exact = strict_object(value, InvalidInteraction)
+    return _interaction(exact, record_key, record_timestamp_ms, max_ahead_ms)
 
 
 def _fast(value: bytes | None) -> dict[str, Any] | None:
-    """Return what `strict_object` would return, or None where that is not certain."""
+    """Return what `strict_object` would return, or None where that is not certain.
+
+    Outside `features` an integer beyond 64 bits may come as a float; no field takes a float but `weight`, which is one.
+    """
     if value is None or b"\\" in value:
         return None
     try:
@@ -102,9 +109,6 @@ def _fast(value: bytes | None) -> dict[str, Any] | None:
                     return None
         elif kind is dict:
             return None
-    # An integer beyond 64 bits in a field of the envelope arrives as a float; in `weight` it is one anyway.
-    if type(decoded.get("ts")) is not int or type(decoded.get("schema_version")) is float:
-        return None
     return decoded
 
 
