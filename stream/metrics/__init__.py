@@ -1,8 +1,5 @@
-"""Metrics and health over HTTP, from what the service reports to its observers."""
+"""Metrics and health over HTTP, from what the service reports to its observers.
 
-from stream.metrics.health import Health, Verdict
-from stream.metrics.http import MetricsServer
-from stream.metrics.observer import PrometheusObserver
-from stream.metrics.settings import MetricsSettings
-
-__all__ = ["Health", "MetricsServer", "MetricsSettings", "PrometheusObserver", "Verdict"]
+`stream.metrics.serve` puts the parts together. The package's own name imports none of them: whoever reads its settings
+needs no prometheus-client.
+"""

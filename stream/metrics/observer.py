@@ -175,16 +175,16 @@ class PrometheusObserver(Observer):
             child.inc(sum(column))
 
     def _warmup(self, report: BatchReport, seconds: float) -> None:
-        if report.phase == "warm_up" or report.warmup_ended is not None:
+        ended = report.warmup_ended
+        if report.phase == "warm_up":
             now = self._clock()
             since = now - seconds if self._warm_since is None else self._warm_since
             self._counters["stream_warmup_events_total"].inc(report.events)
             self._counters["stream_warmup_seconds_total"].inc(max(0.0, now - since))
             self._warm_since = now
-        if report.warmup_ended is not None:
-            reason = _bounded(report.warmup_ended.reason, WARMUP_ENDS)
-            self._counters["stream_warmups_ended_total"].labels(reason).inc()
-        if report.phase != "warm_up" or report.warmup_ended is not None:
+        if ended is not None:  # after this batch, or just before it
+            self._counters["stream_warmups_ended_total"].labels(_bounded(ended.reason, WARMUP_ENDS)).inc()
+        if ended is not None or report.phase != "warm_up":
             self._warm_since = None
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from stream.settings.fields import Section, setting
+from stream.settings.fields import Section
 
 __all__ = [
     "KafkaSettings",
     "LogSettings",
-    "MetricsSettings",
     "ViewSettings",
 ]
 
@@ -27,14 +26,6 @@ class LogSettings(Section):
     """The embedded log, which stands in for Kafka where there is none."""
 
     prefix: ClassVar[str] = "log"
-
-
-@dataclass(frozen=True)
-class MetricsSettings(Section):
-    """The HTTP server of /metrics, /healthz and /readyz."""
-
-    prefix: ClassVar[str] = "metrics"
-    host: str = setting("127.0.0.1", "The address that the server listens on.")
 
 
 @dataclass(frozen=True)

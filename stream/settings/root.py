@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stream.checkpoint.settings import CheckpointSettings
+from stream.metrics.settings import MetricsSettings
 from stream.service.settings import DeadLetterSettings, HeldSettings
 from stream.settings.fields import section, setting
-from stream.settings.interim import KafkaSettings, LogSettings, MetricsSettings, ViewSettings
+from stream.settings.interim import KafkaSettings, LogSettings, ViewSettings
 from stream.settings.learner import LearnerSettings
 
 __all__ = ["Settings", "start_time_ms"]

@@ -32,14 +32,19 @@ def require(program: str) -> str:
 
 
 class Prometheus:
-    """Starts at construction; :meth:`close` ends it. Scrapes and evaluates every half second instead of every 15."""
+    """Starts at construction; :meth:`close` ends it. Scrapes and evaluates every half second instead of every 15.
 
-    def __init__(self, directory: Path, exporter_port: int) -> None:
+    Args:
+        directory: for its configuration, data and log.
+        exporter: ``host:port`` to scrape.
+    """
+
+    def __init__(self, directory: Path, exporter: str) -> None:
         program = require("prometheus")
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         config = (DEPLOY / "prometheus.yml").read_text(encoding="utf-8")
-        changed = config.replace("127.0.0.1:9464", f"127.0.0.1:{exporter_port}")
+        changed = config.replace("127.0.0.1:9464", exporter)
         changed = changed.replace("interval: 15s", "interval: 500ms").replace("timeout: 10s", "timeout: 500ms")
         assert changed.count("500ms") == 3
         (directory / "prometheus.yml").write_text(changed, encoding="utf-8")

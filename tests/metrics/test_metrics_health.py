@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripted_run import Clock
 
-from stream.metrics import Health
+from stream.metrics.health import Health
 from stream.report import SchemaReport
 
 

@@ -16,8 +16,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from scripted_run import Clock, batch
 
 from stream.errors import ConfigurationError
-from stream.metrics import Health, MetricsServer, MetricsSettings, PrometheusObserver
 from stream.metrics.catalogue import BORROWED, CATALOGUE
+from stream.metrics.health import Health
+from stream.metrics.http import MetricsServer
+from stream.metrics.observer import PrometheusObserver
+from stream.metrics.serve import serve_metrics
+from stream.metrics.settings import MetricsSettings
 
 
 class Served:
@@ -121,3 +125,18 @@ def test_a_client_that_sends_nothing_holds_up_neither_others_nor_the_end(served:
     served.server.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", served.server.port), timeout=2).close()
+
+
+def test_a_run_is_served_while_it_lasts_and_not_at_all_where_that_is_switched_off() -> None:
+    with serve_metrics(MetricsSettings(port=0)) as served:
+        assert served.url is not None
+        served.observer.started("files", "carry", {"name": "n"}, 3)
+        with urllib.request.urlopen(served.url + "/readyz", timeout=10) as response:
+            assert response.status == 200
+        with urllib.request.urlopen(served.url + "/metrics", timeout=10) as response:
+            assert b"stream_restored_checkpoint_number 3.0" in response.read()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(served.url + "/readyz", timeout=2)
+    with serve_metrics(MetricsSettings(enabled=False)) as silent:
+        assert silent.url is None
+        silent.observer.dead_letter("not_json")

@@ -14,8 +14,8 @@ import stream
 from stream.errors import InvalidInteraction
 from stream.evaluation import RankingQuality
 from stream.interaction import decode_interaction
-from stream.metrics import PrometheusObserver
 from stream.metrics.catalogue import CATALOGUE, DEAD_LETTER_REASONS, REJECTION_REASONS
+from stream.metrics.observer import PrometheusObserver
 from stream.report import SchemaReport, WarmupReport
 
 
@@ -214,11 +214,21 @@ def test_a_warm_up_is_counted_with_its_events_and_the_seconds_that_it_ran(watche
     watched.observer.trained(ended, 0.5, [])
     watched.clock.seconds += 100
     watched.observer.trained(batch(), 0.5, [])
+    assert watched.value("stream_parameters_frozen") == 0
     assert watched.value("stream_warmups_started_total") == 1
     assert watched.value("stream_warmup_events_total") == 128
     assert watched.value("stream_warmup_seconds_total") == 5
     assert watched.value("stream_warmups_ended_total", reason="bound") == 1
     assert watched.value("stream_warmups_ended_total", reason="flattened") == 0
+
+
+def test_a_warm_up_that_ends_before_a_batch_does_not_count_that_batch(watched: Watched) -> None:
+    """The bound on frozen events may end it between two batches; the report of the second one says so."""
+    watched.observer.schema_changed(SchemaReport(4, changes=2, warmup_started=True), 0.1)
+    watched.observer.trained(batch(phase="warm_up"), 0.5, [])
+    watched.observer.trained(batch(warmup_ended=WarmupReport(4, 64, "budget", 40_000)), 0.5, [])
+    assert watched.value("stream_warmup_events_total") == 64
+    assert watched.value("stream_warmups_ended_total", reason="budget") == 1
 
 
 def test_a_warm_up_that_was_running_in_the_checkpoint_counts_from_its_first_step_here(watched: Watched) -> None:

@@ -13,13 +13,12 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 from real_prometheus import DEPLOY, Prometheus, require
 from scripted_run import Script
 
-from stream.metrics import Health, MetricsServer, MetricsSettings, PrometheusObserver
 from stream.metrics.catalogue import CATALOGUE
-from stream.observe import CompositeObserver
+from stream.metrics.serve import serve_metrics
+from stream.metrics.settings import MetricsSettings
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "dashboards" / "stream.json").read_text(encoding="utf-8"))
@@ -31,30 +30,31 @@ class Live:
     """A scripted learner's exporter and the Prometheus that has watched it for some seconds."""
 
     prometheus: Prometheus
-    exporter: MetricsServer
+    exporter: str
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     require("prometheus")
-    registry = CollectorRegistry()
-    health = Health(time.monotonic, poll_bound_seconds=60)
-    observer = CompositeObserver([PrometheusObserver(registry, time.monotonic), health])
-    script, ended = Script(observer, time.monotonic), Event()
+    ended = Event()
+    with serve_metrics(MetricsSettings(port=0)) as served:
+        assert served.url is not None
+        script = Script(served.observer, time.monotonic)
 
-    def learn() -> None:
-        while not ended.wait(0.05):
-            script.step()
+        def learn() -> None:
+            while not ended.wait(0.05):
+                script.step()
 
-    with MetricsServer(MetricsSettings(port=0), registry, health) as exporter:
         learner = Thread(target=learn)
         learner.start()
-        prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), exporter.port)
         try:
-            prometheus.wait_until(lambda: _scrapes(prometheus) >= 2 * (WATCHED_SECONDS - 1), "scraping")
-            yield Live(prometheus, exporter)
+            prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), served.url.removeprefix("http://"))
+            try:
+                prometheus.wait_until(lambda: _scrapes(prometheus) >= 2 * (WATCHED_SECONDS - 1), "scraping")
+                yield Live(prometheus, served.url)
+            finally:
+                prometheus.close()
         finally:
-            prometheus.close()
             ended.set()
             learner.join()
 
@@ -106,7 +106,7 @@ def test_the_instances_to_choose_from_are_those_that_are_scraped(live: Live) -> 
     (variable,) = [one for one in DASHBOARD["templating"]["list"] if one["type"] == "query"]
     assert variable["definition"] == "label_values(stream_poll_gap_seconds, instance)"
     found = live.prometheus.ask("label/instance/values", **{"match[]": "stream_poll_gap_seconds"})
-    assert found == [live.exporter.url.removeprefix("http://")]
+    assert found == [live.exporter.removeprefix("http://")]
 
 
 def test_every_alert_is_evaluated_without_error_and_a_healthy_learner_raises_none(live: Live) -> None:
@@ -149,7 +149,7 @@ def test_promtool_finds_the_configuration_and_the_rules_in_order() -> None:
 
 def test_promtool_finds_the_exposition_in_order(live: Live) -> None:
     """Prometheus' own linter of names, types and help texts."""
-    exposition = _get(live.exporter.url + "/metrics")
+    exposition = _get(live.exporter + "/metrics")
     _promtool("check", "metrics", given=exposition)
 
 
