@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stream.adaptation import STRATEGIES
 from stream.adaptation.settings import WarmupSettings
 from stream.evaluation.settings import DriftSettings, EvaluationSettings
 from stream.network.settings import NetworkSettings, OptimiserSettings
@@ -31,3 +32,8 @@ class LearnerSettings(Section):
     warmup: WarmupSettings = section(WarmupSettings)
     evaluation: EvaluationSettings = section(EvaluationSettings)
     drift: DriftSettings = section(DriftSettings)
+
+    def check(self) -> None:
+        """Refuse a strategy that is not in the registry."""
+        if self.strategy not in STRATEGIES:
+            raise self.wrong("strategy", "is no strategy", f"Choose one of: {', '.join(STRATEGIES)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from stream.settings.convert import Mismatch, as_type, free_value, from_text
 from stream.settings.fields import WrongSetting
 from stream.settings.secrets import MASK, looks_secret
 
-__all__ = ["NOT_SETTINGS", "load"]
+__all__ = ["NOT_SETTINGS", "build", "load"]
 
 S = TypeVar("S")
 
@@ -53,7 +53,7 @@ def load(
     for assignment in assignments:
         layers.read_assignment(assignment)
     try:
-        return _build(kind, layers.values)
+        return build(kind, layers.values)
     except WrongSetting as error:
         origin = layers.origins.get(error.key)
         raise ConfigurationError(f"{error} It was set by {origin}." if origin else str(error)) from None
@@ -167,15 +167,18 @@ def _read_toml(path: Path) -> dict[str, object]:
         ) from error
 
 
-def _build(kind: type[S], values: Mapping[str, object], path: str = "") -> S:
-    return kind(**dict(_arguments(kind, values, path)))
+def build(kind: type[S], values: Mapping[str, object]) -> S:
+    """Build the settings `kind` from values by dotted key ("checkpoint.keep"); what is missing has its default.
+
+    Raises:
+        WrongSetting: a value is wrong.
+        TypeError: a key is not a setting of `kind`.
+    """
+    arguments: dict[str, object] = {name: build(inner, _below(values, name)) for name, inner in sections(kind)}
+    own = {key: value for key, value in values.items() if key.partition(".")[0] not in arguments}
+    return kind(**own, **arguments)
 
 
-def _arguments(kind: type[Any], values: Mapping[str, object], path: str) -> Iterator[tuple[str, object]]:
-    nested = dict(sections(kind))
-    for name, inner in nested.items():
-        yield name, _build(inner, values, f"{path}{name}.")
-    for key, value in values.items():
-        head, _, name = key.rpartition(".")
-        if head == path.removesuffix(".") and name not in nested:
-            yield name, value
+def _below(values: Mapping[str, object], section: str) -> dict[str, object]:
+    start = f"{section}."
+    return {key.removeprefix(start): value for key, value in values.items() if key.startswith(start)}

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stream.checkpoint.settings import CheckpointSettings
+from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
 from stream.metrics.settings import MetricsSettings
 from stream.service.settings import DeadLetterSettings, HeldSettings
 from stream.settings.fields import section, setting
-from stream.settings.interim import KafkaSettings, LogSettings, ViewSettings
 from stream.settings.learner import LearnerSettings
 
 __all__ = ["Settings", "start_time_ms"]
@@ -45,14 +45,16 @@ class Settings(LearnerSettings):
     )
 
     kafka: KafkaSettings = section(KafkaSettings)
+    topics: TopicSettings = section(TopicSettings)
     log: LogSettings = section(LogSettings)
     checkpoint: CheckpointSettings = section(CheckpointSettings)
     dead_letters: DeadLetterSettings = section(DeadLetterSettings)
     held: HeldSettings = section(HeldSettings)
     metrics: MetricsSettings = section(MetricsSettings)
-    view: ViewSettings = section(ViewSettings)
 
     def check(self) -> None:
+        """Refuse a name that no transactional id can bear, and a start that is no point in time."""
+        super().check()
         if not self.name or not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in self.name):
             raise self.wrong("name", "cannot be part of a transactional id", "Use letters, digits, '.', '_' and '-'.")
         if self.start not in ("earliest", "latest"):

@@ -17,6 +17,6 @@ def run(args: argparse.Namespace) -> int:
     from stream.adaptation import STRATEGIES
 
     width = max(map(len, STRATEGIES))
-    for name, sentence in STRATEGIES.items():
-        print(f"{name:<{width}}  {sentence}")
+    for name, strategy in STRATEGIES.items():
+        print(f"{name:<{width}}  {strategy.sentence}")
     return 0
