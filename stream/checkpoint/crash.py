@@ -34,9 +34,6 @@ def crash_point(name: str) -> None:
         return
     _visits[name] += 1
     if _visits[name] == int(count or 1):
-        print(
-            f"crash point {name}: process {os.getpid()} kills itself at visit {_visits[name]}",
-            file=sys.stderr,
-            flush=True,
-        )
+        sys.stderr.write(f"crash point {name}: process {os.getpid()} kills itself at visit {_visits[name]}\n")
+        sys.stderr.flush()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -7,6 +7,7 @@ order.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from array import array
@@ -197,10 +198,8 @@ def _sorted_starts(data: mmap.mmap | bytes) -> npt.NDArray[np.int64]:
     times, starts = array("q"), array("q")
     last = -(1 << 63)
     for start in _line_starts(data):
-        try:
+        with contextlib.suppress(InvalidInteraction):
             last = decode_interaction(_line_at(data, start)).ts
-        except InvalidInteraction:
-            pass
         times.append(last)
         starts.append(start)
     order = np.argsort(np.frombuffer(times, dtype=np.int64), kind="stable")

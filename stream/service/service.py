@@ -154,7 +154,9 @@ class Service:
         now = self._pulse()
         self._progress.begun(now)
         if not self._aligner.open:
-            self._wait_for_first_version()
+            self._deliver(self._intake.read_schema())
+        if not self._aligner.open:
+            self._stand_by()
         else:
             items, versions = self._intake.fetch(self._patience(now))
             self._deliver(versions)
@@ -181,11 +183,9 @@ class Service:
         due = self._batch.due_in(now)
         return self._pace.poll_seconds if due is None else min(self._pace.poll_seconds, due)
 
-    def _wait_for_first_version(self) -> None:
-        self._deliver(self._intake.read_schema())
-        if self._aligner.open:
-            return
-        self._advance()  # what can take no effect is rejected all the same
+    def _stand_by(self) -> None:
+        """Fetch nothing while version 1 is not there; reject what can take no effect all the same."""
+        self._advance()
         self._intake.stand_by()
         self._clocks.sleep(self._pace.poll_seconds)
 

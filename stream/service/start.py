@@ -17,6 +17,7 @@ from stream.service.burst import BurstGuard
 from stream.service.checkpointing import Checkpointer
 from stream.service.intake import Intake, IntakeBounds
 from stream.service.interface import ServedLearner
+from stream.service.learner_settings import require_same_model, to_plain
 from stream.service.ledger import Ledger
 from stream.service.predictions import PredictionsFile
 from stream.service.progress import Origin, Progress
@@ -93,6 +94,8 @@ def open_service(
         lost_offsets=LostOffsets(settings.checkpoint.lost_offsets),
     )
     tree = resumed.tree
+    if tree is not None:
+        require_same_model(tree["service"]["learner_settings"], settings)
     learner = new_learner(None if tree is None else tree["learner"])
     kept = None if tree is None else tree["service"]
     written = 0 if kept is None else kept["predictions_bytes"] or 0
@@ -103,6 +106,7 @@ def open_service(
         settings.strategy,
         settings.seed,
         settings.batch_size,
+        to_plain(settings),
     )
     service = Service(
         pace=_pace(settings, stop_at_end or not live),

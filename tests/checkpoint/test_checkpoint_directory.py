@@ -1,0 +1,170 @@
+"""One learner a directory, the last K checkpoints in it, and the right one found after any crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream.checkpoint import CRASH_POINTS, CheckpointStore, DirectoryLock, Missing, recover
+from stream.errors import AlreadyRunning, CheckpointCorrupt, CheckpointError, CheckpointMissing, Fenced
+from stream.log.protocol import Commit
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CheckpointStore]:
+    opened = CheckpointStore(tmp_path, keep=3)
+    yield opened
+    opened.close()
+
+
+def complete(store: CheckpointStore, number: int) -> Commit:
+    written = store.write(number, f"state {number}".encode())
+    store.promote(written)
+    return Commit(number, written.digest, {}, 0)
+
+
+def test_the_last_k_checkpoints_stay(store: CheckpointStore) -> None:
+    for number in range(1, 6):
+        complete(store, number)
+        store.prune()
+    assert store.numbers() == [3, 4, 5]
+
+
+def test_two_writers_of_one_number_never_touch_each_other_s_file(store: CheckpointStore) -> None:
+    assert store.write(1, b"a").path != store.write(1, b"b").path
+
+
+def test_a_file_that_a_successor_has_dealt_with_is_not_renamed(store: CheckpointStore) -> None:
+    written = store.write(1, b"a")
+    store.discard(written.path)
+    with pytest.raises(Fenced):
+        store.promote(written)
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="file/below"):
+        CheckpointStore(tmp_path / "file" / "below")
+
+
+def test_a_second_learner_is_refused_with_the_first_one_s_process_id(store: CheckpointStore) -> None:
+    with pytest.raises(AlreadyRunning, match=f"process {os.getpid()} "):
+        CheckpointStore(store.directory)
+
+
+def test_the_lock_of_a_killed_process_is_free_and_that_of_a_stopped_one_is_not(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; from stream.checkpoint import DirectoryLock\n"
+        "lock = DirectoryLock(pathlib.Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGSTOP)
+        with pytest.raises(AlreadyRunning, match=f"process {holder.pid} "):
+            DirectoryLock(tmp_path)
+        holder.kill()
+        holder.wait()
+    DirectoryLock(tmp_path).close()
+
+
+def test_without_commit_or_checkpoint_a_start_is_from_nothing(store: CheckpointStore) -> None:
+    store.write(1, b"not committed")
+    assert recover(store, None) is None
+    assert store.temporaries() == []
+
+
+def test_without_a_commit_the_newest_checkpoint_counts(store: CheckpointStore) -> None:
+    complete(store, 1)
+    complete(store, 2)
+    found = recover(store, None)
+    assert found is not None
+    assert found.payload == b"state 2"
+
+
+def test_a_temporary_file_that_the_commit_names_is_renamed_and_others_go(store: CheckpointStore) -> None:
+    complete(store, 1)
+    committed = store.write(2, b"committed")
+    store.write(2, b"not committed")
+    found = recover(store, Commit(2, committed.digest, {}, 0))
+    assert found is not None
+    assert (found.payload, found.path) == (b"committed", store.path(2))
+    assert store.numbers() == [1, 2]
+    assert store.temporaries() == []
+
+
+def test_a_temporary_file_that_the_commit_does_not_name_goes(store: CheckpointStore) -> None:
+    commit = complete(store, 1)
+    store.write(2, b"not committed")
+    found = recover(store, commit)
+    assert found is not None
+    assert found.number == 1
+    assert store.temporaries() == []
+
+
+@pytest.mark.parametrize(("policy", "expected"), [(Missing.NEWEST, 1), (Missing.SCRATCH, None)])
+def test_another_machine_s_checkpoint_is_missing_unless_the_policy_says_else(
+    store: CheckpointStore, policy: Missing, expected: int | None
+) -> None:
+    complete(store, 1)
+    store.write(2, b"not committed")
+    commit = Commit(7, "0" * 64, {}, 0)
+    before = sorted(store.directory.iterdir())
+    with pytest.raises(CheckpointMissing):
+        recover(store, commit)
+    assert sorted(store.directory.iterdir()) == before
+    found = recover(store, commit, policy)
+    assert (None if found is None else found.number) == expected
+
+
+def test_a_whole_file_of_the_same_number_but_another_learner_is_not_taken(store: CheckpointStore) -> None:
+    complete(store, 2)
+    with pytest.raises(CheckpointMissing):
+        recover(store, Commit(2, "f" * 64, {}, 0))
+
+
+def test_a_damaged_file_gives_way_to_an_older_whole_one_and_never_to_nothing(store: CheckpointStore) -> None:
+    complete(store, 1)
+    commit = complete(store, 2)
+    store.path(2).write_bytes(b"STREAMCK, or what is left of it")
+    found = recover(store, commit)
+    assert found is not None
+    assert found.number == 1
+    store.path(1).write_bytes(b"")
+    with pytest.raises(CheckpointCorrupt):
+        recover(store, commit)
+    with pytest.raises(CheckpointCorrupt):
+        recover(store, None)
+
+
+@pytest.mark.parametrize(
+    ("point", "left"),
+    [
+        ("checkpoint_writing:2", {"complete": 1, "temporary": 1}),
+        ("checkpoint_written:2", {"complete": 1, "temporary": 1}),
+        ("committed_before_rename:2", {"complete": 1, "temporary": 1}),
+        ("after_rename:2", {"complete": 2, "temporary": 0}),
+        ("after_rename", {"complete": 1, "temporary": 0}),
+        ("warm_up", {"complete": 3, "temporary": 0}),
+    ],
+)
+def test_a_crash_point_kills_at_its_visit_and_nowhere_else(tmp_path: Path, point: str, left: dict[str, int]) -> None:
+    assert point.partition(":")[0] in CRASH_POINTS
+    code = (
+        "import sys, pathlib; from stream.checkpoint import CheckpointStore\n"
+        "store = CheckpointStore(pathlib.Path(sys.argv[1]))\n"
+        "for number in (1, 2, 3): store.promote(store.write(number, b'state'))"
+    )
+    environment = {**os.environ, "STREAM_CRASH_POINT": point}
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True)
+    killed = point != "warm_up"
+    assert done.returncode == (-signal.SIGKILL if killed else 0)
+    assert (f"crash point {point.partition(':')[0]}: process" in done.stderr) == killed
+    names = [path.suffix for path in tmp_path.iterdir()]
+    assert {"complete": names.count(".ckpt"), "temporary": names.count(".tmp")} == left

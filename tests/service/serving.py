@@ -1,0 +1,66 @@
+"""Starts a service on a `MemoryLog`, as often as a test needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stream.checkpoint import CheckpointStore
+from stream.observe import Observer
+from stream.service.service import Clocks, Service
+from stream.service.start import Endpoints, open_service
+from stream.settings.load import load
+from stream.settings.root import Settings
+from tests.service.memory_log import CountingLearner, MemoryCommitLog, MemoryLog, MemorySchemaSource, MemorySource
+
+
+class Run:
+    """One process' worth of service: its parts are attributes, `run` serves until the end of the log."""
+
+    def __init__(
+        self,
+        log: MemoryLog,
+        directory: Path | None = None,
+        *assignments: str,
+        predictions: Path | None = None,
+        observer: Observer | None = None,
+        stop_at_end: bool = True,
+    ) -> None:
+        self.log = log
+        self.learner = CountingLearner()
+        self.source = MemorySource(log)
+        self.commit_log = MemoryCommitLog(log)
+        self.settings = load(Settings, assignments=["batch_size=4", "batch_age_seconds=0", *assignments])
+        self.store = None if directory is None else CheckpointStore(directory, self.settings.checkpoint.keep)
+        try:
+            self.service = self._open(observer or Observer(), stop_at_end, predictions)
+        except BaseException:
+            self.die()
+            raise
+
+    def _open(self, observer: Observer, stop_at_end: bool, predictions: Path | None) -> Service:
+        log = self.log
+        return open_service(
+            Endpoints(self.source, MemorySchemaSource(log), self.commit_log, self.store),
+            self.settings,
+            self._new_learner,
+            observer,
+            stop_at_end=stop_at_end,
+            predictions=predictions,
+            clocks=Clocks(log.clock, log.clock, log.clock.sleep),
+        )
+
+    def _new_learner(self, tree: dict[str, Any] | None) -> CountingLearner:
+        self.learner = CountingLearner(tree)
+        return self.learner
+
+    def run(self) -> dict[str, Any]:
+        try:
+            return self.service.run()
+        finally:
+            self.die()
+
+    def die(self) -> None:
+        """Give back what the end of a process gives back."""
+        if self.store is not None:
+            self.store.close()
