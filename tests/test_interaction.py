@@ -252,6 +252,7 @@ def test_an_integer_beyond_64_bits_stays_that_integer(spelling: str) -> None:
     read = decode_interaction(literal(f'{spelling}, "y": [{spelling}]')).features
     assert read == {"x": int(spelling), "y": [int(spelling)]}
     assert type(read["x"]) is type(read["y"][0]) is int
+    assert type(decode_interaction(literal(f"[{spelling}]")).features["x"][0]) is int
 
 
 @pytest.mark.parametrize(("depth", "valid"), [(100, True), (260, True), (500, True), (600, False), (100_000, False)])
@@ -294,4 +295,5 @@ def test_a_message_is_short_whatever_the_record_holds() -> None:
 
 
 def test_invalid_records_are_errors_of_the_one_tree() -> None:
-    assert issubclass(InvalidInteraction, InvalidRecord) and issubclass(InvalidRecord, StreamError)
+    assert issubclass(InvalidInteraction, InvalidRecord)
+    assert issubclass(InvalidRecord, StreamError)

@@ -167,7 +167,8 @@ def test_a_state_goes_through_json_and_comes_back_equal_with_the_order_of_names(
     changed = after(Change(Op.RETYPE_FEATURE, "f", kind=Kind.MULTI_CATEGORICAL), Change(Op.RENAME_LABEL, "x", to="a"))
     state = json.loads(json.dumps(changed.state(), sort_keys=True))
     restored = Schema.from_state(state)
-    assert restored == changed and restored.state() == changed.state() == state
+    assert restored == changed
+    assert restored.state() == changed.state() == state
     assert list(restored.features) == list(changed.features) == ["g", "f"]
     assert list(restored.labels) == list(changed.labels) == ["y", "a"]
     assert all(type(kind) is Kind for kind in restored.features.values())

@@ -98,7 +98,8 @@ def test_each_operation_is_read_and_written(change: dict[str, Any], expected: Ch
 )
 def test_a_malformed_change_is_invalid_and_its_place_is_said(change: Any, reason: str) -> None:
     error = invalid(record([{"op": "remove_label", "name": "x"}, change]))
-    assert error.reason == reason and "changes[1]" in str(error)
+    assert error.reason == reason
+    assert "changes[1]" in str(error)
     assert (error.version, error.ts) == (1, 5)
 
 
