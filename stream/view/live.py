@@ -1,0 +1,158 @@
+"""The live view: rate, lag, loss and recall beside the baselines, redrawn in place while the learner runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from stream.report import BatchReport, SchemaReport
+from stream.view.history import History
+from stream.view.lines import duration
+from stream.view.sparkline import Values, bounds, sparkline
+from stream.view.status import Status
+
+__all__ = ["LiveView", "draw"]
+
+_PHASES = {"warm_up": ("warm-up", "bold yellow"), "train": ("training", "green"), "idle": ("idle", "dim")}
+
+
+class LiveView(Status):
+    """Redraws itself on `console` from the service's own calls; no thread of its own. Use it as a `with` block.
+
+    Args:
+        console: where to draw; it should be a terminal.
+        refresh_seconds: redraws at most this often.
+        expected_events: how many events there will be, where that is known.
+    """
+
+    def __init__(self, console: Console, refresh_seconds: float = 0.25, expected_events: int | None = None) -> None:
+        super().__init__(expected_events)
+        self._history = History()
+        self._refresh_seconds = refresh_seconds
+        self._drawn_seconds = float("-inf")
+        self._live = Live(console=console, auto_refresh=False)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+        """Redraw where that is due."""
+        super().polled(seconds, records, lag, at_monotonic_seconds)
+        if at_monotonic_seconds - self._drawn_seconds >= self._refresh_seconds:
+            self._drawn_seconds = at_monotonic_seconds
+            self._redraw()
+
+    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
+        """Add to the series."""
+        super().trained(report, seconds, event_to_trained_seconds)
+        self._history.trained(report, seconds)
+
+    def schema_changed(self, report: SchemaReport, seconds: float) -> None:
+        """Redraw at once: what changed is what one watches for."""
+        super().schema_changed(report, seconds)
+        self._history.schema_changed(report, seconds)
+        self._redraw()
+
+    def stopped(self, summary: Mapping[str, Any]) -> None:
+        """Draw the last state, which stays on the screen."""
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._live.update(draw(self, self._history, self._live.console.width), refresh=True)
+
+
+def draw(status: Status, history: History, width: int = 100) -> RenderableType:
+    """Return the view of this state for a terminal of so many columns."""
+    title = f"stream: {status.strategy} on {status.source}" if status.source else "stream: starting"
+    parts: list[RenderableType] = []
+    if status.done is not None:
+        parts.append(_progress(status))
+    parts += [_series(status, history, max(width - 48, 10)), Text(), _facts(status), Text(), _changes(status)]
+    return Panel(Group(*parts), title=title, title_align="left", border_style="cyan", width=min(width, 120))
+
+
+def _progress(status: Status) -> Table:
+    done, left = status.done or 0.0, status.seconds_left
+    row = Table.grid(expand=True, padding=(0, 1))
+    row.add_column(ratio=1)
+    row.add_column(justify="right", no_wrap=True)
+    text = f"{status.events:,} of {status.expected_events:,} events, {done:.0%}"
+    row.add_row(
+        ProgressBar(total=1.0, completed=done), text + (f", about {duration(left)} left" if left is not None else "")
+    )
+    return row
+
+
+def _series(status: Status, history: History, width: int) -> Table:
+    """Return a row a measure: its name, its value now, its course. All recalls share one scale."""
+    width = min(width, 72)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", width=26)
+    table.add_column(justify="right", width=10)
+    table.add_column(no_wrap=True)
+    points = history.points
+    recalls: dict[str, Values] = {
+        "recall@5": [point.recall_at_5 for point in points],
+        "  popularity": [point.popularity for point in points],
+        "  entity_attribute_counts": [point.entity_attribute_counts for point in points],
+    }
+    lag = "" if status.lag is None else f"{status.lag:,}"
+    table.add_row("events/s", _number(status.rate, ",.0f"), Text(sparkline(status.rates, width), "cyan"))
+    table.add_row("lag", lag, Text(sparkline(status.lags, width), "cyan"))
+    losses = [point.loss for point in points]
+    table.add_row("loss (nats a pair)", _number(_last(losses), ".4f"), Text(sparkline(losses, width), "magenta"))
+    scale = bounds(*recalls.values())
+    for name, values in recalls.items():
+        style = "green" if name == "recall@5" else "dim"
+        table.add_row(Text(name, style), _number(_last(values), ".3f"), Text(sparkline(values, width, scale), style))
+    return table
+
+
+def _facts(status: Status) -> Text:
+    text = Text(f"schema {status.schema_version}")
+    report = status.report
+    if report is not None:
+        text.append(f"   {report.features_live} features   {report.labels_live} offers   phase ")
+        text.append(*_PHASES.get(report.phase, (report.phase, "")))
+        if report.parameters_frozen:
+            text.append(f" ({report.parameters_frozen:,} of {report.parameters:,} parameters frozen)")
+        text.append(f"   warm-ups {report.warmups_total}")
+    if status.checkpoint is not None:
+        text.append(f"   checkpoint {status.checkpoint}")
+    if status.dead_letters:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in status.dead_letters.most_common(3))
+        text.append(f"\ndead letters: {reasons}", style="red")
+    if status.rejection:
+        text.append(f"\n{status.rejection}", style="bold red")
+    return text
+
+
+def _changes(status: Status) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim", width=9)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for events, text in reversed(status.changes):
+        table.add_row(f"{events:,}", text)
+    return table
+
+
+def _last(values: Values) -> float | None:
+    return values[-1] if values else None
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

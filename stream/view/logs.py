@@ -1,0 +1,140 @@
+"""Structured logs: one JSON object a line, for a service whose standard error is collected."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from stream.report import BatchReport, SchemaReport
+from stream.view.status import Status, changes_in_short
+
+__all__ = ["JsonFormatter", "LogObserver", "json_logs"]
+
+_log = logging.getLogger("stream.view")
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as a line of JSON: `time` (UTC), `level`, `logger`, `message`, then what it has as `fields`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+@contextmanager
+def json_logs(out: TextIO, level: int = logging.INFO) -> Iterator[None]:
+    """Write everything that is logged to `out` as JSON, inside the block."""
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(JsonFormatter())
+    root, stream = logging.getLogger(), logging.getLogger("stream")
+    before = stream.level
+    root.addHandler(handler)
+    stream.setLevel(level)  # others stay at warning: a Kafka client's own news is not ours
+    try:
+        yield
+    finally:
+        stream.setLevel(before)
+        root.removeHandler(handler)
+
+
+class LogObserver(Status):
+    """Logs what happens, and every `report_seconds` where the run stands."""
+
+    def __init__(self, report_seconds: float = 10.0) -> None:
+        super().__init__()
+        self._report_seconds = report_seconds
+        self._reported_seconds: float | None = None
+
+    def started(
+        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
+    ) -> None:
+        """Log the start."""
+        super().started(source, strategy, settings_masked, restored_checkpoint)
+        name = settings_masked.get("name")
+        _info("started", name=name, source=source, strategy=strategy, restored_checkpoint=restored_checkpoint)
+
+    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+        """Log the progress where that is due."""
+        super().polled(seconds, records, lag, at_monotonic_seconds)
+        if self._reported_seconds is None:
+            self._reported_seconds = at_monotonic_seconds
+        elif at_monotonic_seconds - self._reported_seconds >= self._report_seconds:
+            self._reported_seconds = at_monotonic_seconds
+            self._report()
+
+    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: object) -> None:
+        """Log the end of a warm-up and drift."""
+        super().trained(report, seconds, ())
+        if (ended := report.warmup_ended) is not None:
+            _info("warm-up ended", schema_version=ended.version, events=ended.events, reason=ended.reason)
+        if report.drift:
+            _log.warning(
+                "the loss drifts", extra={"fields": {"events_trained": self.events, "loss": report.window.bce}}
+            )
+
+    def schema_changed(self, report: SchemaReport, seconds: float) -> None:
+        """Log the version."""
+        super().schema_changed(report, seconds)
+        text = "schema version ignored: it is in effect" if report.duplicate else "schema version in effect"
+        _info(
+            text,
+            schema_version=report.version,
+            changes=report.changes,
+            what=None if report.duplicate else changes_in_short(report),
+            events_trained=self.events,
+            seconds=round(seconds, 4),
+        )
+
+    def dead_letter(self, reason: str) -> None:
+        """Log the first of each reason; the others are counted in the progress."""
+        super().dead_letter(reason)
+        if self.dead_letters[reason] == 1:
+            _log.warning("dead letter, the first of its reason", extra={"fields": {"reason": reason}})
+
+    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
+        """Log the checkpoint."""
+        super().checkpointed(number, seconds, size_bytes)
+        _info("checkpoint", number=number, seconds=round(seconds, 4), size_bytes=size_bytes, events_trained=self.events)
+
+    def stopped(self, summary: Mapping[str, Any]) -> None:
+        """Log the end, with the counts of the summary."""
+        scalars = {name: value for name, value in summary.items() if not isinstance(value, Mapping)}
+        _info("stopped", **scalars)
+
+    def _report(self) -> None:
+        report = self.report
+        if report is None:
+            _info("waiting", schema_version=self.schema_version, lag=self.lag)
+            return
+        window = report.window
+        _info(
+            "progress",
+            events_trained=self.events,
+            events_per_second=None if self.rate is None else round(self.rate, 1),
+            lag=self.lag,
+            loss=window.bce,
+            recall_at_5=window.recall_at_5,
+            **{f"{name}_recall_at_5": quality.recall_at_5 for name, quality in window.baselines.items() if quality},
+            schema_version=report.schema_version,
+            phase=report.phase,
+            features=report.features_live,
+            offers=report.labels_live,
+            dead_letters=self.dead_letters.total(),
+        )
+
+
+def _info(message: str, **fields: object) -> None:
+    _log.info(message, extra={"fields": fields})

@@ -1,0 +1,133 @@
+"""The plot at the end of a run: recall beside the baselines, loss, and what the schema did meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream.view.history import History, Point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_learning"]
+
+_MODEL, _COUNTS, _POPULARITY, _LOSS = "#1a6fb5", "#d1751a", "#8a8a8a", "#8b3fa0"
+_WARM_UP, _VERSION = "#f2d06b", "#b8b8b8"
+
+
+def plot_learning(history: History, path: Path, title: str = "", window_events: int = 1000) -> None:
+    """Draw the course of a run as a PNG: recall, loss, live offers and features over the events trained.
+
+    Thin lines are schema versions, shaded stretches frozen warm-ups; dates of event time stand above.
+
+    Args:
+        history: the course; with no point in it the panels stay empty.
+        path: the file to write, in a directory that exists.
+        title: what stands above it all.
+        window_events: the window of the measures, for the caption.
+    """
+    # Figure without pyplot: no display is looked for, and no figure outlives this call.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 8.5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    recall, loss, size = figure.subplots(3, 1, sharex=True, height_ratios=(5, 3, 2))
+    points = history.points
+    for axes in (recall, loss, size):
+        _mark(axes, history)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+        axes.set_axisbelow(True)
+
+    _line(recall, points, lambda point: point.recall_at_5, "network", _MODEL, 2.0)
+    _line(recall, points, lambda point: point.entity_attribute_counts, "counts by entity and attribute", _COUNTS, 1.4)
+    _line(recall, points, lambda point: point.popularity, "popularity", _POPULARITY, 1.4)
+    recall.set_ylabel(f"recall@5 over the last\n{window_events:,} events with labels")
+    recall.set_ylim(bottom=0)
+    _line(loss, points, lambda point: point.loss, "loss", _LOSS, 1.6)
+    loss.set_ylabel("cross-entropy, nats a pair,\n" + f"over the last {window_events:,} events")
+    _focus(loss, [point.loss for point in points if point.loss is not None])
+    _line(size, points, lambda point: point.labels_live, "live offers", "#3c8d5a", 1.6)
+    size.set_ylabel("live offers")
+    size.set_ylim(bottom=0)
+    size.set_xlabel("events trained")
+    size.xaxis.set_major_formatter(lambda value, position: f"{value:,.0f}")
+
+    features = size.twinx()
+    _line(features, points, lambda point: point.features_live, "live features", "#666666", 1.2, "--")
+    features.set_ylabel("live features")
+    features.set_ylim(bottom=0)
+    features.spines["top"].set_visible(False)
+    lines = [*size.get_lines(), *features.get_lines()]
+    named = [line for line in lines if not str(line.get_label()).startswith("_")]
+    size.legend(named, [str(line.get_label()) for line in named], loc="lower right", fontsize=8, ncols=2)
+    _explain(recall, history)
+    _dates(recall, points)
+    if points:
+        size.set_xlim(0, points[-1].events)
+    if title:
+        figure.suptitle(title, fontsize=12, x=0.01, ha="left")
+    figure.savefig(path)
+
+
+def _line(
+    axes: Axes,
+    points: Sequence[Point],
+    value: Callable[[Point], float | None],
+    label: str,
+    colour: str,
+    width: float,
+    style: str = "-",
+) -> None:
+    values = [value(point) for point in points]
+    heights = [float("nan") if height is None else height for height in values]
+    axes.plot([point.events for point in points], heights, style, label=label, color=colour, linewidth=width)
+
+
+def _mark(axes: Axes, history: History) -> None:
+    for span in history.spans():
+        axes.axvspan(span.start_events, span.end_events, color=_WARM_UP, alpha=0.45, linewidth=0, zorder=0)
+    for mark in history.marks:
+        axes.axvline(mark.events, color=_VERSION, linewidth=0.7, zorder=0.5)
+
+
+def _focus(axes: Axes, losses: Sequence[float]) -> None:
+    """Let the first predictions of an untrained network run out of the picture, if they would flatten the rest."""
+    later = losses[len(losses) // 50 :]
+    if later:
+        axes.set_ylim(0, max(later) * 1.1 or 1.0)
+
+
+def _explain(axes: Axes, history: History) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles, labels = axes.get_legend_handles_labels()
+    spans, marks = history.spans(), history.marks
+    frozen = sum(span.end_events - span.start_events for span in spans)
+    handles += [Line2D([], [], color=_VERSION, linewidth=1), Patch(color=_WARM_UP, alpha=0.45)]
+    labels += [f"schema version ({len(marks)})", f"frozen warm-up ({len(spans)}, {frozen:,} events)"]
+    axes.legend(handles, labels, loc="lower right", fontsize=9, ncols=2, framealpha=0.9)
+
+
+def _dates(axes: Axes, points: Sequence[Point]) -> None:
+    """Write about eight dates of event time above the axes."""
+    dated = [point for point in points if point.event_time_ms is not None]
+    if len(dated) < 2:
+        return
+    first, last = dated[0].events, dated[-1].events
+    ticks: list[Point] = []
+    for step in range(9):
+        wanted = first + (last - first) * step / 8
+        ticks.append(min(dated, key=lambda point: abs(point.events - wanted)))
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(
+        [tick.events for tick in ticks],
+        [datetime.fromtimestamp((tick.event_time_ms or 0) / 1000, UTC).strftime("%d %b %Y") for tick in ticks],
+    )
+    above.tick_params(length=3, labelsize=8, colors="#555555")
+    above.spines["top"].set_visible(False)

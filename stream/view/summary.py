@@ -1,0 +1,58 @@
+"""The contract's summary as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["summary_table"]
+
+_MEASURES = ("recall_at_5", "ndcg_at_5", "bce")
+
+
+def summary_table(summary: Mapping[str, Any]) -> Group:
+    """Return the measures beside both baselines, the better of each in bold, and the counts below."""
+    rows = {"model": summary["model"], **summary["baselines"]}
+    table = Table(title="Predicted before it was trained on", title_justify="left", title_style="bold")
+    table.add_column("")
+    for measure in _MEASURES:
+        table.add_column(measure, justify="right")
+    best = {measure: _best(measure, rows) for measure in _MEASURES}
+    for name, row in rows.items():
+        styles = ["bold green" if name == best[measure] else "" for measure in _MEASURES]
+        cells = [Text(_number(row.get(measure)), style) for measure, style in zip(_MEASURES, styles, strict=True)]
+        table.add_row(name, *cells)
+    counts = Table.grid(padding=(0, 2))
+    for label, text in _facts(summary):
+        counts.add_row(Text(label, style="dim"), text)
+    return Group(table, counts)
+
+
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rate = summary["events_per_second"]
+    trained = f"{summary['events_trained']:,} trained ({summary['events_with_labels']:,} with labels)"
+    lost = f"{summary['events_dead_lettered']:,} dead-lettered, {summary['labels_dropped']:,} labels dropped"
+    schema = f"version {summary['schema_version']} after {summary['schema_changes']:,} changes"
+    return [
+        ("source", f"{summary['source']}, strategy {summary['strategy']}, seed {summary['seed']}"),
+        ("events", f"{trained}, {lost}"),
+        ("schema", f"{schema}; {summary['warmups']} warm-ups over {summary['events_frozen']:,} events"),
+        ("time", f"{summary['seconds']:.1f} s" + (f", {rate:,.0f} events/s" if rate is not None else "")),
+        ("ids", summary["ids_digest"]),
+        ("state", summary["state_digest"]),
+    ]
+
+
+def _best(measure: str, rows: Mapping[str, Mapping[str, float | None]]) -> str | None:
+    known = {name: value for name, row in rows.items() if (value := row.get(measure)) is not None}
+    if len(known) < 2:
+        return None
+    return min(known, key=known.__getitem__) if measure == "bce" else max(known, key=known.__getitem__)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
