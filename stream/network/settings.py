@@ -48,7 +48,7 @@ class OptimiserSettings(Section):
     entity_rate: float = setting(0.01, "Adagrad, key x offer and key x attribute value.", above=0)
     wide_rate: float = setting(0.003, "Adagrad, input value x attribute value.", above=0)
     flag_rate: float = setting(0.05, "Adagrad, weight of an input value that is an offer's attribute value.", above=0)
-    pair_rate: float = setting(2e-3, "Adam, weights over the counts of a pair.", above=0)
+    pair_rate: float = setting(4e-3, "Adam, weights over the counts of a pair.", above=0)
     accumulator: float = setting(
         0.1, "Where Adagrad's sums of squares start, in squared loss gradients of one event.", above=0
     )
