@@ -11,6 +11,7 @@ from stream.metrics.settings import MetricsSettings
 from stream.service.settings import DeadLetterSettings, HeldSettings
 from stream.settings.fields import section, setting
 from stream.settings.learner import LearnerSettings
+from stream.view.settings import ViewSettings
 
 __all__ = ["Settings", "start_time_ms"]
 
@@ -51,6 +52,7 @@ class Settings(LearnerSettings):
     dead_letters: DeadLetterSettings = section(DeadLetterSettings)
     held: HeldSettings = section(HeldSettings)
     metrics: MetricsSettings = section(MetricsSettings)
+    view: ViewSettings = section(ViewSettings)
 
     def check(self) -> None:
         """Refuse a name that no transactional id can bear, and a start that is no point in time."""
