@@ -29,7 +29,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
     numeric = np.zeros((len(interactions), features.numeric.capacity))
     values = [event.features for event in interactions]
     for name, kind in features.kinds.items():
-        column = [event[name] if name in event else None for event in values]
+        column = [event.get(name) for event in values]
         present += sum(name in event for event in values)
         slot = features.slot(name)
         if kind is Kind.NUMERIC:

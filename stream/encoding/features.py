@@ -55,8 +55,9 @@ class Features:
 
     def rename(self, name: str, to: str) -> None:
         """Move a feature to another name; its slot and rows stay."""
-        kind = self.kinds.pop(name)
-        self.kinds[to] = kind
+        kind = self.kinds[name]
+        # In its old place: the order of kinds is the order in which an event's inputs are summed.
+        self.kinds = {to if feature == name else feature: known for feature, known in self.kinds.items()}
         if kind is Kind.NUMERIC:
             self.numeric.rename(name, to)
         else:

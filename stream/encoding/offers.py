@@ -127,10 +127,10 @@ class Offers:
     # -- questions --------------------------------------------------------------------------------------------
 
     def possible(self, shown: Shown) -> tuple[np.ndarray, int]:
-        """Return the slots of the live offers that ``shown`` admits, ascending, and how many of its names are unknown."""
+        """Return the slots of the live offers in ``shown``, ascending, and how many of its names are unknown."""
         key: object = shown
         if isinstance(shown, Mapping):
-            key = ("selector", *((attribute, values) for attribute, values in sorted(shown.items())))
+            key = frozenset(shown.items())  # equal to no tuple of names
         found = self._cache.get(key)
         if found is None:
             if len(self._cache) >= _CACHED_SELECTORS:

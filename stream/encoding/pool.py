@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from stream.state import Tree
+
 __all__ = ["RowPool"]
 
 K = TypeVar("K", bound=Hashable)
@@ -82,6 +84,24 @@ class RowPool(Generic[K]):
         while len(self.row_of) > capacity:
             evicted += self._evict(protect=None)
         return evicted
+
+    def state(self) -> Tree:
+        """Return keys by row, bound and sightings as a state tree."""
+        return {
+            "keys": list(self.key_of),
+            "capacity": self.capacity,
+            "last_seen": self.last_seen[: self.rows_used].copy(),
+        }
+
+    def restore(self, tree: Tree) -> None:
+        """Take back what :meth:`state` returned, rows unchanged."""
+        self.capacity = int(tree["capacity"])
+        self.key_of = list(tree["keys"])
+        self.row_of = {key: row for row, key in enumerate(self.key_of) if key is not None}
+        self._free = [row for row, key in enumerate(self.key_of) if key is None]
+        self._free.sort(reverse=True)
+        self.last_seen = np.zeros(max(64, 1 << len(self.key_of).bit_length()), dtype=np.int64)
+        self.last_seen[: len(self.key_of)] = tree["last_seen"]
 
     def _evict(self, protect: int | None) -> list[int]:
         live = np.fromiter(self.row_of.values(), dtype=np.int64, count=len(self.row_of))
