@@ -21,7 +21,7 @@ def _splitmix64(counter: np.ndarray) -> np.ndarray:
 
 
 def uniform(seed: int, group: str, names: Sequence[str], width: int, bound: float) -> np.ndarray:
-    """Return weights ``(len(names), width)`` in [-bound, bound), float32; row i is a function of (seed, group, names[i])."""
+    """Return weights ``(len(names), width)`` in [-bound, bound), float32; row i depends on (seed, group, names[i])."""
     salt = f"{seed}\0{group}\0"
     keys = np.fromiter(
         (xxhash.xxh3_64_intdigest((salt + name).encode("utf-8", "surrogatepass")) for name in names),

@@ -6,6 +6,7 @@ call here. What to make fresh, and for how long, is decided in :mod:`stream.adap
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -83,28 +84,35 @@ class Network:
         if not rows:
             return
         self._reserve()
-        self.input.start_rows(rows, [self._row_name(row) for row in rows])
+        self.input.start_rows(rows, [self.row_name(row) for row in rows])
         self.input.rows.fresh[rows] = fresh
         _, evicted = self.wide_rows.admit(rows, 0, may_evict=False)
         assert not evicted
         for row in rows:
             wide = self.wide_rows.row_of.get(row)
             self.wide_of[row] = 0 if wide is None else wide + 1
+            self.matches[row] = -1
             owner = self.rows.owner[row]
             assert owner is not None
-            self.matches[row] = -1
-            for attribute, value in self.offers.columns_of_string.get(owner[1], ()):
-                self.matches[row, attribute] = value
+            slot, value = owner
+            if self.rows.vocabularies[slot].row_of.get(value) == row:  # not one for missing or rare
+                for attribute, column in self.offers.columns_of_string.get(value, ()):
+                    self.matches[row, attribute] = column
         self._reserve()
         wide_rows = [int(row) for row in self.wide_of[rows] if row]
         self.pairs.wide.clear_rows(wide_rows)
         self.pairs.wide.fresh_rows[wide_rows] = fresh
 
-    def _row_name(self, row: int) -> str:
+    def row_name(self, row: int) -> str:
+        """Return the one name of a vocabulary row in use; no value can take that of a row for missing or rare."""
         owner = self.rows.owner[row]
         assert owner is not None
-        name = self.features.categorical.names[owner[0]]
-        return f"{name}\0{owner[1]}"
+        slot, value = owner
+        feature = self.features.categorical.names[slot]
+        vocabulary = self.rows.vocabularies[slot]
+        if row in (vocabulary.missing, vocabulary.rare):
+            return json.dumps([feature]) + (" missing" if row == vocabulary.missing else " rare")
+        return json.dumps([feature, value])
 
     def remove_feature(self, name: str, *, fold: bool) -> None:
         """Remove an input; ``fold`` leaves its contribution at the running mean in the biases."""
@@ -265,7 +273,7 @@ class Network:
         for name, slot in self.features.categorical.items():
             self.input.start_projection(slot, name, silent=False)
         rows = [row for row, _, _ in self.rows.owners()]
-        self.input.start_rows(rows, [self._row_name(row) for row in rows])
+        self.input.start_rows(rows, [self.row_name(row) for row in rows])
         for _, table in self.input.tables():
             table.fresh.fill_(True)
         self.refresh_pairs()
@@ -290,6 +298,11 @@ class Network:
         """Say whether a warm-up would have anything to train: rows admitted on sight alone do not count."""
         return self.input.any_fresh or self.output.any_fresh
 
+    @property
+    def replaced_layers(self) -> tuple[bool, bool]:
+        """Say whether the input and the output layer are being warmed up as wholes, under a strategy that replaces."""
+        return bool(self.input.bias.fresh[0]), bool(self.output.offer.fresh.any())
+
     # -- one step -------------------------------------------------------------------------------------------------
 
     def frame(self, batch: Batch) -> Frame:
@@ -310,7 +323,7 @@ class Network:
         return self.pairs.forward(frame, self._wide, counts, by_offer, by_value)
 
     def train(self, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
-        """Take one step on the batch whose :meth:`forward` was called last: BCE, summed over pairs, weighted by event."""
+        """Take one step on the batch of the last :meth:`forward`: BCE, summed over pairs, weighted by event."""
         gradient = (torch.sigmoid(logits) - frame.taken) * frame.weight[frame.pair_event]
         offers, values = self.output.offer.rows, self.output.value.rows
         by_offer = torch.zeros(frame.events, offers, device=self.device)
@@ -333,6 +346,9 @@ class Network:
 
     def admit_keys(self, batch: Batch, now: int, *, warming_up: bool) -> None:
         """Give new keys rows of their own, zero and so without effect on the prediction."""
+        # Touched first: a key whose row was in the prediction may not make room for another of its own batch.
+        known = [self.keys.row_of[key] for key in batch.keys if key in self.keys.row_of]
+        self.keys.touch(np.array(known, dtype=np.int64), now)
         admitted, evicted = self.keys.admit(dict.fromkeys(batch.keys), now, may_evict=not warming_up)
         self._drop_keys(evicted)
         self._reserve()
@@ -340,8 +356,6 @@ class Network:
             rows = [row + 1 for row in admitted]
             self.pairs.key_offer.fresh_rows[rows] = True
             self.pairs.key_value.fresh_rows[rows] = True
-        known = [self.keys.row_of[key] for key in batch.keys if key in self.keys.row_of]
-        self.keys.touch(np.array(known, dtype=np.int64), now)
 
     def _drop_keys(self, rows: list[int]) -> None:
         if rows:

@@ -66,18 +66,26 @@ class PairTable:
     def step(self, rows: torch.Tensor, gradient: torch.Tensor, *, warming_up: bool) -> None:
         """Descend along ``gradient`` ``(n, columns)`` of the ``n`` (repeatable) ``rows``; row 0 is skipped."""
         chosen = rows.nonzero()[:, 0]
-        if warming_up and not bool(self.fresh_columns.any()):
-            chosen = chosen[self.fresh_rows[rows[chosen]]]
-        if chosen.numel() == 0:
+        if not warming_up:
+            self._step(rows[chosen], gradient[chosen])
             return
-        distinct, inverse = torch.unique(rows[chosen], return_inverse=True)
+        fresh = self.fresh_rows[rows[chosen]]
+        self._step(rows[chosen[fresh]], gradient[chosen[fresh]])
+        columns = self.fresh_columns.nonzero()[:, 0]
+        if columns.numel():
+            others = chosen[~fresh]
+            self._step(rows[others], gradient[others[:, None], columns], columns)
+
+    def _step(self, rows: torch.Tensor, gradient: torch.Tensor, columns: torch.Tensor | None = None) -> None:
+        if rows.numel() == 0:
+            return
+        distinct, inverse = torch.unique(rows, return_inverse=True)
         summed = torch.zeros(len(distinct), gradient.shape[1], device=self.device)
-        summed.index_add_(0, inverse, gradient[chosen])
-        if warming_up:
-            summed *= self.fresh_rows[distinct][:, None] | self.fresh_columns[None, :]
-        squares = self.squares[distinct].addcmul_(summed, summed)
-        self.squares[distinct] = squares
-        self.weight[distinct] = self.weight[distinct].addcdiv_(summed, squares.sqrt().add_(1e-10), value=-self.rate)
+        summed.index_add_(0, inverse, gradient)
+        cells = (distinct,) if columns is None else (distinct[:, None], columns)
+        squares = self.squares[cells].addcmul_(summed, summed)
+        self.squares[cells] = squares
+        self.weight[cells] = self.weight[cells].addcdiv_(summed, squares.sqrt().add_(1e-10), value=-self.rate)
 
     def state(self, rows: int) -> Tree:
         """Return the first ``rows`` rows as a state tree."""

@@ -4,28 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from stream.encoding.pool import RowPool
 from stream.network.network import Network
 from stream.network.table import Table
 from stream.state import Tree
 
 __all__ = ["frozen_entries", "is_finite", "named_entries", "network_state", "parameter_counts", "restore_network"]
-
-
-def _pool_state(pool: RowPool[str] | RowPool[int]) -> Tree:
-    used = pool.rows_used
-    return {"keys": list(pool.key_of), "capacity": pool.capacity, "last_seen": pool.last_seen[:used].copy()}
-
-
-def _restore_pool(pool: RowPool[str] | RowPool[int], tree: Tree) -> None:
-    pool.capacity = int(tree["capacity"])
-    pool.key_of = list(tree["keys"])
-    pool.row_of = {key: row for row, key in enumerate(tree["keys"]) if key is not None}
-    pool._free = sorted((row for row, key in enumerate(tree["keys"]) if key is None), reverse=True)
-    pool.last_seen = np.zeros(max(64, 1 << len(tree["keys"]).bit_length()), dtype=np.int64)
-    pool.last_seen[: len(tree["keys"])] = tree["last_seen"]
 
 
 def _layers(network: Network) -> Iterator[tuple[str, Table]]:
@@ -45,8 +28,8 @@ def network_state(network: Network) -> Tree:
         "rows": network.rows.state(),
         "features": network.features.state(),
         "offers": network.offers.state(),
-        "keys": _pool_state(network.keys),
-        "wide_rows": _pool_state(network.wide_rows),
+        "keys": network.keys.state(),
+        "wide_rows": network.wide_rows.state(),
         "wide_of": network.wide_of.copy(),
         "matches": network.matches.copy(),
         "statistics": network.statistics.state(),
@@ -65,8 +48,8 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.rows.restore(tree["rows"])
     network.features.restore(tree["features"])
     network.offers.restore(tree["offers"])
-    _restore_pool(network.keys, tree["keys"])
-    _restore_pool(network.wide_rows, tree["wide_rows"])
+    network.keys.restore(tree["keys"])
+    network.wide_rows.restore(tree["wide_rows"])
     network.wide_of = tree["wide_of"].copy()
     network.matches = tree["matches"].copy()
     network.statistics.restore(tree["statistics"])
@@ -82,7 +65,7 @@ def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, 
     """Yield each table with the names of its rows in use."""
     features, offers = network.features, network.offers
     numeric, categorical = list(features.numeric.items()), list(features.categorical.items())
-    values = [(network._row_name(row), row) for row, _, _ in network.rows.owners()]
+    values = [(network.row_name(row), row) for row, _, _ in network.rows.owners()]
     of_table = {
         "input/numeric": numeric,
         "input/missing": numeric,
@@ -101,7 +84,7 @@ def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, 
 def _pair_names(network: Network, table: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Return the (name, row) and the name-sorted (name, column) of a pair table."""
     if table == "wide":
-        rows = [(network._row_name(vocabulary), row + 1) for vocabulary, row in network.wide_rows.row_of.items()]
+        rows = [(network.row_name(vocabulary), row + 1) for vocabulary, row in network.wide_rows.row_of.items()]
     else:
         rows = [(key, row + 1) for key, row in network.keys.row_of.items()]
     columns = network.offers.offers if table == "key_offer" else network.offers.values
@@ -152,11 +135,11 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
     rows_of = network.rows
     for row, _, _ in rows_of.owners():
         entry = [int(rows_of.last_seen[row]), float(rows_of.mass[row]), float(rows_of.presence[row])]
-        yield f"vocabulary/{network._row_name(row)}", entry
+        yield f"vocabulary/{network.row_name(row)}", entry
     for name, slot in network.features.categorical.items():
         vocabulary = rows_of.vocabularies[slot]
-        yield f"vocabulary/{name}\0events", vocabulary.events
-        yield f"vocabulary/{name}\0candidates", list(vocabulary.candidates.items())
+        yield f"vocabulary_events/{name}", vocabulary.events
+        yield f"vocabulary_candidates/{name}", list(vocabulary.candidates.items())
     for key, row in network.keys.row_of.items():
         yield f"keys/{key}", int(network.keys.last_seen[row])
     offers = network.offers

@@ -40,14 +40,18 @@ class Table:
         self.accumulator = accumulator
         self.device = torch.device(device)
         self.shape = shape
-        self.weight = torch.zeros(rows, *shape, device=self.device)
-        self.fresh = torch.zeros(rows, dtype=torch.bool, device=self.device)
         self.moments: dict[str, torch.Tensor] = {}
-        if method == "adagrad":
-            self.moments["squares"] = torch.full((rows, *shape), accumulator, device=self.device)
+        self._allocate(rows)
+
+    def _allocate(self, rows: int) -> None:
+        """Make ``rows`` rows that are zero and have no history."""
+        self.weight = torch.zeros(rows, *self.shape, device=self.device)
+        self.fresh = torch.zeros(rows, dtype=torch.bool, device=self.device)
+        if self.method == "adagrad":
+            self.moments["squares"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
         else:
-            self.moments["first"] = torch.zeros(rows, *shape, device=self.device)
-            self.moments["second"] = torch.zeros(rows, *shape, device=self.device)
+            self.moments["first"] = torch.zeros(rows, *self.shape, device=self.device)
+            self.moments["second"] = torch.zeros(rows, *self.shape, device=self.device)
             self.moments["steps"] = torch.zeros(rows, device=self.device)
 
     @property
@@ -118,14 +122,7 @@ class Table:
 
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned; the number of reserved rows comes back too."""
-        self.__init__(  # type: ignore[misc]
-            int(tree["rows"]),
-            self.shape,
-            method=self.method,
-            rate=self.rate,
-            accumulator=self.accumulator,
-            device=self.device,
-        )
+        self._allocate(int(tree["rows"]))
         used = tree["weight"].shape[0]
         self.weight[:used] = torch.from_numpy(tree["weight"].copy()).to(self.device)
         self.fresh[:used] = torch.from_numpy(tree["fresh"].copy()).to(self.device)
