@@ -39,6 +39,7 @@ from stream.state import Tree
 __all__ = ["Learner", "Predictions"]
 
 _ON_INPUT = frozenset({Op.ADD_FEATURE, Op.REMOVE_FEATURE, Op.RETYPE_FEATURE})
+_ON_FEATURES = _ON_INPUT | {Op.RENAME_FEATURE}
 _ON_OUTPUT = frozenset({Op.ADD_LABEL, Op.REMOVE_LABEL})
 
 
@@ -49,6 +50,21 @@ class Predictions:
     batch: Batch
     logits: np.ndarray
     names: Sequence[str | None]
+
+
+def _leaves_new_names(changes: Sequence[Change]) -> bool:
+    """Say whether a feature or label is new once all changes were made: what was added and removed again is not."""
+    new: set[tuple[bool, str]] = set()
+    for change in changes:
+        name = (change.op in _ON_FEATURES, change.name)
+        if change.op in (Op.ADD_FEATURE, Op.RETYPE_FEATURE, Op.ADD_LABEL):
+            new.add(name)
+        elif change.op in (Op.REMOVE_FEATURE, Op.REMOVE_LABEL):
+            new.discard(name)
+        elif name in new and change.to is not None:
+            new.discard(name)
+            new.add((name[0], change.to))
+    return bool(new)
 
 
 class Learner:
@@ -93,7 +109,7 @@ class Learner:
     def predict(self, batch: Batch) -> Predictions:
         """Return the logits that :meth:`learn` would train on, and leave no trace."""
         logits = self.network.forward(self.network.frame(batch)).cpu().numpy()
-        return Predictions(batch, logits, self.network.offers.offers.names)
+        return Predictions(batch, logits, list(self.network.offers.offers.names))
 
     def learn(self, batch: Batch) -> BatchReport:
         """Predict and score a batch, then train on it; raises NonFinite where the loss is no number.
@@ -105,7 +121,8 @@ class Learner:
         now = self.events_trained
         ended = None
         if self.warmup.active:
-            ended = self._end_warmup(self.warmup.ends_before(now, len(batch)))
+            removed = None if self.network.any_fresh else "removed"
+            ended = self._end_warmup(removed or self.warmup.ends_before(now, len(batch)))
         warming_up = self.warmup.active
         evictions = self.network.evictions + self.evaluation.evictions
         self.network.admit_keys(batch, now, warming_up=warming_up)
@@ -206,27 +223,28 @@ class Learner:
         if self.schema.check(version) == "duplicate":
             return SchemaReport(version.version, len(version.changes), duplicate=True)
         creating = self.schema.version == 0
-        joining = self.warmup.active
-        warm_input, warm_output = self._layers_in_warmup() if joining else (False, False)
-        if not joining:
-            self.network.settle()
+        active = self.warmup.active
+        warm_input, warm_output = self.network.replaced_layers if active else (False, False)
         ops = {change.op for change in version.changes}
         for change in version.changes:
             self._change(change, silent=not (self.strategy.replaces or creating))
         self.schema = self.schema.apply(version)
         self.counts["schema_changes"] += len(version.changes)
         replaced_input, replaced_output = bool(ops & _ON_INPUT), bool(ops & _ON_OUTPUT)
+        leaves_new = _leaves_new_names(version.changes)
         if self.strategy.replaces and not creating:
             if replaced_input and not warm_input:
                 self.network.refresh_input()
+                leaves_new = True
             if replaced_output and not warm_output:
                 self.network.refresh_output()
-        started = False
-        fresh = self.network.any_fresh
-        if joining and fresh and (replaced_input or replaced_output):
+                leaves_new = True
+        started = joined = False
+        if active and leaves_new:
             self.warmup.join()
-        elif not joining:
-            started = fresh and not creating and self.warmup.start(self.events_trained, self.settings.batch_size)
+            joined = True
+        elif not active:
+            started = leaves_new and not creating and self.warmup.start(self.events_trained, self.settings.batch_size)
             if not started:
                 self.network.settle()
         self._parameters = parameter_counts(self.network)
@@ -236,12 +254,9 @@ class Learner:
             replaced_input=replaced_input,
             replaced_output=replaced_output,
             warmup_started=started,
-            warmup_joined=joining,
+            warmup_joined=joined,
             lines=describe(version.changes),
         )
-
-    def _layers_in_warmup(self) -> tuple[bool, bool]:
-        return self.network.input.any_fresh, self.network.output.any_fresh
 
     def _change(self, change: Change, *, silent: bool) -> None:
         network, evaluation = self.network, self.evaluation

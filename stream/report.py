@@ -19,7 +19,7 @@ class WarmupReport:
     events: int
     """Events trained inside it."""
     reason: str
-    """``flattened`` | ``bound`` | ``budget``."""
+    """``flattened`` | ``bound`` | ``budget`` | ``removed`` (what was new has left again)."""
     parameters_frozen: int
     """Parameters that stood still while it ran."""
 
