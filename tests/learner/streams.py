@@ -1,0 +1,160 @@
+"""Small learners, versions and random events that touch every part of the network."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stream.adaptation.settings import WarmupSettings
+from stream.interaction import Interaction
+from stream.learner import Learner
+from stream.network.settings import NetworkSettings
+from stream.schema import Version, parse_version
+from stream.settings.learner import LearnerSettings
+from stream.state import decode, encode
+
+DAY = 86_400_000
+
+
+def settings(
+    strategy: str = "carry",
+    *,
+    seed: int = 3,
+    warmup: WarmupSettings | None = None,
+    batch_size: int = 16,
+    **network: Any,
+) -> LearnerSettings:
+    """Settings of a small network; ``network`` overrides its own."""
+    shape: dict[str, Any] = {"hidden": (12,), "embedding_dim": 4, "pair_hidden": 4, **network}
+    return LearnerSettings(
+        seed=seed,
+        batch_size=batch_size,
+        strategy=strategy,
+        network=NetworkSettings(**shape),
+        warmup=warmup or WarmupSettings(max_events=64, window_events=16),
+    )
+
+
+def version(number: int, changes: Sequence[dict[str, Any]], ts: int = 0) -> Version:
+    """The parsed version of these changes."""
+    return parse_version(json.dumps({"version": number, "ts": ts, "changes": list(changes)}).encode())
+
+
+def apply(learner: Learner, *changes: dict[str, Any]) -> Any:
+    """Put the next version of the learner's schema in effect."""
+    return learner.apply(version(learner.schema.version + 1, changes))
+
+
+def feature(name: str, kind: str) -> dict[str, Any]:
+    return {"op": "add_feature", "name": name, "kind": kind}
+
+
+def label(name: str, **attributes: str) -> dict[str, Any]:
+    return {"op": "add_label", "name": name, "attributes": attributes}
+
+
+FEATURES = [
+    feature("price", "numeric"),
+    feature("age", "numeric"),
+    feature("member", "boolean"),
+    feature("store", "categorical"),
+    feature("tags", "multi_categorical"),
+]
+OFFERS = [
+    label("soap", group="g1", brand="b1"),
+    label("milk", group="g2", brand="b1"),
+    label("bread", group="g2"),
+    label("tea"),
+]
+"""Values ``g1``, ``g2`` and ``b1`` occur among the tags and stores too, so the shared flags are at work."""
+
+
+def event(index: int, rng: random.Random, labels: Sequence[str] = ("soap", "milk", "bread", "tea")) -> Interaction:
+    """An event with every kind of value, some missing, some rare, some mistyped."""
+    tags = rng.sample(["g1", "g2", "b1", "t1", "t2", f"once-{index}"], rng.randint(0, 4))
+    features: dict[str, Any] = {
+        "price": rng.choice([None, rng.uniform(-1, 1), rng.uniform(-1, 1), True]),
+        "age": rng.uniform(0, 50),
+        "member": rng.choice([None, True, False, 1]),
+        "store": rng.choice([None, "g1", "s1", "s2", f"rare-{rng.randint(0, 20)}", 7]),
+        "tags": rng.choice([None, tags, tags, tags]),
+        "extra": rng.uniform(-1, 1),
+        "colour": rng.choice(["red", "g2", None]),
+    }
+    wants = "g2" in tags
+    taken = tuple(name for place, name in enumerate(labels) if rng.random() < (0.6 if wants and place % 2 else 0.15))
+    shown: Any = rng.choice([None, None, None, {"group": ("g1", "g2")}, tuple(labels[:2])])
+    return Interaction(
+        id=f"e{index}",
+        key=f"k{rng.randint(0, 8)}",
+        ts=1_700_000_000_000 + index * DAY // 50,
+        features=features,
+        labels=taken,
+        shown=shown,
+        weight=rng.choice([1.0, 1.0, 0.5]),
+    )
+
+
+def events(number: int, seed: int = 0, first: int = 0, labels: Sequence[str] | None = None) -> list[Interaction]:
+    rng = random.Random(f"{seed}/{first}")
+    wanted = ("soap", "milk", "bread", "tea") if labels is None else labels
+    return [event(first + index, rng, wanted) for index in range(number)]
+
+
+def learn(learner: Learner, interactions: Sequence[Interaction], batch: int = 16) -> list[Any]:
+    """Train in batches; return the reports."""
+    return [
+        learner.learn(learner.encode(interactions[start : start + batch]))
+        for start in range(0, len(interactions), batch)
+    ]
+
+
+def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> Learner:
+    """A learner of the standard schema after some events."""
+    learner = Learner(settings(strategy, **options))
+    apply(learner, *FEATURES, *OFFERS)
+    learn(learner, events(number, seed))
+    return learner
+
+
+def restored(learner: Learner) -> Learner:
+    """What a checkpoint gives back."""
+    return Learner.from_state(decode(encode(learner.state())), learner.settings)
+
+
+def logits(learner: Learner, interactions: Sequence[Interaction]) -> dict[tuple[int, str], float]:
+    """The logit of each (event, offer)."""
+    predictions = learner.predict(learner.encode(interactions))
+    names = predictions.names
+    return {
+        (int(event), str(names[slot])): float(value)
+        for event, slot, value in zip(
+            predictions.batch.pair_event, predictions.batch.pair_slot, predictions.logits, strict=True
+        )
+    }
+
+
+def all_shown(interactions: Sequence[Interaction]) -> list[Interaction]:
+    """The same events with every live offer shown, as probes."""
+    for one in interactions:
+        one.shown = None
+        one.labels = ()
+    return list(interactions)
+
+
+def distance(new: dict[tuple[int, str], float], old: dict[tuple[int, str], float]) -> float:
+    """The largest difference of common logits over 1 + the event's largest absolute logit before."""
+    largest: dict[int, float] = {}
+    for (index, _), value in old.items():
+        largest[index] = max(largest.get(index, 0.0), abs(value))
+    return max(
+        (abs(new[pair] - value) / (1.0 + largest[pair[0]]) for pair, value in old.items() if pair in new), default=0.0
+    )
+
+
+def stack(values: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([value.reshape(-1) for value in values])
