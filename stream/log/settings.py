@@ -30,6 +30,9 @@ OURS = {
 """Options of kafka-python on which exactly-once and the order of events rest."""
 
 
+SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+
 @dataclass(frozen=True)
 class TopicSettings(Section):
     """The names of the topics, on Kafka and in the embedded log alike."""
@@ -63,6 +66,11 @@ class KafkaSettings(Section):
     def check(self) -> None:
         if not self.bootstrap_servers:
             raise self.wrong("bootstrap_servers", "names no broker", "Name one, as in 127.0.0.1:9092.")
+        protocol = self.options.get("security_protocol", "PLAINTEXT")
+        if protocol not in SECURITY_PROTOCOLS:  # kafka-python would take any other word for PLAINTEXT
+            raise self.wrong(
+                "options", f"has the security_protocol {protocol}", f"Use one of {', '.join(SECURITY_PROTOCOLS)}."
+            )
         if ours := sorted(OURS & self.options.keys()):
             raise self.wrong("options", f"sets {', '.join(ours)}", "Leave that to stream, which relies on it.")
 

@@ -1,0 +1,138 @@
+"""Kafka clients as this package needs them: our options fixed, the user's passed through, errors of our own tree."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import (
+    AuthorizationError,
+    IncompatibleBrokerVersion,
+    KafkaConfigurationError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    SaslAuthenticationFailedError,
+    UnknownTopicOrPartitionError,
+    UnsupportedSaslMechanismError,
+)
+
+from stream.errors import BrokerUnavailable, ConfigurationError, LogError, OffsetOutOfRange
+from stream.log.settings import KafkaSettings
+
+__all__ = ["Connection", "kafka_errors"]
+
+_CLIENTS = (KafkaConsumer, KafkaProducer, KafkaAdminClient)
+_RACK_PREFIX = "apache-kafka-"
+
+_FETCH: Mapping[str, object] = {
+    # Larger fetches than kafka-python's: 1.2 times the events a second against a real broker.
+    "max_partition_fetch_bytes": 8 << 20,
+    "max_poll_records": 5000,
+}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Makes the clients for one cluster. Nothing connects before a client is asked for."""
+
+    settings: KafkaSettings = field(default_factory=KafkaSettings)
+
+    def __post_init__(self) -> None:
+        known = set().union(*(client.DEFAULT_CONFIG for client in _CLIENTS))
+        if unknown := sorted(self.settings.options.keys() - known):
+            raise ConfigurationError(f"kafka.options has {', '.join(unknown)}, which no client of kafka-python knows.")
+
+    @property
+    def where(self) -> str:
+        """The brokers asked first, for messages."""
+        return ", ".join(self.settings.bootstrap_servers)
+
+    @property
+    def request_ms(self) -> int:
+        """The bound of a single question, in milliseconds."""
+        return round(self.settings.request_seconds * 1000)
+
+    def consumer(self, group: str | None = None) -> Any:
+        """Return a KafkaConsumer that reads committed records only, commits nothing by itself and resets no offset.
+
+        `group` names the group whose committed offsets it can be asked for; it never joins one.
+        """
+        fixed = {
+            "group_id": group,
+            "isolation_level": "read_committed",
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "allow_auto_create_topics": False,
+        }
+        return self._client(KafkaConsumer, **{**_FETCH, **self.settings.options, **fixed})
+
+    def producer(self, transactional_id: str | None = None, **defaults: object) -> Any:
+        """Return an idempotent KafkaProducer, transactional under an id if given; `defaults` yield to the options."""
+        fixed = {"transactional_id": transactional_id, "enable_idempotence": True, "allow_auto_create_topics": False}
+        options = {"max_block_ms": self.request_ms, **defaults, **self.settings.options, **fixed}
+        return self._client(KafkaProducer, **options)
+
+    def admin(self) -> Any:
+        """Return a KafkaAdminClient."""
+        return self._client(KafkaAdminClient, **self.settings.options)
+
+    @contextmanager
+    def administering(self) -> Iterator[Any]:
+        """Open an admin client for the block; its errors come out as this package's."""
+        with kafka_errors(f"Kafka at {self.where}"):
+            admin = self.admin()
+            try:
+                yield admin
+            finally:
+                admin.close()
+
+    def source_name(self) -> str:
+        """Return "apache-kafka 4.3.0" where its release is told, as by `stream broker`, else "apache-kafka".
+
+        The protocol has no request for the release, and inferring one from the versions of the requests that a broker
+        knows cannot tell 4.3.0 from 4.3.1.
+        """
+        with self.administering() as admin:
+            racks = {broker.get("rack") or "" for broker in admin.describe_cluster()["brokers"]}
+        if len(racks) == 1 and (rack := racks.pop()).startswith(_RACK_PREFIX):
+            return f"apache-kafka {rack.removeprefix(_RACK_PREFIX)}"
+        return "apache-kafka"
+
+    def _client(self, kind: Any, **options: Any) -> Any:
+        known = {key: value for key, value in options.items() if key in kind.DEFAULT_CONFIG}
+        known.setdefault("bootstrap_timeout_ms", self.request_ms)
+        try:
+            return kind(bootstrap_servers=list(self.settings.bootstrap_servers), **known)
+        except (KafkaConfigurationError, ValueError, TypeError, AssertionError) as error:
+            raise ConfigurationError(f"kafka-python refuses the options in kafka.options: {error}") from error
+        except KafkaError as error:
+            raise translated(error, f"Kafka at {self.where}") from error
+
+
+@contextmanager
+def kafka_errors(where: str) -> Iterator[None]:
+    """Turn every error of kafka-python inside the block into this package's; `where` begins its message."""
+    try:
+        yield
+    except KafkaError as error:
+        raise translated(error, where) from error
+
+
+def translated(error: KafkaError, where: str) -> LogError | ConfigurationError:
+    """Return the error of our tree that says what to do about kafka-python's `error`."""
+    refused = (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+    if isinstance(error, refused):
+        return ConfigurationError(f"{where}: access was refused ({error}). Check kafka.options and the ACLs.")
+    if isinstance(error, OffsetOutOfRangeError):
+        return OffsetOutOfRange(f"{where}: {error}; retention has deleted what was to be read next.")
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return LogError(f"{where}: the topic or partition does not exist. Create it with `stream topics --create`.")
+    if isinstance(error, IncompatibleBrokerVersion):
+        return ConfigurationError(f"{where}: this broker is too old ({error}). Transactions need Kafka 2.5 or newer.")
+    if error.retriable:
+        return BrokerUnavailable(f"{where} did not answer in time ({error}). Is it running, and is the address right?")
+    return LogError(f"{where}: {inspect.cleandoc(str(error))}")

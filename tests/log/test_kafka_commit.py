@@ -1,0 +1,205 @@
+"""Commits on a real Kafka: both or neither, the newest holder wins, and nothing of a dead one counts."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from stream.errors import Fenced, LogError
+from stream.log.connection import Connection
+from stream.log.kafka_commit import KafkaCommitLog, group_of
+from stream.log.protocol import Commit, CommitLog, DeadLetter
+from stream.log.settings import TopicSettings
+
+pytestmark = pytest.mark.timeout(60)
+FreshTopics = Callable[..., TopicSettings]
+_names = (f"learner-{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def topics(fresh_topics: FreshTopics) -> TopicSettings:
+    return fresh_topics(2)
+
+
+@pytest.fixture
+def opened(kafka: Connection, topics: TopicSettings) -> Iterator[Callable[[], CommitLog]]:
+    """Open commit logs of one learner's name, and close them all after the test."""
+    name, logs = next(_names), []
+
+    def open_one() -> CommitLog:
+        logs.append(KafkaCommitLog(kafka, name, topics))
+        return logs[-1]
+
+    yield open_one
+    for log in logs:
+        log.close()
+
+
+def letter(
+    topics: TopicSettings, offset: int, key: bytes | None = b"\x00k", value: bytes | None = b"\xff{"
+) -> DeadLetter:
+    return DeadLetter("not_json", topics.interactions, 1, offset, key, value)
+
+
+def commit(number: int, offset: int) -> Commit:
+    return Commit(number, f"{number:032x}", {0: offset, 1: 0}, 3)
+
+
+def dead_letters(kafka: Connection, topics: TopicSettings) -> list[Any]:
+    """Return the committed records of the dead-letter topic."""
+    consumer = kafka.consumer()
+    try:
+        only = TopicPartition(topics.dead_letters, 0)
+        consumer.assign([only])
+        consumer.seek(only, 0)
+        end = consumer.end_offsets([only])[only]
+        records: list[Any] = []
+        while consumer.position(only) < end:
+            records += consumer.poll(timeout_ms=500).get(only, [])
+        return records
+    finally:
+        consumer.close()
+
+
+def offsets(kafka: Connection, topics: TopicSettings) -> list[int]:
+    return [int(dict(record.headers)["offset"]) for record in dead_letters(kafka, topics)]
+
+
+def test_the_next_start_finds_the_newest_commit(opened: Callable[[], CommitLog], topics: TopicSettings) -> None:
+    log = opened()
+    assert log.fence() is None
+    log.commit(commit(1, 5), [])
+    log.commit(commit(2, 9), [letter(topics, 7)])
+    assert opened().fence() == commit(2, 9)
+
+
+def test_a_dead_letter_bears_its_bytes_reason_and_origin(
+    opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings
+) -> None:
+    log = opened()
+    log.fence()
+    log.commit(commit(1, 5), [letter(topics, 7), letter(topics, 8, key=None), letter(topics, 9, value=None)])
+    first, second, third = dead_letters(kafka, topics)
+    assert (first.key, first.value) == (b"\x00k", b"\xff{")
+    assert dict(first.headers) == {
+        "reason": b"not_json",
+        "topic": topics.interactions.encode(),
+        "partition": b"1",
+        "offset": b"7",
+    }
+    assert (second.key, second.value) == (None, b"\xff{")
+    assert (third.key, third.value) == (b"\x00k", None)
+
+
+def test_a_record_as_large_as_kafka_takes_can_be_a_dead_letter_and_a_larger_one_does_not_stop_the_stream(
+    opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings
+) -> None:
+    log = opened()
+    log.fence()
+    log.commit(commit(1, 5), [letter(topics, 0, value=b"x" * 1_048_500), letter(topics, 1, value=b"x" * (5 << 20))])
+    first, second = dead_letters(kafka, topics)
+    assert len(first.value) == 1_048_500
+    assert dict(second.headers)["omitted_bytes"] == str((5 << 20) + 2).encode()
+
+
+def test_a_successor_fences_the_older_holder_whose_letters_and_offsets_then_count_for_nothing(
+    opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings
+) -> None:
+    old, new = opened(), opened()
+    old.fence()
+    old.commit(commit(1, 5), [])
+    assert new.fence() == commit(1, 5)
+    with pytest.raises(Fenced, match="newer learner"):
+        old.commit(commit(2, 9), [letter(topics, 7)])
+    with pytest.raises(Fenced, match="newer learner"):
+        old.commit(commit(2, 9), [])
+    assert offsets(kafka, topics) == []
+    new.commit(commit(2, 8), [])
+    assert opened().fence() == commit(2, 8)
+
+
+def _die_inside_a_transaction(kafka: Connection, name: str, topics: TopicSettings) -> None:
+    producer = kafka.producer(group_of(name))
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(topics.dead_letters, b"never committed", headers=[("offset", b"1")]).get(30)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_transaction_that_a_killed_holder_left_open_is_aborted_at_once(
+    kafka: Connection, topics: TopicSettings, opened: Callable[[], CommitLog]
+) -> None:
+    log = opened()
+    log.fence()
+    log.commit(commit(1, 5), [letter(topics, 6)])
+    name = log._group.removeprefix("stream-")  # type: ignore[attr-defined]
+    context = multiprocessing.get_context("spawn")
+    holder = context.Process(target=_die_inside_a_transaction, args=(kafka, name, topics))
+    holder.start()
+    holder.join()
+    assert holder.exitcode == -signal.SIGKILL
+    again = opened()
+    assert again.fence() == commit(1, 5)
+    again.commit(commit(2, 9), [letter(topics, 7)])
+    assert offsets(kafka, topics) == [6, 7]
+
+
+def test_going_on_from_an_older_checkpoint_publishes_no_dead_letter_twice(
+    opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings
+) -> None:
+    log = opened()
+    log.fence()
+    log.commit(commit(1, 5), [letter(topics, 3)])
+    log.commit(commit(2, 9), [letter(topics, 6)])
+    again = opened()
+    assert again.fence() == commit(2, 9)
+    again.resumed(commit(1, 5))
+    again.commit(commit(2, 12), [letter(topics, 6), letter(topics, 10)])
+    assert offsets(kafka, topics) == [3, 6, 10]
+
+
+def test_offsets_that_something_else_committed_to_the_group_are_an_error(
+    opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings
+) -> None:
+    log = opened()
+    log.fence()
+    log.commit(commit(1, 5), [])
+    with kafka.administering() as admin:
+        group = log._group  # type: ignore[attr-defined]
+        admin.alter_group_offsets(group, {TopicPartition(topics.interactions, 0): OffsetAndMetadata(2, "")})
+    with pytest.raises(LogError, match="not of one checkpoint"):
+        opened().fence()
+
+
+def test_a_commit_without_fencing_first_is_refused(opened: Callable[[], CommitLog]) -> None:
+    with pytest.raises(LogError, match="fence"):
+        opened().commit(commit(1, 1), [])
+
+
+AWAY = """
+from stream.errors import BrokerUnavailable
+from stream.log.connection import Connection
+from stream.log.kafka_commit import KafkaCommitLog
+from stream.log.settings import KafkaSettings, TopicSettings
+away = KafkaSettings(bootstrap_servers=("127.0.0.1:1",), request_seconds=0.5)
+try:
+    KafkaCommitLog(Connection(away), "nobody", TopicSettings()).fence()
+except BrokerUnavailable as error:
+    print(error)
+"""
+
+
+def test_a_broker_that_is_away_is_given_up_within_the_bound() -> None:
+    # In a process of its own: kafka-python leaves the sockets of failed connections open, and a warning is an error.
+    run = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, timeout=30, check=True)
+    assert run.stdout.startswith("Kafka at 127.0.0.1:1 did not answer in time")
