@@ -1,5 +1,7 @@
-"""Print the README's table of metrics."""
+"""Write the README's table of metrics to standard output."""
+
+import sys
 
 from stream.metrics.catalogue import markdown_table
 
-print(markdown_table())
+sys.stdout.write(markdown_table() + "\n")

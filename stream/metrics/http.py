@@ -109,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, "text/plain; charset=utf-8", b"Not here. Try /metrics, /healthz or /readyz.\n")
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _verdict(self, verdict: Verdict) -> None:
         body = json.dumps({"status": "ok" if verdict.ok else "failing", "reason": verdict.reason})

@@ -31,8 +31,15 @@ def require(program: str) -> str:
     return path
 
 
+def text_of(url: str) -> str:
+    """Return what a GET of the URL answers."""
+    with urllib.request.urlopen(url, timeout=10) as response:
+        body: bytes = response.read()
+    return body.decode()
+
+
 class Prometheus:
-    """Starts at construction; :meth:`close` ends it. Scrapes and evaluates every half second instead of every 15.
+    """Scrapes from construction, every half second instead of every 15, until :meth:`close`.
 
     Args:
         directory: for its configuration, data and log.
@@ -62,6 +69,8 @@ class Prometheus:
             stderr=subprocess.STDOUT,
         )
         self.wait_until(self._ready, "ready")
+        # Some seconds pass before it takes up what it is to scrape.
+        self.wait_until(lambda: bool(self.query('up{job="stream"}')), "scraping")
 
     def _ready(self) -> bool:
         try:
@@ -76,7 +85,9 @@ class Prometheus:
         while not condition():
             if self._process.poll() is not None or time.monotonic() > end:
                 self._log.seek(0)
-                pytest.fail(f"Prometheus is not {what}:\n{self._log.read().decode(errors='replace')[-3_000:]}")
+                pytest.fail(
+                    f"Prometheus, or what it watches, is not {what}:\n{self._log.read().decode(errors='replace')[-3_000:]}"
+                )
             time.sleep(0.1)
 
     def ask(self, path: str, **parameters: str) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from scripted_run import Clock
-
 from stream.metrics.health import Health
 from stream.report import SchemaReport
+from tests.metrics.scripted_run import Clock
 
 
 def test_alive_until_no_poll_has_completed_within_the_bound() -> None:

@@ -13,7 +13,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from scripted_run import Clock, batch
 
 from stream.errors import ConfigurationError
 from stream.metrics.catalogue import BORROWED, CATALOGUE
@@ -22,6 +21,7 @@ from stream.metrics.http import MetricsServer
 from stream.metrics.observer import PrometheusObserver
 from stream.metrics.serve import serve_metrics
 from stream.metrics.settings import MetricsSettings
+from tests.metrics.scripted_run import Clock, batch
 
 
 class Served:

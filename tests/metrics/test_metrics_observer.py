@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from scripted_run import Clock, Script, batch, score, window
 
 import stream
 from stream.errors import InvalidInteraction
@@ -17,6 +16,7 @@ from stream.interaction import decode_interaction
 from stream.metrics.catalogue import CATALOGUE, DEAD_LETTER_REASONS, REJECTION_REASONS
 from stream.metrics.observer import PrometheusObserver
 from stream.report import SchemaReport, WarmupReport
+from tests.metrics.scripted_run import Clock, Script, batch, score, window
 
 
 class Watched:
