@@ -18,8 +18,8 @@ class DeadLetterSettings(Section):
 
     file: str = setting(
         "dead-letters.jsonl",
-        "Where dead letters go when files are replayed; relative to the checkpoint directory where there is one. "
-        "Kafka and the embedded log have the topic of that name instead.",
+        "Where dead letters go without Kafka: relative to the learner's own directory in the embedded log, or to the "
+        "checkpoint directory of a replay, where it has one.",
     )
     burst_events: int = setting(
         100, "More invalid ones than this among the last burst_window_events stop the process.", minimum=1

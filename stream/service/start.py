@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream.checkpoint import CheckpointStore, LostOffsets, Missing
-from stream.log.protocol import CommitLog, InteractionSource, SchemaSource
+from stream.checkpoint import LostOffsets, Missing
 from stream.observe import Observer
 from stream.service.align import Aligner, Rules
 from stream.service.batch import PartialBatch
 from stream.service.burst import BurstGuard
 from stream.service.checkpointing import Checkpointer
+from stream.service.endpoints import Endpoints
 from stream.service.intake import Intake, IntakeBounds
 from stream.service.interface import ServedLearner
 from stream.service.learner_settings import require_same_model, to_plain
@@ -26,29 +25,7 @@ from stream.service.service import Clocks, Pace, Service
 from stream.settings.root import Settings
 from stream.state import Tree
 
-__all__ = ["Endpoints", "open_service", "system_clocks"]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """What a service is connected to; whoever opened these closes them.
-
-    Attributes:
-        source: the interactions.
-        schema_source: the schema topic.
-        commit_log: where checkpoints become official and dead letters go.
-        store: where checkpoints lie; None keeps none.
-        live: whether records arrive over time: False for files, in which nothing is waited for.
-        timestamped: whether the records' own timestamps say when they were sent (Kafka), so that event time can be held
-            against it.
-    """
-
-    source: InteractionSource
-    schema_source: SchemaSource
-    commit_log: CommitLog
-    store: CheckpointStore | None
-    live: bool = True
-    timestamped: bool = False
+__all__ = ["open_service", "system_clocks"]
 
 
 def system_clocks(live: bool = True) -> Clocks:
@@ -82,7 +59,7 @@ def open_service(
     Raises:
         CheckpointError, OffsetOutOfRange, ConfigurationError: there is no sound place to go on from; see `resume`.
     """
-    live = endpoints.live
+    live = endpoints.arriving
     clocks = clocks or system_clocks(live)
     resumed = resume(
         endpoints.store,
@@ -152,6 +129,6 @@ def _bounds(settings: Settings, endpoints: Endpoints) -> IntakeBounds:
     return IntakeBounds(
         partition_events=settings.held.partition_events,
         partition_bytes=settings.held.partition_bytes,
-        idle_seconds=settings.idle_seconds if endpoints.live else 0.0,
+        idle_seconds=settings.idle_seconds if endpoints.arriving else 0.0,
         max_ahead_ms=round(settings.max_ahead_seconds * 1000) if endpoints.timestamped else None,
     )

@@ -7,8 +7,9 @@ from typing import Any
 
 from stream.checkpoint import CheckpointStore
 from stream.observe import Observer
+from stream.service.endpoints import Endpoints
 from stream.service.service import Clocks, Service
-from stream.service.start import Endpoints, open_service
+from stream.service.start import open_service
 from stream.settings.load import load
 from stream.settings.root import Settings
 from tests.service.memory_log import CountingLearner, MemoryCommitLog, MemoryLog, MemorySchemaSource, MemorySource

@@ -1,0 +1,33 @@
+"""Say what is inside a checkpoint: the model's counts, schema and digests, and the offsets that it goes on from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stream.cli.arguments import Subparsers, new_parser
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare `stream inspect`."""
+    parser = new_parser(subparsers, __name__)
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint file, or a directory whose newest one is taken")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is inside; raises `CheckpointMissing` or `CheckpointCorrupt` where there is nothing to be read."""
+    import json
+
+    from stream.checkpoint import newest, read_checkpoint
+    from stream.service.inside import inside
+
+    path: Path = args.checkpoint
+    found = inside(newest(path) if path.is_dir() else read_checkpoint(path))
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    width = max(map(len, found))
+    for name, value in found.items():
+        print(f"{name:<{width}}  {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value}")
+    return 0

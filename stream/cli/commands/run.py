@@ -1,0 +1,40 @@
+"""Learn from Kafka, or from the embedded log, until stopped: the long-running process.
+
+It goes on from the newest checkpoint that counts. SIGTERM and SIGINT end it after the step in hand, with a checkpoint.
+Exit codes: 0 stopped or ended; 2 a setting is wrong; 3 checkpoint; 4 log; 5 a newer learner took over; 6 one runs here
+already; 7 the model is not finite; 8 a burst of invalid records.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from stream.cli.arguments import Subparsers, add_settings_arguments, new_parser, settings_from
+from stream.cli.serving import add_output_arguments
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare `stream run`."""
+    parser = new_parser(subparsers, __name__)
+    parser.add_argument(
+        "--stop-at-end",
+        action="store_true",
+        help="end once all partitions have stood at their end for idle_seconds, and train the last, partial batch",
+    )
+    add_output_arguments(parser)
+    add_settings_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve; returns 0 once stopped or ended, every other end is an error with its own code."""
+    import logging
+
+    from stream.cli.serving import serve
+    from stream.metrics.serve import serve_metrics
+    from stream.service import endpoints
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = settings_from(args)
+    with serve_metrics(settings.metrics) as served, endpoints.live(settings) as opened:
+        serve(opened, settings, args, served.observer, args.stop_at_end)
+    return 0

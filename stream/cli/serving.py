@@ -1,0 +1,96 @@
+"""What `stream run` and `stream replay` share: a service from start to summary, with signals and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from stream.errors import ConfigurationError
+from stream.observe import Observer
+
+if TYPE_CHECKING:
+    from stream.service.endpoints import Endpoints
+    from stream.service.service import Service
+    from stream.settings.root import Settings
+
+__all__ = ["add_output_arguments", "serve"]
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--summary FILE` and `--predictions FILE`."""
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the summary there at the end (JSON)")
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="write what was predicted for each event before it was trained, one JSON object a line",
+    )
+
+
+def serve(
+    endpoints: Endpoints, settings: Settings, args: argparse.Namespace, observer: Observer, stop_at_end: bool
+) -> dict[str, Any]:
+    """Run a learner on these endpoints until it ends or SIGTERM or SIGINT asks it to, and return its summary."""
+    from stream.learner import Learner
+    from stream.service.start import open_service
+    from stream.settings.show import masked
+    from stream.state import Tree
+
+    def learner(tree: Tree | None) -> Learner:
+        return Learner(settings) if tree is None else Learner.from_state(tree, settings)
+
+    _require_writable(args.summary)
+    service = open_service(
+        endpoints,
+        settings,
+        learner,
+        observer,
+        stop_at_end=stop_at_end,
+        predictions=args.predictions,
+        settings_masked=masked(settings),
+    )
+    with _stopped_by_signals(service):
+        summary = service.run()
+    _write_summary(args.summary, summary)
+    return summary
+
+
+@contextmanager
+def _stopped_by_signals(service: Service) -> Iterator[None]:
+    """Let the first SIGTERM or SIGINT end the service in order; a second SIGINT interrupts whatever it does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        service.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _require_writable(path: Path | None) -> None:
+    """Refuse before the work rather than after it."""
+    if path is not None and not path.parent.is_dir():
+        raise ConfigurationError(
+            f"--summary {path} cannot be written: there is no directory {path.parent}; make it first"
+        )
+
+
+def _write_summary(path: Path | None, summary: Mapping[str, Any]) -> None:
+    if path is None:
+        return
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"--summary {path} cannot be written: {error.strerror}; name another file") from error

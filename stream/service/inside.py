@@ -1,0 +1,43 @@
+"""What a checkpoint holds, in the words of the contract (part 7): for `stream inspect` and for comparing two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stream.checkpoint import FORMAT_VERSION, CheckpointFile
+from stream.learner import Learner
+from stream.service.learner_settings import from_plain
+
+__all__ = ["inside"]
+
+
+def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
+    """Return what a checkpoint holds, as JSON values; reading it changes nothing.
+
+    Raises `CheckpointCorrupt` or `ConfigurationError` where this program cannot rebuild the learner in it.
+    """
+    tree = checkpoint.tree()
+    service = tree["service"]
+    learner = Learner.from_state(tree["learner"], from_plain(service["learner_settings"]))
+    schema = learner.schema
+    rejection = service["rejection"]
+    return {
+        "path": str(checkpoint.path),
+        "checkpoint_version": FORMAT_VERSION,
+        "number": checkpoint.number,
+        "sha256": checkpoint.digest,
+        "size_bytes": checkpoint.path.stat().st_size,
+        "source": service["source"],
+        "strategy": service["strategy"],
+        **learner.summary(),
+        "state_digest": learner.state_digest(),
+        "event_time_ms": learner.event_time_ms,
+        "features": len(schema.features),
+        "labels": len(schema.labels),
+        "rejected_version": None if rejection is None else {"version": rejection[0], "reason": rejection[1]},
+        "seconds": round(service["seconds"], 3),
+        "offsets": {
+            service["topic"]: service["offsets"],
+            service["schema_topic"]: {"0": service["schema_offset"]},
+        },
+    }
