@@ -8,12 +8,9 @@ from stream.broker.jars import KAFKA_VERSION
 
 __all__ = ["RACK", "broker_properties"]
 
-RACK = (
-    f"apache-kafka-{KAFKA_VERSION}"
-    """The node's rack. Kafka's protocol tells a client no release number, but it
-does tell the rack, for which a single node
-has no other use: so the summary of a learner that reads from here can name the release (`stream.log.connection`)."""
-)
+RACK = f"apache-kafka-{KAFKA_VERSION}"
+"""The node's rack. Kafka's protocol tells a client no release number, but it does tell the rack, for which a single
+node has no other use: so a learner's summary can name the release that it reads from (`stream.log.connection`)."""
 
 _FIXED = {
     # One node is broker and controller, and every internal topic has its one replica here.
