@@ -18,7 +18,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Declare `stream recommend`."""
     parser = new_parser(subparsers, __name__)
     parser.add_argument("checkpoint", type=Path, help="a checkpoint file, or a directory whose newest one is taken")
-    parser.add_argument("--events", type=Path, metavar="FILE", help="interactions, one a line; standard input if absent")
+    parser.add_argument(
+        "--events", type=Path, metavar="FILE", help="interactions, one a line; standard input if absent"
+    )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="offers per event (default 5)")
 
 
