@@ -22,8 +22,8 @@ class MetricsSettings(Section):
     )
     port: int = setting(9464, "The server's TCP port; 0 takes a free one and says which.", minimum=0, maximum=65_535)
     poll_bound_seconds: float = setting(
-        60.0,
+        120.0,
         "/healthz fails when no poll has completed for this long. It has to leave room for the longest step, schema "
-        "change, checkpoint and restore.",
+        "change, restore and checkpoint, whose transaction alone may take kafka.commit_seconds.",
         above=0,
     )

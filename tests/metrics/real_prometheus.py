@@ -31,6 +31,13 @@ def require(program: str) -> str:
     return path
 
 
+def free_port() -> int:
+    """Return a TCP port of loopback that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def text_of(url: str) -> str:
     """Return what a GET of the URL answers."""
     with urllib.request.urlopen(url, timeout=10) as response:
@@ -48,8 +55,7 @@ class Prometheus:
 
     def __init__(self, directory: Path, exporter: str) -> None:
         program = require("prometheus")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         config = (DEPLOY / "prometheus.yml").read_text(encoding="utf-8")
         changed = config.replace("127.0.0.1:9464", exporter)
         changed = changed.replace("interval: 15s", "interval: 500ms").replace("timeout: 10s", "timeout: 500ms")

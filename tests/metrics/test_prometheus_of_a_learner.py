@@ -1,33 +1,86 @@
-"""A real Prometheus watches a real learner: network, service and embedded log, with nothing scripted."""
+"""A real Prometheus watches a real `stream run`: process, network, service and embedded log, with nothing scripted."""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
+import urllib.error
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.checkpoint import CheckpointStore
-from stream.checkpoint.settings import CheckpointSettings
 from stream.data.synthetic.generator import generate
 from stream.data.synthetic.scenarios import scenario
-from stream.learner import Learner
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
-from stream.log.embedded_source import EmbeddedInteractionSource, EmbeddedSchemaSource
-from stream.log.file_commit import FileCommitLog
-from stream.metrics.serve import serve_metrics
-from stream.metrics.settings import MetricsSettings
-from stream.service.start import Endpoints, open_service
-from stream.settings.root import Settings
 from tests.metrics.dashboard_expressions import without_data
-from tests.metrics.real_prometheus import Prometheus, require, text_of
+from tests.metrics.real_prometheus import Prometheus, free_port, require, text_of
 
 EVENTS = 3_000
 SECONDS = 6.0
-SETTINGS = Settings(idle_seconds=0.5, batch_size=32, checkpoint=CheckpointSettings(every_seconds=0.5, every_events=500))
+CONFIGURATION = """\
+batch_size = 32
+idle_seconds = 0.5
+
+[log]
+directory = "{directory}/log"
+
+[checkpoint]
+directory = "{directory}/checkpoints"
+every_seconds = 0.5
+every_events = 500
+
+[metrics]
+port = {port}
+"""
+
+
+def test_a_live_learner_fills_the_dashboard_and_its_counters_agree_with_its_summary(tmp_path: Path) -> None:
+    require("prometheus")
+    EmbeddedTopic.create(tmp_path / "log", "feature-schema")
+    EmbeddedTopic.create(tmp_path / "log", "interactions", partitions=2)
+    address = f"127.0.0.1:{free_port()}"
+    configuration, summary_file = tmp_path / "stream.toml", tmp_path / "summary.json"
+    configuration.write_text(
+        CONFIGURATION.format(directory=tmp_path, port=address.rpartition(":")[2]), encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "stream", "run", "--config", str(configuration), "--summary", str(summary_file)]
+    learner = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        prometheus = Prometheus(tmp_path, address)
+        try:
+            prometheus.wait_until(lambda: _is_ready(address), "ready to learn")
+            begun = time.monotonic()
+            _produce(tmp_path / "log")
+            prometheus.wait_until(
+                lambda: _samples(address)["stream_events_trained_total"] == EVENTS, "done", seconds=60
+            )
+            time.sleep(0.6)  # one more scrape
+            empty = without_data(prometheus, time.monotonic() - begun)
+            counted = _samples(address)
+        finally:
+            prometheus.close()
+        learner.send_signal(signal.SIGTERM)
+        assert learner.wait(timeout=60) == 0
+    finally:
+        if learner.poll() is None:
+            learner.kill()
+            learner.wait()
+    summary = json.loads(summary_file.read_text(encoding="utf-8"))
+    # No version was rejected and the process did not restart; whether an event was held depends on moments.
+    assert empty - {"panel 'Events held'"} == {"annotation 'Restarts'", "panel 'Schema changes and rejections'"}
+    assert counted["stream_events_trained_total"] == summary["events_trained"] == EVENTS
+    assert counted["stream_events_with_labels_total"] == summary["events_with_labels"]
+    assert counted["stream_labels_dropped_total"] == summary["labels_dropped"]
+    assert counted["stream_schema_changes_total"] == summary["schema_changes"]
+    assert counted["stream_schema_version"] == summary["schema_version"] == 11
+    assert counted["stream_warmups_started_total"] == summary["warmups"] > 0
+    assert counted["stream_warmup_events_total"] == summary["events_frozen"] > 0
+    assert counted['stream_dead_letters_total{reason="not_json"}'] == summary["events_dead_lettered"] == EVENTS / 100
+    assert counted["stream_records_polled_total"] == summary["events_read"]
+    assert counted["stream_event_to_trained_seconds_count"] == EVENTS
 
 
 def _produce(directory: Path) -> None:
@@ -50,61 +103,19 @@ def _produce(directory: Path) -> None:
     interactions.flush()
 
 
-def test_a_live_learner_fills_the_dashboard_and_its_counters_agree_with_its_summary(tmp_path: Path) -> None:
-    require("prometheus")
-    log = tmp_path / "log"
-    EmbeddedTopic.create(log, "feature-schema")
-    EmbeddedTopic.create(log, "interactions", partitions=2)
-    store = CheckpointStore(tmp_path / "checkpoints")
-    endpoints = Endpoints(
-        EmbeddedInteractionSource(log, "interactions"),
-        EmbeddedSchemaSource(log, "feature-schema"),
-        FileCommitLog(tmp_path / "commit.json", tmp_path / "dead-letters.jsonl"),
-        store,
-    )
-    summary: dict[str, Any] = {}
-    with serve_metrics(MetricsSettings(port=0)) as served:
-        assert served.url is not None
-        service = open_service(endpoints, SETTINGS, lambda _: Learner(SETTINGS), served.observer)
-        prometheus = Prometheus(tmp_path, served.url.removeprefix("http://"))
-        learner = Thread(target=lambda: summary.update(service.run()))
-        begun = time.monotonic()
-        learner.start()
-        try:
-            assert json.loads(text_of(served.url + "/readyz"))["status"] == "ok"
-            _produce(log)
-            prometheus.wait_until(lambda: _trained(served.url) == EVENTS, "up to date", seconds=60)
-            time.sleep(0.6)  # one more scrape
-            empty = without_data(prometheus, time.monotonic() - begun)
-        finally:
-            service.stop()
-            learner.join(timeout=60)
-            prometheus.close()
-        counted = _samples(served.url)
-    for part in (endpoints.source, endpoints.schema_source, endpoints.commit_log, store):
-        part.close()
-    # No version was rejected and the process did not restart; whether an event was held depends on moments.
-    assert empty - {"panel 'Events held'"} == {"annotation 'Restarts'", "panel 'Schema changes and rejections'"}
-    assert counted["stream_events_trained_total"] == summary["events_trained"] == EVENTS
-    assert counted["stream_events_with_labels_total"] == summary["events_with_labels"]
-    assert counted["stream_labels_dropped_total"] == summary["labels_dropped"]
-    assert counted["stream_schema_changes_total"] == summary["schema_changes"]
-    assert counted["stream_schema_version"] == summary["schema_version"] == 11
-    assert counted["stream_warmups_started_total"] == summary["warmups"] > 0
-    assert counted["stream_warmup_events_total"] == summary["events_frozen"] > 0
-    assert counted['stream_dead_letters_total{reason="not_json"}'] == summary["events_dead_lettered"] == EVENTS / 100
-    assert counted["stream_records_polled_total"] == summary["events_read"]
-    assert counted["stream_event_to_trained_seconds_count"] == EVENTS
+def _is_ready(address: str) -> bool:
+    try:
+        return bool(json.loads(text_of(f"http://{address}/readyz"))["status"] == "ok")
+    except urllib.error.URLError as not_yet:
+        if isinstance(not_yet, urllib.error.HTTPError):
+            not_yet.close()
+        return False
 
 
-def _trained(url: str | None) -> float:
-    return _samples(url)["stream_events_trained_total"]
-
-
-def _samples(url: str | None) -> dict[str, float]:
+def _samples(address: str) -> dict[str, float]:
     """Return all samples by name, those of dead letters with their reason."""
     found: dict[str, float] = {}
-    for family in text_string_to_metric_families(text_of(f"{url}/metrics")):
+    for family in text_string_to_metric_families(text_of(f"http://{address}/metrics")):
         for sample in family.samples:
             reason = sample.labels.get("reason")
             found[f'{sample.name}{{reason="{reason}"}}' if reason else sample.name] = sample.value
