@@ -71,7 +71,7 @@ class _Layers:
             if key in self.known:
                 self.put(key, value, origin)
             elif not self._is_section(key):
-                raise self._unknown(key, origin, self.known)
+                raise self._unknown(key, origin, [*self.known, *{known.rpartition(".")[0] for known in self.known}])
             elif isinstance(value, Mapping):
                 self.read_table(value, origin, key)
             else:
@@ -138,7 +138,7 @@ class _Layers:
         return any(known.startswith(f"{key}.") for known in self.known)
 
     def _unknown(self, key: str, origin: str, known: Iterable[str]) -> ConfigurationError:
-        names = list(known)
+        names = sorted(known)
         close = [name for name in names if _last_word(name) == _last_word(key)]
         close = close or difflib.get_close_matches(key, names, n=1, cutoff=0.6)
         advice = f"Did you mean {' or '.join(close[:3])}?" if close else "`stream config` lists every setting."

@@ -1,0 +1,126 @@
+"""Every command helps whoever asks, and every failure ends in its sentence and its exit code."""
+
+import argparse
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream import errors
+from stream.cli import build_parser, command_names, main
+from stream.cli.commands import strategies
+
+SLOW_IMPORTS = {"torch", "kafka", "pandas", "river", "scipy", "matplotlib", "numpy", "prometheus_client", "rich"}
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from parsers(inner)
+
+
+def test_the_module_is_the_command() -> None:
+    result = subprocess.run([sys.executable, "-m", "stream", "--help"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("usage: stream ")
+    for name in command_names():
+        assert re.search(rf"^    {name}\s", result.stdout, re.MULTILINE), name
+
+
+def test_the_command_line_needs_nothing_slow_to_explain_itself() -> None:
+    code = f"import stream.cli, sys; stream.cli.build_parser(); print({SLOW_IMPORTS} & sys.modules.keys())"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_a_command_helps_with_the_first_line_of_its_module(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    documentation = importlib.import_module(f"stream.cli.commands.{name}").__doc__ or ""
+    first_line = documentation.partition("\n")[0]
+    assert first_line.endswith((".", ":", ","))
+    assert first_line in capsys.readouterr().out
+
+
+def test_every_argument_of_every_command_has_help() -> None:
+    silent = [
+        f"{parser.prog}: {action.option_strings or action.dest}"
+        for parser in parsers(build_parser())
+        for action in parser._actions
+        if not isinstance(action, argparse._SubParsersAction) and not action.help
+    ]
+    assert silent == []
+
+
+def test_a_command_that_does_not_exist_is_refused_with_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["rnu"])
+    assert ended.value.code == 2
+    assert "config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StreamError)],
+)
+def test_an_error_ends_a_command_with_its_sentence_and_its_exit_code(
+    error: type[errors.StreamError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise error.__new__(error, "the sentence")
+
+    monkeypatch.setattr(strategies, "run", fail)
+    assert main(["strategies"]) == error.exit_code
+    captured = capsys.readouterr()
+    assert captured.err == "stream strategies: the sentence\n"
+    assert captured.out == ""
+
+
+def test_an_error_of_the_program_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(strategies, "run", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["strategies"])
+
+
+def test_the_keyboard_ends_a_command_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(args: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(strategies, "run", interrupted)
+    assert main(["strategies"]) == 130
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = [sys.executable, "-m", "stream", "config"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 141
+
+
+def test_strategies_are_listed_with_a_name_and_a_sentence_each_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["strategies"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split(maxsplit=1)[0] for line in lines]
+    assert {"carry", "replace"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert all(line.split(maxsplit=1)[1].endswith(".") for line in lines)
+
+
+def test_the_table_of_exit_codes_in_the_readme_is_that_of_the_errors() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    told = {int(line.split("|")[1]) for line in readme.splitlines() if line.startswith("| ") and line[2].isdigit()}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StreamError)]
+    assert {kind.exit_code for kind in kinds} <= told

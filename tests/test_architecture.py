@@ -1,0 +1,136 @@
+"""The pure core computes: it knows neither Kafka nor metrics nor files nor a clock, and only itself."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "stream"
+
+CORE = (
+    *(
+        "schema",
+        "encoding",
+        "network",
+        "adaptation",
+        "evaluation",
+        "learner",
+        "interaction",
+        "slots",
+        "state",
+        "digest",
+    ),
+    *("report", "errors", "strict_json"),
+)
+# The declarations of settings, without the reading and writing of them.
+CORE_SETTINGS = ("settings/__init__", "settings/fields", "settings/convert", "settings/secrets", "settings/learner")
+
+# Whatever is not here is refused, so that each new thing that the core leans on is a decision. None of these reads a
+# clock, a file, a socket or the environment.
+ALLOWED = {
+    *("__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum", "functools"),
+    *("hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "string", "struct", "types"),
+    *("typing", "warnings", "numpy", "orjson", "river", "safetensors", "torch", "xxhash"),
+    "tomllib",  # parses a text; the file is read in settings/load
+}
+# Single exceptions: (module, what it imports, why).
+EXCEPTIONS = {
+    ("evaluation/drift", "importlib.metadata"): "a checkpoint names the version of river whose state it holds",
+}
+# Built-in names and attributes by which code without any import could reach the outside or a clock.
+FORBIDDEN_NAMES = {"open", "input", "print", "exec", "eval", "__import__"}
+FORBIDDEN_ATTRIBUTES = {
+    *("now", "utcnow", "today", "read_text", "write_text", "read_bytes", "write_bytes", "fromfile", "tofile"),
+    *("manual_seed", "memmap", "save_file", "load_file"),
+}
+
+
+def core_files() -> Iterator[Path]:
+    for room in CORE:
+        path = PACKAGE / room
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    yield from (PACKAGE / f"{name}.py" for name in CORE_SETTINGS)
+
+
+def modules(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def belongs_to_core(module: str) -> bool:
+    below = module.removeprefix("stream.").replace(".", "/")
+    return any(f"{below}/".startswith(f"{room}/") for room in CORE) or any(
+        f"{below}/".startswith(f"{name.removesuffix('/__init__')}/") for name in CORE_SETTINGS[1:]
+    )
+
+
+def complaints(tree: ast.AST, name: str) -> Iterator[str]:
+    settings = {f"stream.settings.{public}" for public in ("Section", "WrongSetting", "section", "setting")}
+    for module in modules(tree):
+        if module.startswith("stream."):
+            if module not in settings and not belongs_to_core(module):
+                yield f"imports {module}, which is not of the core"
+        elif module.split(".")[0] not in ALLOWED and not any(
+            name == where and f"{module}.".startswith(f"{what}.") for where, what in EXCEPTIONS
+        ):
+            yield f"imports {module}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in FORBIDDEN_NAMES:
+            yield f"uses {node.id} in line {node.lineno}"
+        if isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_ATTRIBUTES:
+            yield f"uses .{node.attr} in line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", list(core_files()), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_core_imports_and_calls_nothing_that_reaches_outside(path: Path) -> None:
+    name = str(path.relative_to(PACKAGE).with_suffix(""))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert list(complaints(tree, name)) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time",
+        "from time import monotonic",
+        "import kafka",
+        "from prometheus_client import Counter",
+        "import os.path",
+        "import importlib.metadata",
+        "from pathlib import Path",
+        "from datetime import datetime",
+        "from stream.log import Record",
+        "from stream.settings.load import load",
+        "from stream.settings.root import Settings",
+        "import stream.service",
+        "def f():\n    import socket",
+        "open('x')",
+        "x.now()",
+    ],
+)
+def test_the_scan_finds_what_the_core_may_not_do(code: str) -> None:
+    assert list(complaints(ast.parse(code), "learner"))
+
+
+def test_importing_the_core_brings_in_neither_kafka_nor_metrics_nor_a_terminal() -> None:
+    rooms = ", ".join(f"stream.{room}" for room in CORE)
+    outside = {"kafka", "prometheus_client", "rich", "matplotlib", "jgo", "stream.log", "stream.service", "stream.cli"}
+    code = f"import sys, {rooms}; print({outside} & sys.modules.keys())"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_every_exception_is_still_needed() -> None:
+    for where, what in EXCEPTIONS:
+        tree = ast.parse((PACKAGE / f"{where}.py").read_text(encoding="utf-8"))
+        assert any(f"{module}.".startswith(f"{what}.") for module in modules(tree))
