@@ -20,6 +20,8 @@ from stream.network.table import Table
 
 __all__ = ["PairPart"]
 
+_BLOCK = 64
+
 
 class PairPart:
     """The pair tables and the mixer; it belongs to the input and to the output layer alike."""
@@ -94,8 +96,13 @@ class PairPart:
         padded = torch.cat([by_value, by_value.new_zeros(frame.events, 1)], 1)
         shared = padded.view(-1)[frame.pair_event[:, None] * (values + 1) + frame.pair_columns].sum(1)
         self._counts = counts
-        self._mixed = torch.relu(torch.addmm(self.mixer_bias.weight[0], counts, self.mixer_in.weight[0]))
-        mixed = counts @ self.linear.weight[0] + self._mixed @ self.mixer_out.weight[0]
+        pairs = len(counts)
+        # In whole blocks: a matrix product treats its last rows apart, and a pair's bits may not depend on how many
+        # offers stand beside it.
+        blocks = torch.nn.functional.pad(counts, (0, 0, 0, -pairs % _BLOCK))
+        mixed = torch.relu(torch.addmm(self.mixer_bias.weight[0], blocks, self.mixer_in.weight[0]))
+        self._mixed = mixed[:pairs]
+        mixed = (blocks @ self.linear.weight[0] + mixed @ self.mixer_out.weight[0])[:pairs]
         return by_offer[frame.pair_event, frame.pair_slot] + shared + mixed
 
     def train(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from stream.learner import Learner
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, restored, settings, trained
 
 STRATEGIES = ("carry", "replace")
-TIGHT = {
+TIGHT: dict[str, Any] = {
     "vocabulary_capacity": 3,
     "entity_capacity": 3,
     "pair_cells": 256,
@@ -22,7 +24,7 @@ TIGHT = {
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("bounds", [{}, TIGHT])
-def test_predict_leaves_no_trace_and_equals_what_learn_scores(strategy: str, bounds: dict[str, int]) -> None:
+def test_predict_leaves_no_trace_and_equals_what_learn_scores(strategy: str, bounds: dict[str, Any]) -> None:
     learner = trained(strategy, 96, **bounds)
     apply(learner, feature("extra", "numeric"), label("jam", group="g3"))
     for start in range(0, 200, 40):
@@ -45,7 +47,7 @@ def test_predict_leaves_no_trace_and_equals_what_learn_scores(strategy: str, bou
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("bounds", [{}, TIGHT])
-def test_save_and_restore_anywhere_changes_nothing_that_follows(strategy: str, bounds: dict[str, int]) -> None:
+def test_save_and_restore_anywhere_changes_nothing_that_follows(strategy: str, bounds: dict[str, Any]) -> None:
     straight, broken = Learner(settings(strategy, **bounds)), Learner(settings(strategy, **bounds))
     stream = events(320, seed=5)
     for step in range(20):
@@ -85,7 +87,8 @@ def test_the_longest_unseen_key_leaves_a_full_pool_and_its_row_is_used_again() -
     again: RowPool[str] = RowPool(9)
     again.restore(pool.state())
     assert again.admit(["d"], 4, may_evict=True) == pool.admit(["d"], 4, may_evict=True) == ([0], [0])
-    assert again.row_of == pool.row_of and again.capacity == 2
+    assert again.row_of == pool.row_of
+    assert again.capacity == 2
 
 
 def test_a_batch_encoded_under_another_version_is_refused() -> None:
