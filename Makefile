@@ -10,17 +10,18 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 # On Linux the torch of PyPI carries CUDA (5.7 GB). TORCH_INDEX=URL takes torch from an index of CPU-only builds instead;
 # PyTorch's installation page names it.
-TORCH_INDEX ?=
+TORCH_INDEX =
 
-# The demo: how many events (all if empty), which strategy, which seed, and a running Kafka (HOST:PORT) instead of our own.
-EVENTS ?=
-STRATEGY ?=
-SEED ?=
-BROKER ?=
-DEMO_ARGUMENTS = $(if $(EVENTS),--events $(EVENTS)) $(if $(STRATEGY),--set strategy=$(STRATEGY)) \
-	$(if $(SEED),--set seed=$(SEED)) $(if $(BROKER),--bootstrap-servers $(BROKER))
+# The demo: how many events (all if empty), which strategy, which seed; and which broker in place of our own: a running
+# Kafka (HOST:PORT), or `embedded` for plain files.
+EVENTS =
+STRATEGY =
+SEED =
+BROKER =
+DEMO_ARGUMENTS = $(if $(EVENTS),--events $(EVENTS)) $(if $(STRATEGY),--strategy $(STRATEGY)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(BROKER),$(if $(findstring :,$(BROKER)),--bootstrap-servers,--broker) $(BROKER))
 
-PYTEST_ARGUMENTS ?=
+PYTEST_ARGUMENTS =
 
 .PHONY: help setup demo test lint bench clean
 
