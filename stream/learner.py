@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from stream.adaptation import Warmup, strategy_named
 from stream.digest import digest, id_digest, to_hex
@@ -71,6 +72,7 @@ class Learner:
     """One network, its schema, its measures and its warm-up: all that a checkpoint has to hold."""
 
     def __init__(self, settings: LearnerSettings) -> None:
+        torch.set_num_threads(settings.threads)  # part of what makes two runs equal bit for bit
         self.settings = settings
         self.strategy = strategy_named(settings.strategy)
         self.schema = Schema.empty()

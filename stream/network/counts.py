@@ -22,7 +22,7 @@ VALUE_INPUTS = 6
 """Inputs for each attribute: key x value (lifetime, recent), recent rate, exposure, recency, the key's own inputs."""
 
 _OFFER_STRENGTH, _VALUE_STRENGTH, _KEY_STRENGTH, _PAIR_STRENGTH = 20.0, 5.0, 2.0, 1.0
-_HALF_LIFE_MS = 28 * 86_400_000.0
+_DAY_MS = 86_400_000.0
 _BY_OFFER = ("taken", "possible", "taken_recent", "possible_recent")
 _BY_VALUE = ("value_taken", "value_expected", "value_taken_recent", "value_expected_recent", "value_seen")
 _BY_KEY = ("key_taken", "key_expected", "key_taken_recent", "key_expected_recent", "key_events", "key_ts")
@@ -41,8 +41,9 @@ _RECENT = _KEY_VALUE[2:5]
 class PairCounts:
     """Counts by offer slot, value slot, key row and their pairs; row 0 stands for a key without a row."""
 
-    def __init__(self, prevalence: float, device: torch.device) -> None:
+    def __init__(self, prevalence: float, half_life_days: float, device: torch.device) -> None:
         self.device = device
+        self._half_life_ms = half_life_days * _DAY_MS
         self.totals = {"taken": prevalence, "possible": 1.0, "events": 0.0, "ts": 0.0}
         shapes = {_BY_OFFER: (32,), _BY_VALUE: (32,), _BY_KEY: (64,), _KEY_OFFER: (64, 32), _KEY_VALUE: (64, 32)}
         self.tensors: dict[str, torch.Tensor] = {
@@ -131,7 +132,7 @@ class PairCounts:
 
     def _fade(self, ts: np.ndarray, rows: torch.Tensor) -> torch.Tensor:
         elapsed = torch.from_numpy(ts.astype(np.float64)).to(self.device) - self.tensors["key_ts"][rows]
-        return torch.pow(0.5, elapsed.clamp_min(0.0) / _HALF_LIFE_MS)
+        return torch.pow(0.5, elapsed.clamp_min(0.0) / self._half_life_ms)
 
     def _value_inputs(self, rows: torch.Tensor, fade: torch.Tensor) -> torch.Tensor:
         """Return ``(B, values + 1, VALUE_INPUTS)``; the last column is that of an offer that lacks the attribute."""
@@ -164,7 +165,7 @@ class PairCounts:
         c = self.tensors
         latest = float(frame.ts.max())
         elapsed = max(0.0, latest - self.totals["ts"]) if self.totals["events"] else 0.0
-        faded = 0.5 ** (elapsed / _HALF_LIFE_MS)
+        faded = 0.5 ** (elapsed / self._half_life_ms)
         for name in (*_BY_OFFER[2:], *_BY_VALUE[2:4]):
             c[name] *= faded
         self.totals["ts"] = max(self.totals["ts"], latest) if self.totals["events"] else latest
@@ -212,7 +213,7 @@ class PairCounts:
         newest.scatter_reduce_(0, inverse, torch.from_numpy(frame.ts.astype(np.float64)).to(self.device), "amax")
         newest = torch.where(c["key_events"][rows] > 0, torch.maximum(newest, c["key_ts"][rows]), newest)
         elapsed = torch.where(c["key_events"][rows] > 0, newest - c["key_ts"][rows], 0.0)
-        fade = torch.pow(0.5, elapsed / _HALF_LIFE_MS)
+        fade = torch.pow(0.5, elapsed / self._half_life_ms)
         for name in _BY_KEY[2:4]:
             c[name][rows] = c[name][rows] * fade
         for name in _RECENT:

@@ -50,7 +50,7 @@ class Network:
         self.trunk = Trunk(network, optimiser, seed, self.device)
         self.output = OutputLayer(network, optimiser, self.device)
         self.pairs = PairPart(network, optimiser, seed, self.device)
-        self.counts = PairCounts(network.prevalence, self.device)
+        self.counts = PairCounts(network.prevalence, network.count_half_life_days, self.device)
         self.matches = np.full((self.rows.reserved, network.attributes), -1, dtype=np.int64)
         self.wide_of = np.zeros(self.rows.reserved, dtype=np.int64)
         """Row of the wide table by vocabulary row; 0 where there is none."""

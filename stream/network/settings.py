@@ -31,7 +31,7 @@ class NetworkSettings(Section):
         16_000_000, "Cells of each pair table (key or input value x offer or attribute value).", minimum=1
     )
     pair_hidden: int = setting(16, "Hidden units over the running counts of a pair.", minimum=1)
-    count_half_life_events: float = setting(10_000.0, "Half-life of the decayed offer counts.", above=0)
+    count_half_life_days: float = setting(28.0, "Event time after which a recent count counts half.", above=0)
     prevalence: float = setting(0.02, "Assumed rate of a label before anything was seen.", above=0, below=1)
 
 
