@@ -29,7 +29,7 @@ def main(directory: str, command: list[str]) -> int:
         signal.signal(number, lambda *_: None)
     try:
         # This single-threaded interpreter may safely run Python between fork and exec.
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)  # noqa: PLW1509
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
         _wait(child, stopped)
         return 128 - child.returncode if child.returncode < 0 else child.returncode
     finally:

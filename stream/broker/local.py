@@ -53,7 +53,7 @@ class LocalBroker:
         self,
         port: int = 0,
         data_directory: Path | None = None,
-        start_seconds: float = 60.0,
+        start_seconds: float = 120.0,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self._port = port

@@ -64,6 +64,7 @@ class KafkaSettings(Section):
     )
 
     def check(self) -> None:
+        """Refuse a list of no brokers, and options that would break exactly-once or drop the encryption."""
         if not self.bootstrap_servers:
             raise self.wrong("bootstrap_servers", "names no broker", "Name one, as in 127.0.0.1:9092.")
         protocol = self.options.get("security_protocol", "PLAINTEXT")

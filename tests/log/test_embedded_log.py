@@ -81,7 +81,7 @@ def test_positions_ends_lag_and_times_are_next_offsets(tmp_path: Path) -> None:
     assert source.offsets_for_time(3000) == {0: 1, 1: 1}
     assert source.offsets_for_time(9000) == {0: 3, 1: 2}
     assert source.positions() == {0: 1, 1: 0}
-    assert sorted(values(source.poll(10, 0))) == [b"b", b"c", b"d", b"e"]
+    assert sorted(value or b"" for value in values(source.poll(10, 0))) == [b"b", b"c", b"d", b"e"]
 
 
 def test_a_paused_partition_gives_nothing_and_loses_nothing(tmp_path: Path) -> None:

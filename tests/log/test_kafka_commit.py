@@ -119,9 +119,9 @@ def test_a_successor_fences_the_older_holder_whose_letters_and_offsets_then_coun
     old.fence()
     old.commit(commit(1, 5), [])
     assert new.fence() == commit(1, 5)
-    with pytest.raises(Fenced, match="newer learner"):
+    with pytest.raises(Fenced, match="newer process"):
         old.commit(commit(2, 9), [letter(topics, 7)])
-    with pytest.raises(Fenced, match="newer learner"):
+    with pytest.raises(Fenced, match="newer process"):
         old.commit(commit(2, 9), [])
     assert offsets(kafka, topics) == []
     new.commit(commit(2, 8), [])

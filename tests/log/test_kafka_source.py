@@ -204,10 +204,14 @@ def test_new_partitions_are_not_passed_over_in_silence(
     with kafka.administering() as admin:
         admin.create_partitions({topic: 3})
     source._consumer._cluster.request_update().add_both(lambda *_: None)  # type: ignore[attr-defined]
-    with pytest.raises(LogError, match="grown from 2 to 3"):
+
+    def ask_until_the_metadata_are_new() -> None:
         for _ in range(100):
             source.end_offsets()
             time.sleep(0.1)
+
+    with pytest.raises(LogError, match="grown from 2 to 3"):
+        ask_until_the_metadata_are_new()
 
 
 def test_a_topic_that_does_not_exist_is_an_error_and_is_not_created(kafka: Connection) -> None:

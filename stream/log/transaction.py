@@ -1,0 +1,165 @@
+"""Kafka transactions whose every wait is bounded, and whose errors say whether somebody newer took over.
+
+`TransactionalProducer.start` under a transactional id raises that id's epoch at Kafka's transaction coordinator: a
+transaction that an earlier holder left open is aborted, one that it was committing is completed, and whatever it sends
+from then on is refused (KIP-98, KIP-360).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kafka import TopicPartition
+from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+from kafka.structs import OffsetAndMetadata
+
+from stream.errors import BrokerUnavailable, Fenced
+from stream.log.connection import Connection, translated
+from stream.log.protocol import Headers
+
+__all__ = ["Outgoing", "TransactionalProducer"]
+
+T = TypeVar("T")
+
+_FENCING = (ProducerFencedError, InvalidProducerEpochError)
+_PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be sent. One without key and value is sent with an empty key, for kafka-python sends no other."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class TransactionalProducer:
+    """A producer under a transactional id.
+
+    Every method raises `Fenced` where a newer holder of the id has started, `BrokerUnavailable` where it takes longer
+    than the settings' `commit_seconds`, and `LogError` where Kafka refuses.
+
+    Args:
+        connection: the cluster.
+        transactional_id: the id, which one producer at a time can use.
+        where: what this is, for messages.
+        max_request_bytes: the largest record.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        transactional_id: str,
+        where: str,
+        max_request_bytes: int = 1 << 20,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._where = where
+        self._seconds = connection.settings.commit_seconds
+        self._monotonic_seconds = monotonic_seconds
+        self._producer = connection.producer(
+            transactional_id, max_request_size=max_request_bytes, max_block_ms=round(self._seconds * 1000)
+        )
+
+    def start(self) -> None:
+        """Take the id over from every earlier holder."""
+        self._bounded(self._producer.init_transactions)
+
+    def transact(
+        self,
+        records: Sequence[Outgoing],
+        group: str | None = None,
+        offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None,
+    ) -> list[int]:
+        """Commit records, and a group's offsets if given, all or nothing; return the offset of each record."""
+        return self._bounded(lambda: self._transact(records, group, offsets))
+
+    def close(self) -> None:
+        """Close the connections. What was to be kept is in committed transactions, so nothing is waited for."""
+        with contextlib.suppress(KafkaError):
+            self._producer.close(timeout=1)
+
+    def _transact(
+        self,
+        records: Sequence[Outgoing],
+        group: str | None,
+        offsets: Mapping[TopicPartition, OffsetAndMetadata] | None,
+    ) -> list[int]:
+        """Run one transaction to its end: kafka-python retries what may pass, what it calls abortable starts anew."""
+        deadline = self._monotonic_seconds() + self._seconds
+        while True:
+            try:
+                self._producer.begin_transaction()
+                sent_at = self._send(records)
+                if offsets is not None:
+                    self._producer.send_offsets_to_transaction(dict(offsets), group)
+                self._producer.commit_transaction()
+            except KafkaError as error:
+                self._abort(error)
+                if self._monotonic_seconds() > deadline or not error.retriable:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return sent_at
+
+    def _send(self, records: Sequence[Outgoing]) -> list[int]:
+        """Send inside the open transaction, and be sure of it: not every failed send fails kafka-python's commit."""
+        futures = []
+        for record in records:
+            key = b"" if record.key is None and record.value is None else record.key
+            futures.append(self._producer.send(record.topic, record.value, key, list(record.headers)))
+        if futures:
+            self._producer.flush(timeout=self._seconds)
+        return [future.get(timeout=0).offset for future in futures]
+
+    def _abort(self, error: KafkaError) -> None:
+        """Abort after `error`, or raise what says that nothing can be sent under this id any more."""
+        if _fenced(error):
+            raise error
+        try:
+            self._producer.abort_transaction()
+        except KafkaError as fatal:
+            raise (fatal if _fenced(fatal) else error) from None
+
+    def _bounded(self, call: Callable[[], T]) -> T:
+        """Run `call` for at most `commit_seconds`: kafka-python itself waits for a lost coordinator for ever.
+
+        A call that is given up stays behind in a daemon thread; the caller has to leave, and a next start settles it.
+        """
+        results: list[T] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(call())
+            except BaseException as error:  # it is raised again below, in the caller's thread
+                errors.append(error)
+
+        thread = threading.Thread(target=run, name="stream-transaction", daemon=True)
+        thread.start()
+        thread.join(self._seconds + 1)
+        if results:
+            return results[0]
+        if not errors:
+            raise BrokerUnavailable(
+                f"{self._where} was not reached within {self._seconds:g} s. Whether the last transaction counts is "
+                "found at the next start."
+            )
+        error = errors[0]
+        if not isinstance(error, KafkaError):
+            raise error
+        if _fenced(error):
+            raise Fenced(f"{self._where}: a newer process of the same name took over. This one stops.") from error
+        raise translated(error, self._where) from error
+
+
+def _fenced(error: KafkaError) -> bool:
+    """Say whether a newer producer has the id; kafka-python may hide that in the text of a plain KafkaError."""
+    return isinstance(error, _FENCING) or any(kind.__name__ in str(error) for kind in _FENCING)
