@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from river.drift import ADWIN
 
 from stream.evaluation.settings import DriftSettings
+
+if TYPE_CHECKING:
+    from river.drift import ADWIN
 
 __all__ = ["LossDrift"]
 
@@ -64,6 +66,8 @@ class LossDrift:
         yield "drift/window", bytes(self._adwin._helper.__getstate__())
 
     def _fresh(self) -> ADWIN:
+        from river.drift import ADWIN  # takes seconds, which a command that trains nothing does not have to spend
+
         return ADWIN(  # type: ignore[no-untyped-call]
             delta=self._settings.delta,
             clock=self._settings.check_every_events,
