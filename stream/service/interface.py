@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stream.interaction import Interaction
-from stream.report import BatchReport, SchemaReport
 from stream.schema import Schema, Version
 from stream.state import Tree
+
+if TYPE_CHECKING:
+    from stream.report import BatchReport, SchemaReport
 
 __all__ = ["ServedLearner"]
 

@@ -1,0 +1,181 @@
+"""SIGKILL, SIGTERM and SIGSTOP of real processes on the embedded log."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream.errors import AlreadyRunning, CheckpointMissing, Fenced
+from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
+from stream.log.file_commit import read_dead_letters
+from tests.service.memory_log import event, version
+
+ROOT = Path(__file__).parents[2]
+INVALID = (3, 17, 18, 40)
+EVENTS = 60
+
+
+class Place:
+    """An embedded log with sixty records, four of them invalid, a version every twenty, and learners on it."""
+
+    def __init__(self, directory: Path, partitions: int = 1) -> None:
+        self.directory = directory
+        self.topic = EmbeddedTopic.create(directory / "log", "interactions", partitions)
+        self.send(0, EVENTS)
+        schema = EmbeddedWriter(EmbeddedTopic.create(directory / "log", "feature-schema"))
+        for number in (1, 2, 3):
+            schema.send(None, version(number, (number - 1) * 20))
+        schema.flush()
+
+    def send(self, first: int, last: int) -> None:
+        writer = EmbeddedWriter(self.topic)
+        for index in range(first, last):
+            value = b"broken" if index in INVALID else event(f"e{index}", index)
+            writer.send(None, value, partition=index % len(self.topic.partitions))
+        writer.flush()
+
+    def start(self, checkpoints: str = "checkpoints", crash_point: str | None = None, summary: str = "-") -> Any:
+        arguments = [
+            *("batch_size=4", "batch_age_seconds=0", "idle_seconds=0.2", f"log.directory={self.directory / 'log'}"),
+            *("checkpoint.every_events=8", "checkpoint.every_seconds=0.5"),
+            f"checkpoint.directory={self.directory / checkpoints}",
+        ]
+        environment = {key: value for key, value in os.environ.items() if key != "STREAM_CRASH_POINT"}
+        if crash_point is not None:
+            environment["STREAM_CRASH_POINT"] = crash_point
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.service.counting_process", summary, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def finish(self, crash_point: str | None = None, checkpoints: str = "checkpoints") -> tuple[int, str]:
+        """Serve to the end, or to the crash point; return the exit code and what was said."""
+        process = self.start(checkpoints, crash_point, summary=str(self.directory / "summary.json"))
+        said, _ = process.communicate(timeout=60)
+        return process.returncode, said
+
+    def outcome(self) -> dict[str, Any]:
+        summary = json.loads((self.directory / "summary.json").read_text())
+        letters = read_dead_letters(self.directory / "log" / "learners" / "stream" / "dead-letters.jsonl")
+        kept = ("events_read", "events_trained", "events_dead_lettered", "ids_digest", "state_digest")
+        origins = sorted((letter.partition, letter.offset, letter.value) for letter in letters)
+        return {**{key: summary[key] for key in kept}, "letters": origins}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    place = Place(tmp_path_factory.mktemp("uninterrupted"))
+    assert place.finish()[0] == 0
+    found = place.outcome()
+    assert (found["events_trained"], len(found["letters"])) == (EVENTS - len(INVALID), len(INVALID))
+    return found
+
+
+# Checkpoint 1 is written at the start, 2 covers eight events and record 3 (a dead letter), so offset 9.
+@pytest.mark.parametrize(
+    ("crash_point", "checkpoint", "offset"),
+    [
+        ("checkpoint_writing", None, 0),
+        ("checkpoint_writing:3", 2, 9),
+        ("checkpoint_written:3", 2, 9),
+        ("committed_before_rename:2", 2, 9),
+        ("after_rename:2", 2, 9),
+        ("warm_up:2", 3, 17),
+    ],
+)
+def test_a_kill_at_any_point_goes_on_from_the_official_checkpoint_and_ends_the_same(
+    tmp_path: Path, uninterrupted: dict[str, Any], crash_point: str, checkpoint: int | None, offset: int
+) -> None:
+    place = Place(tmp_path)
+    code, said = place.finish(crash_point)
+    assert code == -signal.SIGKILL
+    name = crash_point.partition(":")[0]
+    assert re.search(rf"crash point {name}: process \d+ kills itself", said)
+    code, said = place.finish()
+    assert code == 0, said
+    restored = "nothing" if checkpoint is None else f"checkpoint {checkpoint}"
+    assert re.search(rf"process \d+ starts from {restored}: interactions offsets {{0: {offset}}}", said), said
+    assert place.outcome() == uninterrupted
+    assert not list((tmp_path / "checkpoints").glob("*.tmp"))
+
+
+def test_many_kills_with_several_partitions_lose_nothing_and_repeat_nothing(
+    tmp_path: Path, uninterrupted: dict[str, Any]
+) -> None:
+    place = Place(tmp_path, partitions=4)
+    for crash_point in ("warm_up:2", "checkpoint_writing", "committed_before_rename", "after_rename"):
+        assert place.finish(crash_point)[0] == -signal.SIGKILL
+    assert place.finish()[0] == 0
+    found = place.outcome()
+    assert found["ids_digest"] == uninterrupted["ids_digest"]
+    assert (found["events_read"], found["events_trained"]) == (EVENTS, EVENTS - len(INVALID))
+    assert found["letters"] == sorted((index % 4, index // 4, b"broken") for index in INVALID)
+
+
+def test_sigterm_ends_with_a_checkpoint_and_the_half_filled_batch_unread(
+    tmp_path: Path, uninterrupted: dict[str, Any]
+) -> None:
+    place = Place(tmp_path)
+    with place.start() as process:
+        _wait_for(lambda: len(list((tmp_path / "checkpoints").glob("*.ckpt"))) == 3)
+        asked = time.monotonic()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - asked < 5
+    code, said = place.finish()
+    assert code == 0
+    trained = int(re.findall(r"interactions offsets {0: (\d+)}", said)[-1])
+    assert trained <= EVENTS
+    assert place.outcome() == uninterrupted
+
+
+def test_a_learner_that_was_stopped_and_replaced_leaves_without_a_trace(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with place.start("first") as first:
+        _wait_for(lambda: _committed(place) >= 8)
+        first.send_signal(signal.SIGSTOP)
+        second_on_the_same_directory = place.start("first")
+        assert second_on_the_same_directory.wait(timeout=30) == AlreadyRunning.exit_code
+        second_on_the_same_directory.stdout.close()
+        assert place.finish(checkpoints="elsewhere")[0] == CheckpointMissing.exit_code
+        shutil.copytree(tmp_path / "first", tmp_path / "second")
+        place.send(EVENTS, EVENTS + 30)
+        assert place.finish(checkpoints="second")[0] == 0
+        before = _listing(tmp_path / "first")
+        first.send_signal(signal.SIGCONT)
+        assert first.wait(timeout=30) == Fenced.exit_code
+        assert _listing(tmp_path / "first") == before
+    assert place.outcome()["events_trained"] == EVENTS + 30 - len(INVALID)
+
+
+def _committed(place: Place) -> int:
+    try:
+        held = json.loads((place.directory / "log" / "learners" / "stream" / "commit.json").read_text())
+    except FileNotFoundError:
+        return 0
+    return 0 if held["commit"] is None else held["commit"]["number"]
+
+
+def _listing(directory: Path) -> dict[str, tuple[int, bytes]]:
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in directory.iterdir()}
+
+
+def _wait_for(done: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
