@@ -16,7 +16,7 @@ from rich.text import Text
 from stream.report import BatchReport, SchemaReport
 from stream.view.history import History
 from stream.view.lines import duration
-from stream.view.sparkline import Values, bounds, sparkline
+from stream.view.sparkline import bounds, sparkline
 from stream.view.status import Status
 
 __all__ = ["LiveView", "draw"]
@@ -105,7 +105,7 @@ def _series(status: Status, history: History, width: int) -> Table:
     table.add_column(justify="right", width=10)
     table.add_column(no_wrap=True)
     points = history.points
-    recalls: dict[str, Values] = {
+    recalls: dict[str, list[float | None]] = {
         "recall@5": [point.recall_at_5 for point in points],
         "  popularity": [point.popularity for point in points],
         "  entity_attribute_counts": [point.entity_attribute_counts for point in points],
@@ -150,7 +150,7 @@ def _changes(status: Status) -> Table:
     return table
 
 
-def _last(values: Values) -> float | None:
+def _last(values: Sequence[float | None]) -> float | None:
     return values[-1] if values else None
 
 

@@ -51,14 +51,14 @@ def plot_learning(history: History, path: Path, title: str = "", window_events: 
     _line(loss, points, lambda point: point.loss, "loss", _LOSS, 1.6)
     loss.set_ylabel("cross-entropy, nats a pair,\n" + f"over the last {window_events:,} events")
     _focus(loss, [point.loss for point in points if point.loss is not None])
-    _line(size, points, lambda point: point.labels_live, "live offers", "#3c8d5a", 1.6)
+    _line(size, points, lambda point: point.labels_live, "live offers", "#3c8d5a", 1.6, steps=True)
     size.set_ylabel("live offers")
     size.set_ylim(bottom=0)
     size.set_xlabel("events trained")
     size.xaxis.set_major_formatter(lambda value, position: f"{value:,.0f}")
 
     features = size.twinx()
-    _line(features, points, lambda point: point.features_live, "live features", "#666666", 1.2, "--")
+    _line(features, points, lambda point: point.features_live, "live features", "#666666", 1.2, "--", steps=True)
     features.set_ylabel("live features")
     features.set_ylim(bottom=0)
     features.spines["top"].set_visible(False)
@@ -82,10 +82,13 @@ def _line(
     colour: str,
     width: float,
     style: str = "-",
+    steps: bool = False,
 ) -> None:
     values = [value(point) for point in points]
     heights = [float("nan") if height is None else height for height in values]
-    axes.plot([point.events for point in points], heights, style, label=label, color=colour, linewidth=width)
+    drawn = "steps-pre" if steps else "default"  # a point tells of the events up to it
+    events = [point.events for point in points]
+    axes.plot(events, heights, style, label=label, color=colour, linewidth=width, drawstyle=drawn)
 
 
 def _mark(axes: Axes, history: History) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 __all__ = ["bounds", "sparkline"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
-Values = Sequence[float | None]
+Values = Collection[float | None]
 
 
 def bounds(*series: Values) -> tuple[float, float] | None:
@@ -24,19 +24,19 @@ def sparkline(values: Values, width: int, scale: tuple[float, float] | None = No
     A group is drawn at its mean, and blank where it holds nothing but None. `scale` gives the values of the lowest and
     highest block; by default those of the series. A series that does not move lies in the middle.
     """
-    cells = _cells(values, width)
+    cells = _cells(list(values), width)
     low, high = scale or bounds(cells) or (0.0, 0.0)
     return "".join(" " if cell is None else _block(cell, low, high) for cell in cells)
 
 
-def _cells(values: Values, width: int) -> list[float | None]:
+def _cells(values: Sequence[float | None], width: int) -> Sequence[float | None]:
     if len(values) <= width:
-        return list(values)
+        return values
     edges = [len(values) * cell // width for cell in range(width + 1)]
     return [_mean(values[start:end]) for start, end in pairwise(edges)]
 
 
-def _mean(values: Values) -> float | None:
+def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 

@@ -2,7 +2,8 @@
 
 It goes on from the newest checkpoint that counts. SIGTERM and SIGINT end it after the step in hand, with a checkpoint.
 Exit codes: 0 stopped or ended; 2 a setting is wrong; 3 checkpoint; 4 log; 5 a newer learner took over; 6 one runs here
-already; 7 the model is not finite; 8 a burst of invalid records.
+already; 7 the model is not finite; 8 a burst of invalid records. Standard error is a live view on a terminal, else
+JSON lines (`--set view.style=...`).
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve; returns 0 once stopped or ended, every other end is an error with its own code."""
-    import logging
+    import sys
 
     from stream.cli.serving import serve
     from stream.metrics.serve import serve_metrics
+    from stream.observe import CompositeObserver
     from stream.service import endpoints
+    from stream.view.open import open_view
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = settings_from(args)
-    with serve_metrics(settings.metrics) as served, endpoints.live(settings) as opened:
-        serve(opened, settings, args, served.observer, args.stop_at_end)
+    with (
+        open_view(settings.view, sys.stderr) as view,
+        serve_metrics(settings.metrics) as served,
+        endpoints.live(settings) as opened,
+    ):
+        serve(opened, settings, args, CompositeObserver([served.observer, view]), args.stop_at_end)
     return 0
