@@ -65,7 +65,7 @@ class Network:
         slot = self.features.add(name, kind)
         if kind is Kind.NUMERIC:
             self._reserve()
-            self.statistics.clear(slot)
+            self.statistics.start(slot)
             self.input.start_numeric(slot, name, silent=silent)
             self.input.numeric.fresh[slot] = self.input.missing.fresh[slot] = True
         else:
@@ -292,6 +292,7 @@ class Network:
                 table.fresh.fill_(False)
         for _, pair_table in self.pairs.pair_tables():
             pair_table.settle()
+        self.statistics.new.fill(False)
 
     @property
     def any_fresh(self) -> bool:
@@ -370,7 +371,7 @@ class Network:
         self.counts.update(frame)
         slots = np.array(self.features.numeric.slots(), dtype=int)
         if warming_up:
-            slots = slots[self.input.numeric.fresh.cpu().numpy()[slots]]
+            slots = slots[self.statistics.new[slots]]
         self.statistics.update(batch.numeric, slots)
         rows = self.rows
         np.add.at(rows.mass, batch.rows, batch.row_weight)

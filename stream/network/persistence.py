@@ -113,9 +113,8 @@ def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[t
 def frozen_entries(network: Network) -> Iterator[tuple[str, object]]:
     """Yield what a running warm-up must leave as it is: parameters, optimiser state, statistics of surviving inputs."""
     yield from weight_entries(network, frozen_only=True)
-    fresh = network.input.numeric.fresh.cpu().numpy()
     for name, slot in network.features.numeric.items():
-        if not fresh[slot]:
+        if not network.statistics.new[slot]:
             yield f"statistics/{name}", network.statistics.named(slot)
 
 
@@ -131,7 +130,7 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
         yield f"fresh/pairs/{name}/rows", sorted(label for label, row in rows if flags[0][row])
         yield f"fresh/pairs/{name}/columns", [label for label, column in columns if flags[1][column]]
     for name, slot in network.features.numeric.items():
-        yield f"statistics/{name}", network.statistics.named(slot)
+        yield f"statistics/{name}", [*network.statistics.named(slot), bool(network.statistics.new[slot])]
     rows_of = network.rows
     for row, _, _ in rows_of.owners():
         entry = [int(rows_of.last_seen[row]), float(rows_of.mass[row]), float(rows_of.presence[row])]

@@ -20,18 +20,26 @@ class RunningStatistics:
         self.mean = np.zeros(8)
         self.m2 = np.zeros(8)
         self.missing = np.zeros(8)
+        self.new = np.zeros(8, dtype=bool)
+        """Columns added by a change whose warm-up runs: theirs alone move in it, whatever else is trained."""
 
     def reserve(self, slots: int) -> None:
         """Make room for ``slots`` columns."""
-        for name in _NAMES:
+        for name in (*_NAMES, "new"):
             old = getattr(self, name)
             if slots > len(old):
-                setattr(self, name, np.concatenate([old, np.zeros(slots - len(old))]))
+                setattr(self, name, np.concatenate([old, np.zeros(slots - len(old), dtype=old.dtype)]))
+
+    def start(self, slot: int) -> None:
+        """Begin a new input's column."""
+        self.clear(slot)
+        self.new[slot] = True
 
     def clear(self, slot: int) -> None:
         """Forget a column."""
         for name in _NAMES:
             getattr(self, name)[slot] = 0.0
+        self.new[slot] = False
 
     def missing_rate(self, slot: int) -> float:
         """Return the share of events in which the input was missing, 0 before the first."""
@@ -73,9 +81,9 @@ class RunningStatistics:
 
     def state(self) -> Tree:
         """Return the sums as arrays."""
-        return {name: getattr(self, name).copy() for name in _NAMES}
+        return {name: getattr(self, name).copy() for name in (*_NAMES, "new")}
 
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned."""
-        for name in _NAMES:
+        for name in (*_NAMES, "new"):
             setattr(self, name, tree[name].copy())

@@ -1,0 +1,158 @@
+"""Frozen means frozen: what a warm-up does not train stands still byte for byte (contract, part 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from stream.adaptation.settings import WarmupSettings
+from stream.digest import digest
+from stream.learner import Learner
+from stream.network.pair_table import PairTable
+from stream.network.persistence import weight_entries
+from stream.network.table import Table
+from tests.learner.streams import apply, events, feature, label, learn, trained
+
+LONG = WarmupSettings(max_events=96, window_events=200)
+CHANGES: dict[str, list[dict[str, Any]]] = {
+    "numeric": [feature("extra", "numeric")],
+    "categorical": [feature("colour", "categorical")],
+    "offer": [label("jam", group="g2")],
+    "offer with a new value": [label("jam", group="g7", size="m")],
+    "both": [feature("extra", "numeric"), feature("colour", "multi_categorical"), label("jam", group="g7")],
+    "removal beside an addition": [
+        {"op": "remove_feature", "name": "tags"},
+        {"op": "retype_feature", "name": "store", "kind": "multi_categorical"},
+        {"op": "remove_label", "name": "tea"},
+        label("tea", group="g1"),
+    ],
+}
+
+
+def _warm(learner: Learner, first: int = 2000, number: int = 96) -> list[Any]:
+    labels = ["soap", "milk", "bread", "tea", "jam"]
+    return learn(learner, events(number, 4, first, labels))
+
+
+@pytest.mark.parametrize("strategy", ["carry", "replace"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_frozen_stands_still_and_what_is_new_moves(strategy: str, change: str) -> None:
+    learner = trained(strategy, warmup=LONG, hidden=(12, 8))
+    report = apply(learner, *CHANGES[change])
+    assert report.warmup_started
+    frozen, everything = learner.frozen_digest(), _weights(learner)
+    for report in _warm(learner, number=80):
+        assert report.phase == "warm_up"
+        assert 0 < report.parameters_frozen < report.parameters
+        assert learner.frozen_digest() == frozen
+    assert _weights(learner) != everything, "nothing was trained at all"
+    assert learner.summary()["events_frozen"] == 80
+    after = learn(learner, events(32, 4, 5000))
+    assert after[0].phase == "warm_up"
+    assert after[0].warmup_ended is None
+    assert after[1].warmup_ended.reason == "bound"
+    assert after[1].phase == "train"
+    assert learner.summary()["events_frozen"] == 96
+    assert learner.summary()["warmups"] == 1
+
+
+def _weights(learner: Learner) -> str:
+    return digest(weight_entries(learner.network))
+
+
+@pytest.mark.parametrize("strategy", ["carry", "replace"])
+def test_every_kind_of_new_part_is_trained(strategy: str) -> None:
+    learner = trained(strategy, warmup=LONG)
+    apply(learner, *CHANGES["both"])
+    network = learner.network
+    before = {
+        "numeric": network.input.numeric.weight[network.features.slot("extra")].clone(),
+        "projection": network.input.projection.weight[network.features.slot("colour")].clone(),
+        "offer": network.output.offer.weight[network.offers.offers.slot("jam")].clone(),
+        "bias": network.output.offer_bias.weight[network.offers.offers.slot("jam")].clone(),
+        "key": network.pairs.key_offer.weight[:, network.offers.offers.slot("jam")].clone(),
+    }
+    statistics = network.statistics.named(network.features.slot("extra"))
+    _warm(learner, number=64)
+    after = {
+        "numeric": network.input.numeric.weight[network.features.slot("extra")],
+        "projection": network.input.projection.weight[network.features.slot("colour")],
+        "offer": network.output.offer.weight[network.offers.offers.slot("jam")],
+        "bias": network.output.offer_bias.weight[network.offers.offers.slot("jam")],
+        "key": network.pairs.key_offer.weight[:, network.offers.offers.slot("jam")],
+    }
+    assert [name for name in before if torch.equal(before[name], after[name])] == []
+    assert network.statistics.named(network.features.slot("extra")) != statistics
+    assert network.statistics.count[network.features.slot("extra")] == 64
+
+
+@pytest.mark.parametrize("strategy", ["carry", "replace"])
+def test_statistics_of_surviving_inputs_stand_still_while_counts_move(strategy: str) -> None:
+    learner = trained(strategy, warmup=LONG)
+    apply(learner, *CHANGES["both"])
+    network = learner.network
+    slots = {name: network.features.slot(name) for name in ("price", "age")}
+    before = {name: network.statistics.named(slot) for name, slot in slots.items()}
+    seen = network.counts.totals["events"]
+    _warm(learner, number=64)
+    assert {name: network.statistics.named(slot) for name, slot in slots.items()} == before
+    assert network.counts.totals["events"] == seen + 64
+    _warm(learner, 3000)
+    assert {name: network.statistics.named(slot) for name, slot in slots.items()} != before
+
+
+@pytest.mark.parametrize("table", ["input/numeric", "output/offer", "pairs/wide", "trunk/0/weight"])
+def test_a_table_that_trains_what_is_frozen_turns_the_check_red(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = trained("carry", warmup=LONG, hidden=(12, 8))
+    apply(learner, *CHANGES["both"])
+    network = learner.network
+    frozen = learner.frozen_digest()
+    victims: dict[str, Any] = {
+        "input/numeric": network.input.numeric,
+        "output/offer": network.output.offer,
+        "pairs/wide": network.pairs.wide,
+        "trunk/0/weight": network.trunk.layers[0][0],
+    }
+    victim = victims[table]
+    if isinstance(victim, PairTable):
+        step = victim.step
+        monkeypatch.setattr(victim, "step", lambda rows, gradient, warming_up: step(rows, gradient, warming_up=False))
+    elif table == "trunk/0/weight":
+        backward = network.trunk.backward
+        monkeypatch.setattr(network.trunk, "backward", lambda gradient, train: backward(gradient, train=True))
+    else:
+        assert isinstance(victim, Table)
+        # The gradient of the fresh rows lands on all rows: one forgotten index.
+        monkeypatch.setattr(
+            victim, "step", lambda gradient, rows=None: Table.step(victim, gradient.mean(0) + 0 * victim.weight)
+        )
+    _warm(learner, number=32)
+    assert learner.frozen_digest() != frozen
+
+
+@pytest.mark.parametrize("strategy", ["carry", "replace"])
+def test_nothing_is_evicted_inside_a_warm_up_and_new_keys_and_values_are_bounded(strategy: str) -> None:
+    learner = trained(
+        strategy, warmup=LONG, vocabulary_capacity=4, entity_capacity=6, admission_count=1, hidden=(12, 8)
+    )
+    apply(learner, *CHANGES["both"])
+    network = learner.network
+    owners, keys = list(network.rows.owner), dict(network.keys.row_of)
+    reports = _warm(learner, number=80)
+    assert all(owner is None or network.rows.owner[row] == owner for row, owner in enumerate(owners))
+    assert keys.items() <= network.keys.row_of.items()
+    assert len(network.keys) <= 6
+    assert all(len(v.row_of) <= 4 for v in network.rows.vocabularies.values())
+    assert sum(report.parameters_frozen for report in reports) > 0
+
+
+def test_values_wait_as_rare_while_the_input_layer_is_frozen() -> None:
+    learner = trained("carry", warmup=LONG, admission_count=1)
+    apply(learner, *CHANGES["offer"])
+    owners = list(learner.network.rows.owner)
+    _warm(learner, number=80)
+    assert learner.network.rows.owner == owners
+    _warm(learner, 3000, 96)
+    assert len(learner.network.rows.owner) > len(owners)
