@@ -17,6 +17,26 @@ from stream.cli.commands import strategies
 SLOW_IMPORTS = {"torch", "kafka", "pandas", "river", "scipy", "matplotlib", "numpy", "prometheus_client", "rich"}
 
 
+# Part 8 of the contract, with the arguments that it names.
+CONTRACT = [
+    "run --config F --stop-at-end --summary F --predictions F --set seed=1",
+    "config",
+    "topics",
+    "produce",
+    "schema show",
+    "schema publish F --ts 1",
+    "schema publish F --at-once",
+    "schema diff 1 2",
+    "replay --interactions F --schema F --config F --checkpoint D --summary F --predictions F --set idle_seconds=1",
+    "recommend C",
+    "inspect C --json",
+    "broker",
+    "strategies",
+    "bench speed",
+    "demo",
+]
+
+
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
     yield parser
     for action in parser._actions:
@@ -47,6 +67,16 @@ def test_a_command_helps_with_the_first_line_of_its_module(name: str, capsys: py
     first_line = documentation.partition("\n")[0]
     assert first_line.endswith((".", ":", ","))
     assert first_line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", CONTRACT)
+def test_the_command_lines_of_the_contract_are_understood(line: str) -> None:
+    args = build_parser().parse_args(line.split())
+    assert args.command == line.split()[0]
+
+
+def test_the_commands_are_these() -> None:
+    assert set(command_names()) == {line.split()[0] for line in CONTRACT}
 
 
 def test_every_argument_of_every_command_has_help() -> None:
