@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from stream.service import endpoints
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    settings = settings_from(args)
+    settings = settings_from(args, "evaluation.finite=true")
     with endpoints.files(settings, args.interactions, args.schema, args.checkpoint) as opened:
         summary = serve(opened, settings, args, Observer(), stop_at_end=True)
     if args.summary is None:

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from stream.service import endpoints
     from stream.view.open import open_view
 
-    settings = settings_from(args)
+    settings = settings_from(args, *(["evaluation.finite=true"] if args.stop_at_end else []))
     with (
         open_view(settings.view, sys.stderr) as view,
         serve_metrics(settings.metrics) as served,
