@@ -18,6 +18,7 @@ from stream.metrics.settings import MetricsSettings
 __all__ = ["MetricsServer"]
 
 _CLIENT_SECONDS = 10.0
+_CLOSE_SECONDS = 0.1
 
 
 class MetricsServer:
@@ -42,7 +43,8 @@ class MetricsServer:
                 f"metrics.host = {settings.host!r}, metrics.port = {settings.port}: cannot listen there ({problem}). "
                 "Choose another port (0 takes a free one) or an address of this machine."
             ) from problem
-        self._thread = Thread(target=self._server.serve_forever, name="metrics-http", daemon=True)
+        serving = {"poll_interval": _CLOSE_SECONDS}
+        self._thread = Thread(target=self._server.serve_forever, kwargs=serving, name="metrics-http", daemon=True)
         self._thread.start()
 
     @property

@@ -91,9 +91,8 @@ class Prometheus:
         while not condition():
             if self._process.poll() is not None or time.monotonic() > end:
                 self._log.seek(0)
-                pytest.fail(
-                    f"Prometheus, or what it watches, is not {what}:\n{self._log.read().decode(errors='replace')[-3_000:]}"
-                )
+                said = self._log.read().decode(errors="replace")[-3_000:]
+                pytest.fail(f"Prometheus, or what it watches, is not {what}:\n{said}")
             time.sleep(0.1)
 
     def ask(self, path: str, **parameters: str) -> Any:

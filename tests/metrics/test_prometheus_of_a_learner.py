@@ -10,6 +10,7 @@ import time
 import urllib.error
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.data.synthetic.generator import generate
@@ -18,8 +19,8 @@ from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from tests.metrics.dashboard_expressions import without_data
 from tests.metrics.real_prometheus import Prometheus, free_port, require, text_of
 
-EVENTS = 3_000
-SECONDS = 6.0
+EVENTS = 2_000
+SECONDS = 4.0
 CONFIGURATION = """\
 batch_size = 32
 idle_seconds = 0.5
@@ -37,6 +38,7 @@ port = {port}
 """
 
 
+@pytest.mark.slow
 def test_a_live_learner_fills_the_dashboard_and_its_counters_agree_with_its_summary(tmp_path: Path) -> None:
     require("prometheus")
     EmbeddedTopic.create(tmp_path / "log", "feature-schema")
@@ -47,11 +49,18 @@ def test_a_live_learner_fills_the_dashboard_and_its_counters_agree_with_its_summ
         CONFIGURATION.format(directory=tmp_path, port=address.rpartition(":")[2]), encoding="utf-8"
     )
     command = [sys.executable, "-m", "stream", "run", "--config", str(configuration), "--summary", str(summary_file)]
-    learner = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = tmp_path / "learner.log"
+    with said.open("wb") as log:
+        learner = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def runs_and(condition: bool) -> bool:
+        assert learner.poll() is None, said.read_text(encoding="utf-8")
+        return condition
+
     try:
         prometheus = Prometheus(tmp_path, address)
         try:
-            prometheus.wait_until(lambda: _is_ready(address), "ready to learn")
+            prometheus.wait_until(lambda: runs_and(_is_ready(address)), "ready to learn", seconds=60)
             begun = time.monotonic()
             _produce(tmp_path / "log")
             prometheus.wait_until(
@@ -63,7 +72,7 @@ def test_a_live_learner_fills_the_dashboard_and_its_counters_agree_with_its_summ
         finally:
             prometheus.close()
         learner.send_signal(signal.SIGTERM)
-        assert learner.wait(timeout=60) == 0
+        assert learner.wait(timeout=60) == 0, said.read_text(encoding="utf-8")
     finally:
         if learner.poll() is None:
             learner.kill()
@@ -110,6 +119,10 @@ def _is_ready(address: str) -> bool:
         if isinstance(not_yet, urllib.error.HTTPError):
             not_yet.close()
         return False
+
+
+def _trained(address: str) -> float:
+    return _samples(address)["stream_events_trained_total"]
 
 
 def _samples(address: str) -> dict[str, float]:
