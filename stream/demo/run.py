@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from rich.console import Console
 from stream.cli.serving import serve
 from stream.data import journey
 from stream.demo.place import open_place
-from stream.demo.producer import producing
+from stream.demo.producer import Producer, producing
 from stream.errors import LogError
 from stream.log.protocol import InteractionSource
 from stream.metrics.serve import serve_metrics
@@ -85,7 +84,7 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
         say(f"The learner reads {place.name} while a producer process writes to it.")
         history = History()
         with (
-            producing(data.interactions, data.schema, place.assignments) as producer,
+            producing(data.interactions, data.schema, demo.out / "producer.log", place.assignments) as producer,
             serve_metrics(settings.metrics) as served,
             endpoints.live(settings) as opened,
         ):
@@ -96,23 +95,20 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
             with open_view(settings.view, out, data.events) as view:
                 observer = CompositeObserver([served.observer, history, view])
                 summary = serve(opened, settings, files, observer, stop_at_end=True)
-            finished = producer.poll()
+            producer.check()
     _conclude(demo, settings, history, summary, out)
     say("Done.")
-    if finished not in (None, 0):
-        raise LogError(f"The producer ended with exit status {finished}; what it said stands above.")
     if summary["events_read"] < data.events:
         say(f"It was ended early: {summary['events_read']:,} of {data.events:,} events.")
         return 1
     return 0
 
 
-def _await_first(source: InteractionSource, producer: subprocess.Popen[bytes]) -> None:
+def _await_first(source: InteractionSource, producer: Producer) -> None:
     """Wait for a first record: a learner that is to stop at the end would take an empty log for one."""
     deadline = time.monotonic() + _FIRST_RECORD_SECONDS
     while not any(source.end_offsets().values()):
-        if producer.poll() not in (None, 0):
-            raise LogError(f"The producer ended with exit status {producer.returncode} before its first record.")
+        producer.check()
         if time.monotonic() > deadline:
             raise LogError(f"The producer wrote nothing within {_FIRST_RECORD_SECONDS:.0f} s.")
         time.sleep(0.05)
