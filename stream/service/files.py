@@ -180,17 +180,18 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
 
 
 def _line_starts(data: mmap.mmap | bytes) -> Iterator[int]:
-    """Yield where each line begins; a line feed at the very end begins none."""
+    """Yield where each line begins that is not empty."""
     start, size = 0, len(data)
     while start < size:
-        yield start
+        if _line_at(data, start):
+            yield start
         end = data.find(b"\n", start)
         start = size if end < 0 else end + 1
 
 
 def _line_at(data: mmap.mmap | bytes, start: int) -> bytes:
     end = data.find(b"\n", start)
-    return data[start : len(data) if end < 0 else end]
+    return data[start : len(data) if end < 0 else end].rstrip(b"\r")
 
 
 def _sorted_starts(data: mmap.mmap | bytes) -> npt.NDArray[np.int64]:

@@ -39,12 +39,12 @@ def test_lines_come_by_event_time_then_by_line_and_invalid_ones_stay_where_they_
     source.close()
 
 
-def test_a_line_feed_at_the_end_begins_no_line_and_one_in_the_middle_does(tmp_path: Path) -> None:
+def test_empty_lines_are_none_as_for_a_producer_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "interactions.jsonl"
-    path.write_bytes(event("a", 1) + b"\n\n" + event("b", 2) + b"\n")
+    path.write_bytes(event("a", 1) + b"\r\n\n" + event("b", 2) + b"\n \n\r\n")
     source = InteractionsFile(path)
     source.seek({0: 0})
-    assert values(source) == [event("a", 1), b"", event("b", 2)]
+    assert values(source) == [event("a", 1), event("b", 2), b" "]
     source.close()
 
 
