@@ -86,9 +86,11 @@ def test_ctrl_c_ends_the_demo_early_with_what_there_is_and_leaves_no_process(dat
 
 def test_a_producer_that_fails_says_why(tmp_path: Path) -> None:
     absent = tmp_path / "absent.jsonl"
-    with producing(absent, absent, tmp_path / "producer.log", [f"log.directory={tmp_path}"]) as producer:
-        with pytest.raises(LogError, match=r"exit status [1-9].* \S"):
-            check_for_a_minute(producer)
+    with (
+        producing(absent, absent, tmp_path / "producer.log", [f"log.directory={tmp_path}"]) as producer,
+        pytest.raises(LogError, match=r"exit status [1-9].* \S"),
+    ):
+        check_for_a_minute(producer)
 
 
 def check_for_a_minute(producer: Producer) -> None:
