@@ -166,7 +166,9 @@ class Network:
 
     def add_label(self, name: str, attributes: Mapping[str, str]) -> int:
         """Add an offer, fresh, beside what its attribute values already know; return its slot."""
+        known = len(self.offers.attributes)
         slot, added, evicted = self.offers.add(name, attributes)
+        self._start_attributes(known)
         self._changed_values(added, evicted)
         self._clear_offer(slot)
         self.output.offer.fresh[slot] = self.output.offer_bias.fresh[slot] = True
@@ -193,9 +195,17 @@ class Network:
 
     def update_label(self, name: str, attributes: Mapping[str, str]) -> int:
         """Replace an offer's attributes; return its slot."""
+        known = len(self.offers.attributes)
         slot, added, evicted = self.offers.update(name, attributes)
+        self._start_attributes(known)
         self._changed_values(added, evicted)
         return slot
+
+    def _start_attributes(self, known: int) -> None:
+        """Start the weights of attributes that no offer had before; an attribute's slot is never given up."""
+        for name, slot in self.offers.attributes.items():
+            if slot >= known:
+                self.pairs.start_attribute(name, slot)
 
     def _changed_values(self, added: list[int], evicted: list[int]) -> None:
         self._reserve()
@@ -261,7 +271,7 @@ class Network:
         for _, pair_table in self.pairs.pair_tables():
             pair_table.reset()
         self.pairs.flags.set(list(range(self.pairs.flags.rows)), 0.0)
-        self.pairs.start_mixer()
+        self.pairs.start_mixer(self.offers.attributes.items())
         for _, table in self.pairs.tables():
             table.fresh.fill_(True)
 

@@ -7,7 +7,7 @@ the offer; and a small network over the pair's running counts with a linear skip
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -46,10 +46,10 @@ class PairPart:
         self.width = BASE_INPUTS + network.attributes * VALUE_INPUTS
         self.hidden = network.pair_hidden
         rate = optimiser.pair_rate
-        self.mixer_in = Table(1, (self.width, self.hidden), method="adam", rate=rate, device=device)
+        self.mixer_in = Table(self.width, (self.hidden,), method="adam", rate=rate, device=device)
         self.mixer_bias = Table(1, (self.hidden,), method="adam", rate=rate, device=device)
         self.mixer_out = Table(1, (self.hidden,), method="adam", rate=rate, device=device)
-        self.linear = Table(1, (self.width,), method="adam", rate=rate, device=device)
+        self.linear = Table(self.width, (), method="adam", rate=rate, device=device)
         self.start_mixer()
 
     def pair_tables(self) -> Iterator[tuple[str, PairTable]]:
@@ -66,17 +66,38 @@ class PairPart:
         yield "mixer_out", self.mixer_out
         yield "linear", self.linear
 
-    def start_mixer(self) -> None:
+    def start_mixer(self, attributes: Iterable[tuple[str, int]] = ()) -> None:
         """Let the counts speak from the first event: weight 1 for the rate, 0.7 for the key, 0.5 for key x value."""
-        linear = torch.zeros(self.width)
-        linear[0], linear[2] = 1.0, 0.7
-        for attribute in range(self.attributes):
-            linear[BASE_INPUTS + attribute * VALUE_INPUTS] = 0.5
-        self.linear.set(0, linear.to(self.linear.device))
-        size = self.width * self.hidden
-        self.mixer_in.set(0, uniform(self.seed, "mixer", ["in"], size, (3.0 / self.width) ** 0.5)[0])
+        self.mixer_in.set(list(range(self.width)), 0.0)
+        self.linear.set(list(range(self.width)), 0.0)
+        self._start_inputs("", 0, BASE_INPUTS, {0: 1.0, 2: 0.7})
+        for name, slot in attributes:
+            self.start_attribute(name, slot)
         self.mixer_bias.set(0, 0.0)
         self.mixer_out.set(0, 0.0)
+
+    def start_attribute(self, name: str, slot: int) -> None:
+        """Give the counts of an offer attribute their weights, which its name decides, and mark them fresh."""
+        self._start_inputs(name, BASE_INPUTS + slot * VALUE_INPUTS, VALUE_INPUTS, {0: 0.5})
+
+    def _start_inputs(self, name: str, first: int, number: int, linear: dict[int, float]) -> None:
+        rows = list(range(first, first + number))
+        names = [f"{place} {name}" for place in range(number)]
+        self.mixer_in.set(rows, uniform(self.seed, "mixer", names, self.hidden, (3.0 / self.width) ** 0.5))
+        self.linear.set(rows, 0.0)
+        for place, value in linear.items():
+            self.linear.set(first + place, value)
+        self.mixer_in.fresh[rows] = self.linear.fresh[rows] = True
+
+    @staticmethod
+    def input_rows(attributes: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Return the name and the row of each input of the mixer, given the attributes' slots."""
+        firsts = [(f"{name} ", BASE_INPUTS + slot * VALUE_INPUTS, VALUE_INPUTS) for name, slot in attributes]
+        return [
+            (f"{label}{place}", first + place)
+            for label, first, number in [("", 0, BASE_INPUTS), *firsts]
+            for place in range(number)
+        ]
 
     def forward(
         self,
@@ -100,9 +121,9 @@ class PairPart:
         # In whole blocks: a matrix product treats its last rows apart, and a pair's bits may not depend on how many
         # offers stand beside it.
         blocks = torch.nn.functional.pad(counts, (0, 0, 0, -pairs % _BLOCK))
-        mixed = torch.relu(torch.addmm(self.mixer_bias.weight[0], blocks, self.mixer_in.weight[0]))
+        mixed = torch.relu(torch.addmm(self.mixer_bias.weight[0], blocks, self.mixer_in.weight))
         self._mixed = mixed[:pairs]
-        mixed = (blocks @ self.linear.weight[0] + mixed @ self.mixer_out.weight[0])[:pairs]
+        mixed = (blocks @ self.linear.weight + mixed @ self.mixer_out.weight[0])[:pairs]
         return by_offer[frame.pair_event, frame.pair_slot] + shared + mixed
 
     def train(
@@ -127,9 +148,13 @@ class PairPart:
             rows = self.flags.fresh.nonzero()[:, 0] if warming_up else None
             flags = flags.view(-1, self.attributes)
             self.flags.step(flags if rows is None else flags[rows], rows)
-        if not warming_up or bool(self.linear.fresh[0]):
-            back = gradient[:, None] * self.mixer_out.weight[0] * (self._mixed > 0)
+        if warming_up and not bool(self.linear.fresh.any()):
+            return
+        back = gradient[:, None] * self.mixer_out.weight[0] * (self._mixed > 0)
+        rows = self.linear.fresh.nonzero()[:, 0] if warming_up else None
+        counts = self._counts if rows is None else self._counts[:, rows]
+        if not warming_up or bool(self.mixer_out.fresh[0]):
             self.mixer_out.step((gradient @ self._mixed)[None])
-            self.linear.step((gradient @ self._counts)[None])
-            self.mixer_in.step((self._counts.T @ back)[None])
             self.mixer_bias.step(back.sum(0)[None])
+        self.linear.step(gradient @ counts, rows)
+        self.mixer_in.step(counts.T @ back, rows)

@@ -66,11 +66,14 @@ def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, 
     features, offers = network.features, network.offers
     numeric, categorical = list(features.numeric.items()), list(features.categorical.items())
     values = [(network.row_name(row), row) for row, _, _ in network.rows.owners()]
+    mixed = network.pairs.input_rows(offers.attributes.items())
     of_table = {
         "input/numeric": numeric,
         "input/missing": numeric,
         "input/projection": categorical,
         "pairs/flags": categorical,
+        "pairs/mixer_in": mixed,
+        "pairs/linear": mixed,
         "input/rows": values,
         "output/offer": list(offers.offers.items()),
         "output/offer_bias": list(offers.offers.items()),
@@ -95,9 +98,12 @@ def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[t
     """Yield weights and optimiser state by name; with ``frozen_only`` those that a running warm-up does not train."""
     for name, table, rows in _named_rows(network):
         fresh = table.fresh.cpu().numpy()
+        by_name = None
+        if name == "pairs/flags":
+            by_name = [slot for _, slot in sorted(network.offers.attributes.items())]
         for row_name, row in rows:
             if not (frozen_only and fresh[row]):
-                yield f"{name}/{row_name}", table.named_row(row)
+                yield f"{name}/{row_name}", table.named_row(row, by_name)
     for name, pair_table in network.pairs.pair_tables():
         rows, columns = _pair_names(network, name)
         fresh_rows, fresh_columns = pair_table.fresh_rows.cpu().numpy(), pair_table.fresh_columns.cpu().numpy()
@@ -156,11 +162,14 @@ def parameter_counts(network: Network) -> tuple[int, int]:
     """Return how many parameters are in use, and how many of them a warm-up would train."""
     total = fresh = 0
     categorical, numeric = len(network.features.categorical), len(network.features.numeric)
+    mixed = len(network.pairs.input_rows(network.offers.attributes.items()))
     used = {
         "input/numeric": numeric,
         "input/missing": numeric,
         "input/projection": categorical,
         "pairs/flags": categorical,
+        "pairs/mixer_in": mixed,
+        "pairs/linear": mixed,
         "input/rows": network.rows.live,
         "output/offer": len(network.offers.offers),
         "output/offer_bias": len(network.offers.offers),

@@ -129,12 +129,15 @@ class Table:
         for name, moment in self.moments.items():
             moment[:used] = torch.from_numpy(tree[name].copy()).to(self.device)
 
-    def named_row(self, row: int) -> np.ndarray:
-        """Return one row's weights and optimiser state as a flat float32 array, for the state digest."""
-        parts = [self.weight[row], *self.moments.values()]
-        return np.concatenate(
-            [parts[0].reshape(-1).cpu().numpy(), *(m[row].reshape(-1).cpu().numpy() for m in parts[1:])]
-        )
+    def named_row(self, row: int, columns: list[int] | None = None) -> np.ndarray:
+        """Return one row's weights and optimiser state as a flat float32 array, for the state digest.
+
+        ``columns`` puts a row that has a column for each name into the order of names.
+        """
+        parts = [self.weight[row], *(moment[row] for moment in self.moments.values())]
+        if columns is not None:
+            parts = [part[columns] for part in parts]
+        return np.concatenate([part.reshape(-1).cpu().numpy() for part in parts])
 
     def is_finite(self) -> bool:
         """Say whether every weight and moment is a number."""
