@@ -72,6 +72,6 @@ class BatchReport:
     event_time_ms: int | None
     warmup_ended: WarmupReport | None = None
     vocabulary: Mapping[str, int] = field(default_factory=dict)
-    """Rows in use by table: ``values`` (all categorical features), ``entities``, ``attribute_values``, ``candidates``."""
+    """Rows in use by table: ``values`` (of all features), ``entities``, ``attribute_values``, ``candidates``."""
     evictions: int = 0
     """Rows and counts given up in this batch because a bound was met."""

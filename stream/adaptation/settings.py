@@ -17,9 +17,9 @@ class WarmupSettings(Section):
     prefix: ClassVar[str] = "warmup"
 
     enabled: bool = setting(True, "Freeze everything else while a new or replaced part is trained.")
-    max_events: int = setting(256, "The bound on one warm-up; changes that join it may double it.", minimum=1)
+    max_events: int = setting(128, "The bound on one warm-up; changes that join it may double it.", minimum=1)
     window_events: int = setting(
-        64, "Length of the two windows whose mean losses are compared; it is the shortest warm-up's half.", minimum=1
+        32, "Length of the two windows whose mean losses are compared; it is the shortest warm-up's half.", minimum=1
     )
     tolerance: float = setting(
         0.01, "The loss has flattened once a window is better than the one before by less than this share.", minimum=0

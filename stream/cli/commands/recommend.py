@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from stream.cli.arguments import Subparsers, new_parser
@@ -39,11 +40,11 @@ def run(args: argparse.Namespace) -> int:
     path: Path = args.checkpoint
     tree = (newest(path) if path.is_dir() else read_checkpoint(path)).tree()
     learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"]))
-    try:
-        stream = open(args.events, "rb") if args.events else sys.stdin.buffer
-    except OSError as error:
-        raise ConfigurationError(f"--events {args.events} cannot be read: {error.strerror}") from None
-    with stream:
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(args.events.open("rb")) if args.events else sys.stdin.buffer
+        except OSError as error:
+            raise ConfigurationError(f"--events {args.events} cannot be read: {error.strerror}") from None
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
