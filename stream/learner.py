@@ -116,10 +116,12 @@ class Learner:
     def learn(self, batch: Batch) -> BatchReport:
         """Predict and score a batch, then train on it; raises NonFinite where the loss is no number.
 
-        Raises ValueError for a batch that was encoded under another schema version.
+        Raises ValueError for an empty batch, and for one that was encoded under another schema version.
         """
         if batch.schema_version != self.schema.version:
             raise ValueError(f"the batch is of schema version {batch.schema_version}, not {self.schema.version}")
+        if not len(batch):
+            raise ValueError("the batch is empty; learn from one event at least")
         now = self.events_trained
         ended = None
         if self.warmup.active:

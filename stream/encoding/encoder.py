@@ -15,10 +15,12 @@ from stream.encoding.vocabulary import Vocabulary
 from stream.interaction import Interaction
 from stream.schema import Kind
 
-__all__ = ["encode"]
+__all__ = ["LARGEST_WEIGHT", "encode"]
 
 _LARGEST = 1e18
 """Numeric values are cut here: their squares must stay finite in the running statistics."""
+LARGEST_WEIGHT = 2.0**30
+"""Event weights are cut here: one valid event must not make float32 sums of squared gradients infinite."""
 _PLAIN_NUMBERS = frozenset({float, int, bool, type(None)})
 
 
@@ -47,7 +49,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         ids=[event.id for event in interactions],
         keys=[event.key for event in interactions],
         ts=np.array([event.ts for event in interactions], dtype=np.int64),
-        weight=np.array([event.weight for event in interactions], dtype=np.float32),
+        weight=np.array([min(event.weight, LARGEST_WEIGHT) for event in interactions], dtype=np.float32),
         numeric=numeric,
         rows=np.array(ragged.rows, dtype=np.int64),
         row_event=np.array(ragged.events, dtype=np.int64),
