@@ -41,12 +41,12 @@ class OptimiserSettings(Section):
 
     prefix: ClassVar[str] = "optimiser"
 
-    trunk_rate: float = setting(1e-3, "Adam, trunk and dense input weights.", above=0)
-    embedding_rate: float = setting(0.05, "Adagrad, rows of categorical values.", above=0)
+    trunk_rate: float = setting(3e-3, "Adam, trunk and dense input weights.", above=0)
+    embedding_rate: float = setting(0.1, "Adagrad, rows of categorical values.", above=0)
     output_rate: float = setting(0.02, "Adagrad, offer and attribute weights.", above=0)
-    bias_rate: float = setting(0.05, "Adagrad, offer and attribute biases.", above=0)
+    bias_rate: float = setting(0.02, "Adagrad, offer and attribute biases.", above=0)
     entity_rate: float = setting(0.01, "Adagrad, key x offer and key x attribute value.", above=0)
-    wide_rate: float = setting(0.003, "Adagrad, input value x attribute value.", above=0)
+    wide_rate: float = setting(0.005, "Adagrad, input value x attribute value.", above=0)
     flag_rate: float = setting(0.05, "Adagrad, weight of an input value that is an offer's attribute value.", above=0)
     pair_rate: float = setting(4e-3, "Adam, weights over the counts of a pair.", above=0)
     accumulator: float = setting(
