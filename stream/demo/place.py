@@ -61,6 +61,7 @@ def open_place(
             say(f"Fetching Apache Kafka, {total} files, into the user's cache; this happens once.")
             told = True
 
+    say("Starting Apache Kafka.")
     local = LocalBroker(progress=downloading)
     try:
         local.start()

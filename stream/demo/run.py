@@ -78,6 +78,9 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
             "evaluation.finite=true",
             f"checkpoint.directory={checkpoints}",
             "metrics.port=0",
+            # Small helpings: partitions are read side by side, and the lag is what the learner has not learned yet.
+            "kafka.options.max_partition_fetch_bytes=262144",
+            "held.partition_events=1000",
             f"view.style={'live' if out.isatty() else 'lines'}",
             *place.assignments,
         )
