@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -60,7 +59,6 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
         settings_with: returns the settings for texts KEY=VALUE that are the demo's own defaults.
         out: where view and sentences go.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     begun = time.monotonic()
 
     def say(text: str) -> None:
