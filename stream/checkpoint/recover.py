@@ -18,7 +18,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from stream.checkpoint.file import CheckpointFile, read_checkpoint
-from stream.checkpoint.store import CheckpointStore, Written
+from stream.checkpoint.store import CheckpointStore
 from stream.errors import CheckpointCorrupt, CheckpointMissing
 from stream.log.protocol import Commit
 
@@ -68,7 +68,7 @@ def _committed(store: CheckpointStore, commit: Commit) -> CheckpointFile | None:
             continue
         if (found.number, found.digest) == (commit.number, commit.digest):
             if path != store.path(commit.number):
-                path = store.promote(Written(path, found.number, found.digest, path.stat().st_size))
+                path = store.rename(path, found.number)
             return CheckpointFile(path, found.number, found.digest, found.payload)
     return None
 

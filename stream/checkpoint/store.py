@@ -92,13 +92,18 @@ class CheckpointStore:
         Raises `Fenced` where a successor has dealt with the file meanwhile.
         """
         crash_point("committed_before_rename")
-        path = self.path(written.number)
-        try:
-            written.path.rename(path)
-        except FileNotFoundError:
-            raise Fenced(f"{written.path} is gone: a newer learner took over this directory; this one leaves") from None
-        self.sync()
+        path = self.rename(written.path, written.number)
         crash_point("after_rename")
+        return path
+
+    def rename(self, temporary: Path, number: int) -> Path:
+        """Do what `promote` does with a file that an earlier process left."""
+        path = self.path(number)
+        try:
+            temporary.rename(path)
+        except FileNotFoundError:
+            raise Fenced(f"{temporary} is gone: a newer learner took over this directory; this one leaves") from None
+        self.sync()
         return path
 
     def discard(self, path: Path) -> None:

@@ -259,3 +259,12 @@ def test_what_waits_is_counted_in_records_and_bytes() -> None:
     bench.out()
     assert bench.aligner.waiting() == {0: (0, 0), 1: (0, 0)}
     assert bench.aligner.empty
+
+
+def test_a_wait_ends_however_seldom_it_is_looked_at() -> None:
+    bench = Bench(version_wait_seconds=0.2)
+    bench.publish(version(1, 0))
+    bench.send(0, event("a", 10), event("b", 20, schema_version=7), event("c", 30))
+    assert bench.out() == ["version 1", "a"]
+    bench.now = 0.5  # a loop that is slower than the bound must not begin the wait anew each time
+    assert bench.out() == ["dead version_missing", "c"]
