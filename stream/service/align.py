@@ -60,6 +60,7 @@ class _Head(Enum):
 class _Wait:
     since: float
     seen: float
+    over: bool = False
 
 
 class Aligner:
@@ -228,14 +229,23 @@ class Aligner:
         return _Head.EXPIRED if self._waited(named, now) else _Head.WAITING
 
     def _waited(self, version: int, now: float) -> bool:
-        """Say whether `version` was waited for long enough; the first to name it, or one long after, starts it."""
+        """Say whether `version` was waited for long enough; the first to name it, or one long after, starts it.
+
+        A wait that is not over goes on however seldom it is looked at, or a loop slower than the bound would never end
+        one.
+        """
         bound = self._rules.version_wait_seconds
+
+        def counts(wait: _Wait) -> bool:
+            return not wait.over or now - wait.seen <= bound
+
         wait = self._waits.get(version)
-        if wait is None or now - wait.seen > bound:
-            self._waits = {number: other for number, other in self._waits.items() if now - other.seen <= bound}
+        if wait is None or not counts(wait):
+            self._waits = {number: other for number, other in self._waits.items() if counts(other)}
             wait = self._waits[version] = _Wait(now, now)
         wait.seen = now
-        return now - wait.since >= bound
+        wait.over = now - wait.since >= bound
+        return wait.over
 
     def _expired(self, partition: int) -> list[Item]:
         item = self._pop(partition)
