@@ -123,8 +123,8 @@ def test_what_is_unknown_is_counted_and_does_no_harm() -> None:
 def test_shown_admits_what_the_contract_says_in_any_order_of_asking(shown: Any, offers: set[str]) -> None:
     learner = trained(number=16)
     for _ in range(2):
-        for other in ((), {}, None, ("selector",)):
-            learner.encode([one(shown=other)])
+        others: list[Any] = [(), {}, None, ("selector",)]
+        learner.encode([one(shown=other) for other in others])
         batch = learner.encode([one(shown=shown)])
         names = learner.network.offers.offers.names
         assert {names[slot] for slot in batch.pair_slot[batch.possible]} == offers
