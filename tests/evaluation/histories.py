@@ -10,8 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from stream.evaluation import Evaluation, EvaluationSettings, EventScore, ScoredEvents
-
-from .oracle import Oracle
+from tests.evaluation.oracle import Oracle
 
 NAMES = ["a", "b", "B", "aa", "a b", "é", "\uff5a", "😀", "SOAP", "n1", "n2", "n3"]
 """Full-width z and the face would change places if sorted as UTF-16; SOAP and a are attribute values too."""

@@ -13,9 +13,8 @@ from stream.digest import digest
 from stream.errors import ConfigurationError
 from stream.evaluation import Evaluation, EvaluationSettings, RankingQuality, WindowedMeasures
 from stream.state import decode, encode
-
-from .histories import Event, Step, Teller, histories, scored, tell_oracle
-from .oracle import BASELINES, Oracle
+from tests.evaluation.histories import Event, Step, Teller, histories, scored, tell_oracle
+from tests.evaluation.oracle import BASELINES, Oracle
 
 SETTINGS = EvaluationSettings(attribute="category", window_events=7, finite=True)
 WITHOUT_ATTRIBUTE = EvaluationSettings(window_events=7, finite=True)
