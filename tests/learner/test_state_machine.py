@@ -200,6 +200,6 @@ class _Life(RuleBasedStateMachine):
 
 
 _Life.TestCase.settings = given_settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=8, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAnyLife = _Life.TestCase

@@ -14,7 +14,7 @@ from stream.settings.learner import LearnerSettings
 def test_the_excess_over_the_true_loss_falls_below_a_third() -> None:
     learner = Learner(LearnerSettings(seed=1))
     stream = SyntheticSettings(
-        seed=4, events=4_000, numeric=6, categorical=2, values=8, users=40, offers=10, groups=3, positives=2.0
+        seed=4, events=3_000, numeric=6, categorical=2, values=8, users=40, offers=10, groups=3, positives=2.0
     )
     waiting: list[Interaction] = []
     model: list[float] = []
