@@ -16,7 +16,7 @@ class NetworkSettings(Section):
 
     prefix: ClassVar[str] = "network"
 
-    hidden: tuple[int, ...] = setting((128,), "Widths of the hidden layers, first to last.", minimum=1)
+    hidden: tuple[int, ...] = setting((128, 128), "Widths of the hidden layers, first to last.", minimum=1)
     embedding_dim: int = setting(8, "Width of a categorical value's row.", minimum=1)
     entity_embedding: bool = setting(True, "Let the event's key be an input of its own.")
     vocabulary_capacity: int = setting(
