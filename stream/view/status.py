@@ -66,10 +66,11 @@ class Status(Observer):
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate of the seconds until the last expected event is trained."""
+        """An estimate of the seconds until the last expected event is trained; None once it is."""
         if not self.expected_events or not self.rate:
             return None
-        return max(self.expected_events - self.events - self.dead_letters.total(), 0) / self.rate
+        left = self.expected_events - self.events - self.dead_letters.total()
+        return left / self.rate if left > 0 else None
 
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
