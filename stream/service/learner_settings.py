@@ -17,6 +17,9 @@ S = TypeVar("S", bound=Section)
 _OF_THE_MODEL = ("seed", "network.", "evaluation.")
 """What decides on the shape and meaning of the state itself; everything else may change between two runs."""
 
+_FREE = frozenset({"evaluation.finite"})
+"""A service may be ended by a pass with `--stop-at-end`, which switches this on by itself."""
+
 
 def to_plain(settings: LearnerSettings) -> dict[str, Any]:
     """Return the learner's settings (of all settings, those alone) by dotted key, as JSON values."""
@@ -40,7 +43,7 @@ def require_same_model(kept: Mapping[str, Any], settings: LearnerSettings) -> No
     differing = [
         f"{key} = {now[key]!r} (it was {kept[key]!r})"
         for key in sorted(kept)
-        if key.startswith(_OF_THE_MODEL) and key in now and now[key] != kept[key]
+        if key.startswith(_OF_THE_MODEL) and key not in _FREE and key in now and now[key] != kept[key]
     ]
     if differing:
         raise ConfigurationError(

@@ -268,3 +268,12 @@ def test_a_wait_ends_however_seldom_it_is_looked_at() -> None:
     assert bench.out() == ["version 1", "a"]
     bench.now = 0.5  # a loop that is slower than the bound must not begin the wait anew each time
     assert bench.out() == ["dead version_missing", "c"]
+
+
+def test_a_loop_slower_than_the_bound_still_ends_a_wait() -> None:
+    bench = Bench(version_wait_seconds=0.1)
+    bench.publish(version(1, 0))
+    bench.send(0, event("a", 50, 2))
+    assert bench.out() == ["version 1"]
+    bench.now = 60.0
+    assert bench.out() == ["dead version_missing"]

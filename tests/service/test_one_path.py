@@ -1,15 +1,13 @@
-"""One path, not two: files, the embedded log and Kafka, with and without kills, end in one state, bit for bit."""
+"""One path, not two: files and the embedded log, with and without kills, end in one state, bit for bit.
+
+In one process, so in seconds; `tests/end_to_end` does the same with processes, signals and Kafka.
+"""
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ import pytest
 from stream.data.synthetic.files import write
 from stream.data.synthetic.scenarios import scenario
 from stream.learner import Learner
-from stream.log.connection import Connection
 from stream.log.embedded import EmbeddedTopic
 from stream.log.produce import in_order, produce
 from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
@@ -121,40 +118,3 @@ def embedded(tmp_path: Path, stream_files: tuple[Path, Path]) -> Settings:
 @pytest.mark.parametrize("kills", [0, 4])
 def test_the_embedded_log_equals_files(embedded: Settings, from_files: dict[str, Any], kills: int) -> None:
     assert served(lambda: endpoints.live(embedded), embedded, kills) == from_files
-
-
-def test_a_real_kill_in_a_warm_up_changes_nothing(embedded: Settings, from_files: dict[str, Any]) -> None:
-    code = (
-        "import sys; from stream.cli import main\n"
-        "sys.exit(main(['run', '--stop-at-end', '--set', 'metrics.enabled=false',"
-        " *(part for text in sys.argv[1:] for part in ('--set', text))]))"
-    )
-    extra = [f"log.directory={embedded.log.directory}", f"checkpoint.directory={embedded.checkpoint.directory}"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *ASSIGNMENTS, *extra],
-        env={**os.environ, "STREAM_CRASH_POINT": "warm_up:3", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert "crash point warm_up: process" in done.stderr
-    assert served(lambda: endpoints.live(embedded), embedded) == from_files
-
-
-@pytest.fixture
-def on_kafka(
-    tmp_path: Path,
-    stream_files: tuple[Path, Path],
-    kafka: Connection,
-    fresh_topics: Callable[[int], TopicSettings],
-) -> Settings:
-    topics = fresh_topics(1)
-    fill(stream_files, kafka.settings, LogSettings(), topics)
-    settings = load(Settings, assignments=[*ASSIGNMENTS, f"checkpoint.directory={tmp_path / 'checkpoints'}"])
-    return replace(settings, name=f"learner-{topics.interactions}", kafka=kafka.settings, topics=topics)
-
-
-@pytest.mark.parametrize("kills", [0, 4])
-def test_kafka_equals_files(on_kafka: Settings, from_files: dict[str, Any], kills: int) -> None:
-    assert served(lambda: endpoints.live(on_kafka), on_kafka, kills) == from_files
