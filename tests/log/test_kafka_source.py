@@ -6,6 +6,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,24 @@ def test_a_record_arrives_as_it_was_sent_and_the_source_names_the_release(
     ]
     assert source.source_name == "apache-kafka 4.3.0"
     assert source.lag() == {0: 0, 1: 0}
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+def test_what_other_producers_compressed_is_read(
+    kafka: Connection, interactions: tuple[str, InteractionSource], codec: str
+) -> None:
+    topic, source = interactions
+    compressing = Connection(replace(kafka.settings, options={"compression_type": codec}))
+    with producing(compressing) as producer:
+        producer.send(topic, b"x" * 5000, partition=0)
+    assert [record.value for record in read_to_end(source)] == [b"x" * 5000]
+
+
+def test_checksums_are_computed_in_c() -> None:
+    """In Python they cost ten times what all the rest of reading costs, and kafka-python falls back without a word."""
+    from kafka.record import util
+
+    assert util.crc32c_c is not None
 
 
 def test_aborted_records_are_never_read_and_positions_pass_the_markers_at_the_end(
