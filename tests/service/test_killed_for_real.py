@@ -171,7 +171,9 @@ def _committed(place: Place) -> int:
 
 
 def _listing(directory: Path) -> dict[str, tuple[int, bytes]]:
-    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in directory.iterdir()}
+    # A stop in the middle of writing leaves a temporary file, which its own writer removes when it finds itself replaced.
+    kept = (path for path in directory.iterdir() if path.suffix != ".tmp")
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept}
 
 
 def _wait_for(done: Any) -> None:
