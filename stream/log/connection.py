@@ -90,6 +90,14 @@ class Connection:
             finally:
                 admin.close()
 
+    def partition_count(self, topic: str) -> int:
+        """Return how many partitions `topic` has; raises `LogError` where there is no such topic."""
+        with self.administering() as admin:
+            (described,) = admin.describe_topics([topic])
+        if described["error_code"]:
+            raise LogError(f"Topic {topic} at {self.where} does not exist. Create it with `stream topics --create`.")
+        return len(described["partitions"])
+
     def source_name(self) -> str:
         """Return "apache-kafka 4.3.0" where its release is told, as by `stream broker`, else "apache-kafka".
 

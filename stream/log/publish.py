@@ -29,6 +29,7 @@ __all__ = ["next_version", "publish_embedded", "publish_kafka", "read_embedded",
 Make = Callable[[SchemaHistory], Version]
 
 _ATTEMPTS = 20
+_LOOK_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.5
 
 
@@ -48,9 +49,22 @@ def next_version(history: SchemaHistory, changes: Sequence[Change], ts: int | No
     return version
 
 
-def read_kafka(connection: Connection, topic: str) -> SchemaHistory:
-    """Return what is committed to the topic now."""
+def read_kafka(connection: Connection, topic: str, beyond: int = -1) -> SchemaHistory:
+    """Return what is committed to the topic now, or once readers can see the record at offset `beyond`.
+
+    A commit that has returned is decided, but readers see it only when its marker is written, some milliseconds later.
+
+    Raises:
+        LogError: the topic is not there, or not readable so far within the settings' `request_seconds`.
+    """
+    deadline = time.monotonic() + connection.settings.request_seconds
     with closing(KafkaSchemaSource(connection, topic)) as source:
+        while source.end_offset() <= beyond:
+            if time.monotonic() > deadline:
+                raise LogError(
+                    f"Topic {topic} at {connection.where}: offset {beyond} is committed but does not appear."
+                )
+            time.sleep(_LOOK_SECONDS)
         return SchemaHistory.of(source.read_to_end(connection.settings.request_seconds))
 
 
@@ -62,6 +76,8 @@ def read_embedded(directory: Path, topic: str) -> SchemaHistory:
 
 def publish_kafka(connection: Connection, topic: str, make: Make) -> Version:
     """Publish what `make` says to the history as it is, and say it again where another publisher came first.
+
+    On return every reader can see the version: interactions that need it may be produced.
 
     `make` returns the next version or raises why there can be none; it may be called several times.
 
@@ -80,7 +96,7 @@ def publish_kafka(connection: Connection, topic: str, make: Make) -> Version:
             continue
         finally:
             producer.close()
-        history = read_kafka(connection, topic)
+        history = read_kafka(connection, topic, beyond=offset)
         if history.holder_of(offset) is not None or version in (applied.version for applied in history.applied):
             return version
     raise LogError(f"{where}: {_ATTEMPTS} times somebody else came first. Nothing was published; try again later.")

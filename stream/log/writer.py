@@ -59,8 +59,7 @@ class KafkaWriter:
         self._waiting_records = waiting_records
         self._waiting = 0
         self._failed: list[BaseException] = []
-        with kafka_errors(self._where):
-            self._partitions = len(producer.partitions_for(topic))
+        self._partitions = connection.partition_count(topic)
 
     def send(self, key: bytes | None, value: bytes | None) -> None:
         """Add a record; raises `LogError` where an earlier one is known to have failed."""

@@ -20,6 +20,7 @@ from stream.log.connection import Connection
 from stream.log.kafka_commit import KafkaCommitLog, group_of
 from stream.log.protocol import Commit, CommitLog, DeadLetter
 from stream.log.settings import TopicSettings
+from tests.log.kafka_waiting import await_markers
 
 pytestmark = pytest.mark.timeout(60)
 FreshTopics = Callable[..., TopicSettings]
@@ -57,6 +58,7 @@ def commit(number: int, offset: int) -> Commit:
 
 def dead_letters(kafka: Connection, topics: TopicSettings) -> list[Any]:
     """Return the committed records of the dead-letter topic."""
+    await_markers(kafka, topics.dead_letters)
     consumer = kafka.consumer()
     try:
         only = TopicPartition(topics.dead_letters, 0)

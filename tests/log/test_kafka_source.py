@@ -19,6 +19,7 @@ from stream.log.kafka_source import KafkaInteractionSource
 from stream.log.protocol import InteractionSource, Record, SchemaSource
 from stream.log.settings import KafkaSettings, TopicSettings
 from stream.log.topics import create_topics, describe_topics, wanted_topics
+from tests.log.kafka_waiting import await_markers
 
 pytestmark = pytest.mark.timeout(60)
 FreshTopics = Callable[..., TopicSettings]
@@ -35,15 +36,17 @@ def producing(kafka: Connection, transactional_id: str | None = None) -> Iterato
         producer.close(timeout=5)
 
 
-def transact(producer: Any, topic: str, values: list[bytes], commit: bool = True, partition: int = 0) -> None:
+def transact(kafka: Connection, producer: Any, topic: str, values: list[bytes], commit: bool = True) -> None:
+    """Run a transaction on partition 0 and wait until its marker is there."""
     producer.begin_transaction()
     for value in values:
-        producer.send(topic, value, partition=partition)
+        producer.send(topic, value, partition=0)
     producer.flush()
     if commit:
         producer.commit_transaction()
     else:
         producer.abort_transaction()
+    await_markers(kafka, topic)
 
 
 def read_to_end(source: InteractionSource) -> list[Record]:
@@ -104,9 +107,9 @@ def test_aborted_records_are_never_read_and_positions_pass_the_markers_at_the_en
 ) -> None:
     topic, source = interactions
     with producing(kafka, f"{topic}-writer") as producer:
-        transact(producer, topic, [b"a", b"b"])
-        transact(producer, topic, [b"lost"], commit=False)
-        transact(producer, topic, [b"c"])
+        transact(kafka, producer, topic, [b"a", b"b"])
+        transact(kafka, producer, topic, [b"lost"], commit=False)
+        transact(kafka, producer, topic, [b"c"])
     records = read_to_end(source)
     assert [(record.offset, record.value) for record in records] == [(0, b"a"), (1, b"b"), (5, b"c")]
     assert source.positions() == {0: 7, 1: 0}  # the commit marker took offset 6
@@ -123,6 +126,7 @@ def test_an_open_transaction_holds_back_the_end_and_what_follows_it(
         assert source.end_offsets() == {0: 0, 1: 0}
         assert source.poll(10, 0.3) == []
         open_one.commit_transaction()
+        await_markers(kafka, topic)
         assert [record.value for record in read_to_end(source)] == [b"first", b"second"]
 
 
@@ -247,13 +251,13 @@ def test_the_schema_is_read_to_the_end_that_was_asked_for_in_the_call(
     source: SchemaSource = KafkaSchemaSource(kafka, topic)
     assert source.read_to_end(10) == []
     with producing(kafka, f"{topic}-writer") as producer:
-        transact(producer, topic, [b"1", b"2"])
+        transact(kafka, producer, topic, [b"1", b"2"])
         assert [record.value for record in source.read_to_end(10)] == [b"1", b"2"]
         assert source.position() == 3
-        transact(producer, topic, [b"lost"], commit=False)
+        transact(kafka, producer, topic, [b"lost"], commit=False)
         assert source.read_to_end(10) == []
         assert source.position() == source.end_offset() == 5
-        transact(producer, topic, [b"3"])
+        transact(kafka, producer, topic, [b"3"])
         assert [record.value for record in source.read_to_end(10)] == [b"3"]
     source.seek(1)
     assert [record.value for record in source.read_to_end(10)] == [b"2", b"3"]
