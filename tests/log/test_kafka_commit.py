@@ -8,14 +8,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from stream.errors import Fenced, LogError
+from stream.broker import LocalBroker
+from stream.errors import BrokerUnavailable, Fenced, LogError
 from stream.log.connection import Connection
 from stream.log.kafka_commit import KafkaCommitLog, group_of
 from stream.log.protocol import Commit, CommitLog, DeadLetter
@@ -186,6 +190,40 @@ def test_offsets_that_something_else_committed_to_the_group_are_an_error(
 def test_a_commit_without_fencing_first_is_refused(opened: Callable[[], CommitLog]) -> None:
     with pytest.raises(LogError, match="fence"):
         opened().commit(commit(1, 1), [])
+
+
+def test_a_broker_that_stops_answering_is_given_up_within_the_bound_and_what_counts_is_found_at_the_next_start(
+    kafka: Connection, kafka_broker: LocalBroker, topics: TopicSettings
+) -> None:
+    impatient = Connection(replace(kafka.settings, commit_seconds=1.0))
+    name = next(_names)
+    log = KafkaCommitLog(impatient, name, topics)
+    log.fence()
+    log.commit(commit(1, 5), [])
+    with stopped(kafka_broker):
+        started = time.monotonic()
+        with pytest.raises(BrokerUnavailable, match="found at the next start"):
+            log.commit(commit(2, 9), [letter(topics, 7)])
+        assert time.monotonic() - started < 5
+    log.close()
+    again = KafkaCommitLog(kafka, name, topics)
+    newest = again.fence()
+    again.close()
+    assert newest in (commit(1, 5), commit(2, 9))
+    assert offsets(kafka, topics) == ([7] if newest == commit(2, 9) else [])
+
+
+@contextmanager
+def stopped(broker: LocalBroker) -> Iterator[None]:
+    """Stop the broker's JVM, as a machine does that swaps or is paused, and let it go on after the block."""
+    listed = subprocess.run(["ps", "-Aww", "-o", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    mine = [line for line in listed.splitlines() if str(broker.log_file.parent) in line and "guard.py" not in line]
+    (jvm,) = (int(line.split()[0]) for line in mine)
+    os.kill(jvm, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(jvm, signal.SIGCONT)
 
 
 AWAY = """

@@ -171,7 +171,7 @@ def _committed(place: Place) -> int:
 
 
 def _listing(directory: Path) -> dict[str, tuple[int, bytes]]:
-    # A stop in the middle of writing leaves a temporary file, which its own writer removes when it finds itself replaced.
+    # A stop in mid-writing leaves a temporary file, which its writer removes when it finds itself replaced.
     kept = (path for path in directory.iterdir() if path.suffix != ".tmp")
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept}
 
