@@ -277,3 +277,14 @@ def test_a_loop_slower_than_the_bound_still_ends_a_wait() -> None:
     assert bench.out() == ["version 1"]
     bench.now = 60.0
     assert bench.out() == ["dead version_missing"]
+
+
+def test_between_boundaries_events_come_as_they_arrived() -> None:
+    bench = Bench(partitions=2)
+    bench.standing = {0, 1}
+    bench.publish(version(1, 0))
+    bench.send(0, event("a", 9))
+    bench.send(1, event("b", 5), event("c", 6))
+    bench.send(0, event("d", 1))
+    bench.send(1, event("e", 2))
+    assert bench.out() == ["version 1", "a", "b", "c", "d", "e"]

@@ -1,0 +1,98 @@
+"""How long a partition has stood at its end, and what an observer is told of a fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stream.observe import Observer
+from stream.service.intake import Intake, IntakeBounds
+from tests.service.memory_log import MemoryLog, MemorySchemaSource, MemorySource, event, version
+
+
+class Told(Observer):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.polls: list[tuple[int, Mapping[int, int]]] = []
+        self.held_events: list[tuple[int, int]] = []
+
+    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+        self.polls.append((records, lag))
+
+    def held(self, partition: int, events: int) -> None:
+        self.held_events.append((partition, events))
+
+
+def intake(log: MemoryLog, told: Observer | None = None, **bounds: float) -> tuple[Intake, MemorySource]:
+    source = MemorySource(log)
+    source.seek(source.beginning_offsets())
+    bounded = IntakeBounds(**bounds)  # type: ignore[arg-type]
+    return Intake(source, MemorySchemaSource(log), bounded, told or Observer(), log.clock), source
+
+
+def test_a_partition_stands_once_it_was_at_its_end_for_the_idle_time() -> None:
+    log = MemoryLog(2)
+    log.send(event("a", 1), 1)
+    taken, _ = intake(log, idle_seconds=1.0)
+    taken.fetch(0.0)
+    for _ in range(3):
+        assert taken.standing == set()
+        taken.fetch(0.3)
+    taken.fetch(0.5)
+    assert taken.standing == {0, 1}
+    assert taken.ended
+
+
+def test_a_record_ends_the_standing_of_its_partition_at_once() -> None:
+    log = MemoryLog(2)
+    taken, _ = intake(log, idle_seconds=1.0)
+    taken.fetch(0.5)
+    taken.fetch(1.0)
+    assert taken.standing == {0, 1}
+    log.send(event("a", 1), 1)
+    taken.fetch(0.0)
+    assert taken.standing == {0}
+    assert not taken.ended
+
+
+def test_a_version_that_was_published_during_a_fetch_comes_with_it() -> None:
+    log = MemoryLog(1)
+    taken, source = intake(log)
+    poll = source.poll
+
+    def publishing(max_records: int, timeout_seconds: float) -> list[object]:
+        log.publish(version(1, 0))
+        log.send(event("a", 1))
+        return list(poll(max_records, timeout_seconds))
+
+    source.poll = publishing  # type: ignore[assignment, method-assign]
+    items, versions = taken.fetch(0.0)
+    assert [item.record.offset for item in items] == [0]
+    assert [pending.number for pending in versions] == [1]
+
+
+def test_fetches_and_waits_are_reported() -> None:
+    log = MemoryLog(1)
+    for index in range(5):
+        log.send(event(f"e{index}", index))
+    told = Told()
+    taken, _ = intake(log, told, poll_records=3)
+    taken.fetch(0.0)
+    assert told.polls == [(3, {0: 2})]
+    taken.regulate({0: (3, 100)})
+    taken.regulate({0: (0, 0)})
+    taken.regulate({0: (0, 0)})
+    assert told.held_events == [(0, 3), (0, 0)]
+
+
+def test_a_partition_is_paused_at_its_bound_and_resumed_at_half_of_it() -> None:
+    log = MemoryLog(2)
+    taken, source = intake(log, partition_events=10, partition_bytes=1000)
+    taken.regulate({0: (9, 999), 1: (1, 1000)})
+    assert source.paused == {1}
+    taken.regulate({0: (10, 10), 1: (1, 501)})
+    assert source.paused == {0, 1}
+    taken.regulate({0: (6, 10), 1: (1, 500)})
+    assert source.paused == {0}
+    taken.regulate({0: (5, 10), 1: (0, 0)})
+    assert source.paused == set()
