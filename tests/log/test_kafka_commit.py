@@ -202,7 +202,7 @@ def test_a_broker_that_stops_answering_is_given_up_within_the_bound_and_what_cou
     log.commit(commit(1, 5), [])
     with stopped(kafka_broker):
         started = time.monotonic()
-        with pytest.raises(BrokerUnavailable, match="found at the next start"):
+        with pytest.raises(BrokerUnavailable):
             log.commit(commit(2, 9), [letter(topics, 7)])
         assert time.monotonic() - started < 5
     log.close()
