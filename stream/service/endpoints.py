@@ -79,10 +79,10 @@ def files(settings: Settings, interactions: Path, schema: Path, checkpoint: Path
         schema_source = SchemaFile(schema)
         letters = Path(settings.dead_letters.file)
         if checkpoint is None:
-            # Nothing is resumed, so the commit need not outlive this run, and old dead letters are not this run's.
-            letters.unlink(missing_ok=True)
+            # Nothing is resumed, so the commit need not outlive this run. What the file holds may be another's: it grows.
             commits = Path(stack.enter_context(TemporaryDirectory(prefix="stream-replay-")))
-            stack.callback(_remove_if_empty, letters)
+            if not letters.exists():
+                stack.callback(_remove_if_empty, letters)
         else:
             commits, letters = checkpoint, checkpoint / letters
         commit_log = FileCommitLog(commits / "commit.json", letters, schema_source.topic)

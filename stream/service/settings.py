@@ -19,7 +19,7 @@ class DeadLetterSettings(Section):
     file: str = setting(
         "dead-letters.jsonl",
         "Where dead letters go without Kafka: relative to the learner's own directory in the embedded log, or to the "
-        "checkpoint directory of a replay, where it has one.",
+        "checkpoint directory of a replay. A replay without one adds to the file of that name where it runs.",
     )
     burst_events: int = setting(
         100, "More invalid ones than this among the last burst_window_events stop the process.", minimum=1
