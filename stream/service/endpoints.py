@@ -79,7 +79,7 @@ def files(settings: Settings, interactions: Path, schema: Path, checkpoint: Path
         schema_source = SchemaFile(schema)
         letters = Path(settings.dead_letters.file)
         if checkpoint is None:
-            # Nothing is resumed, so the commit need not outlive this run. What the file holds may be another's: it grows.
+            # Nothing is resumed, so the commit need not outlive this run. What the file holds may be another's.
             commits = Path(stack.enter_context(TemporaryDirectory(prefix="stream-replay-")))
             if not letters.exists():
                 stack.callback(_remove_if_empty, letters)
