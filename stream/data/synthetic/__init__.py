@@ -6,11 +6,14 @@ smallest loss that any model could have is known for every event, and a learner'
 
 from stream.data.synthetic.files import SyntheticFiles, Truth, read_truth, write
 from stream.data.synthetic.generator import SyntheticEvent, generate
-from stream.data.synthetic.scenarios import SCENARIOS, W1, W2, scenario
+from stream.data.synthetic.scenarios import SCENARIOS, SENTENCES, W1, W2, scenario
 from stream.data.synthetic.settings import ScheduledChanges, SyntheticSettings
+from stream.data.synthetic.truth import GROUP
 
 __all__ = [
+    "GROUP",
     "SCENARIOS",
+    "SENTENCES",
     "W1",
     "W2",
     "ScheduledChanges",

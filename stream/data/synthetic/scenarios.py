@@ -129,3 +129,20 @@ SCENARIOS: Mapping[str, Callable[[SyntheticSettings], SyntheticSettings]] = {
     "rare_values": lambda base: replace(base, numeric=4, categorical=4, values=5_000, zipf_exponent=1.1),
 }
 """What each does to a base stream; `stationary` does nothing."""
+
+SENTENCES: Mapping[str, str] = {
+    "stationary": "Nothing ever changes.",
+    "numeric_added": "One numeric input is added.",
+    "inputs_replaced_10": "A tenth of the inputs is replaced by new ones.",
+    "inputs_replaced_50": "Half of the inputs are replaced by new ones.",
+    "offers_added": "A quarter as many offers are added as there were.",
+    "offers_removed": "A quarter of the offers is removed.",
+    "both_layers": "A tenth of the inputs and a quarter of the offers are replaced at once.",
+    "rename": "Two inputs and an offer are renamed.",
+    "drift": "What inputs mean turns slowly; the schema stays.",
+    "drift_and_change": "Drift, and a tenth of the inputs and a quarter of the offers replaced at once.",
+    "ten_changes": "Ten versions in a row replace an input or an offer each.",
+    "eight_domains": "Eight domains of unequal size, in each of which the inputs mean something else.",
+    "rare_values": "Categorical inputs of 5,000 values, most of them rare.",
+}
+"""Each of `SCENARIOS` in a sentence."""
