@@ -31,8 +31,8 @@ class BenchStream:
         items: versions and events in training order, a version just before the first event under it; the first is
             version 1.
         attribute: what `evaluation.attribute` is to be; None for no attribute.
-        settings: further settings by dotted key that belong to the data rather than to an arm: which feature names the
-            domain, say.
+        domain: the feature whose value is the event's domain (period, region, scene); None for no domains.
+        settings: further settings by dotted key that belong to the data rather than to an arm.
         realised, bayes: `(events,)` nats summed over the possible offers: the loss of the true probabilities on the
             labels drawn, and its expectation. None where the truth is not known.
     """
@@ -40,6 +40,7 @@ class BenchStream:
     name: str
     items: list[Item]
     attribute: str | None = None
+    domain: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     realised: NDArray[np.float64] | None = None
     bayes: NDArray[np.float64] | None = None
@@ -159,7 +160,14 @@ def _synthetic(name: str, seed: int, events: int | None) -> BenchStream:
         items.append(decode_interaction(orjson.dumps(item.interaction)))
         bayes.append(item.bayes)
         realised.append(item.realised)
-    return BenchStream(f"synthetic:{name}", items, synthetic.GROUP, {}, np.array(realised), np.array(bayes))
+    return BenchStream(
+        name=f"synthetic:{name}",
+        items=items,
+        attribute=synthetic.GROUP,
+        domain=synthetic.DOMAIN if settings.domains else None,
+        realised=np.array(realised),
+        bayes=np.array(bayes),
+    )
 
 
 STREAMS: Final[Mapping[str, StreamSource]] = {

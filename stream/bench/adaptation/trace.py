@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -54,7 +55,11 @@ class Trace:
     seconds: Floats
     """`(N,)` seconds of predicting and training up to and with this event's batch, without the measuring."""
     histogram: Counts
-    """`(2, BINS)` pairs not taken and taken by logit, as :mod:`stream.evaluation.calibration` bins them."""
+    """`(2, BINS)` pairs not taken and taken by logit, as :mod:`stream.evaluation.calibration` bins them; without the
+    first fifth of the events."""
+    task_sum: Floats
+    """`(N, K)` nats by the offers' value of the attribute `task`, in the order of `tasks`; K = 0 where none has it."""
+    task_pairs: Counts
     train_seconds: float = 0.0
     """Wall time of encoding, predicting, training and schema changes."""
     cpu_seconds: float = 0.0
@@ -68,6 +73,7 @@ class Trace:
     """Trained by the last warm-up; all of them where there was none."""
     peak_memory_bytes: int = 0
     """The largest resident set of the process during the run; it includes the stream itself."""
+    tasks: list[str] = field(default_factory=list)
     kl_nats: list[tuple[int, float]] = field(default_factory=list)
     """(event, KL divergence in nats), where the arm has one."""
     notes: dict[str, Any] = field(default_factory=dict)
@@ -82,7 +88,7 @@ class Trace:
         return self.cpu_seconds - self.cpu_seconds_frozen
 
     @classmethod
-    def empty(cls, events: int) -> Self:
+    def empty(cls, events: int, tasks: Sequence[str] = ()) -> Self:
         """Return a trace of `events` events in which nothing is measured yet."""
 
         def zeros() -> Floats:
@@ -108,6 +114,9 @@ class Trace:
             frozen=np.zeros(events, dtype=bool),
             seconds=zeros(),
             histogram=np.zeros((2, BINS), dtype=np.int64),
+            task_sum=np.zeros((events, len(tasks))),
+            task_pairs=np.zeros((events, len(tasks)), dtype=np.int64),
+            tasks=list(tasks),
         )
 
     def save(self, path: Path) -> None:
