@@ -32,7 +32,7 @@ from stream.network.persistence import (
     parameter_counts,
     restore_network,
 )
-from stream.report import BatchReport, SchemaReport, WarmupReport
+from stream.report import BatchReport, ModelReport, SchemaReport, SlotCount, WarmupReport
 from stream.schema import Change, Op, Schema, Version, describe
 from stream.settings.learner import LearnerSettings
 from stream.state import Tree
@@ -161,42 +161,54 @@ class Learner:
         if reached is not None:
             kept = [loss for loss, hit in zip(losses, reached, strict=True) if hit and loss is not None]
             ended = self._end_warmup(self.warmup.trained(now, len(batch), kept))
-        total, fresh = self._parameters if warming_up else parameter_counts(self.network)
         pairs = sum(score.bce_pairs for score in scores)
-        registries = (self.network.features.numeric, self.network.features.categorical, self.network.offers.offers)
         return BatchReport(
             events=len(batch),
             events_with_labels=sum(bool(score.labels) for score in scores),
             pairs=pairs,
             loss=sum(score.bce_sum for score in scores) / pairs if pairs else 0.0,
-            schema_version=self.schema.version,
-            phase="warm_up" if warming_up else "train" if len(self.network.offers) else "idle",
             scores=scores,
-            window=self.evaluation.window(),
-            parameters=total,
-            parameters_frozen=total - fresh if warming_up else 0,
-            features_live=len(self.schema.features),
-            labels_live=len(self.schema.labels),
-            slots_total=sum(len(registry.names) for registry in registries),
-            slots_free=sum(registry.free_slots for registry in registries),
             labels_dropped=batch.labels_dropped,
             unknown_features=batch.unknown_features,
             unknown_shown=batch.unknown_shown,
             mistyped_values=batch.mistyped_values,
             drift=drift,
-            events_trained_total=self.events_trained,
-            events_frozen_total=self.warmup.events_frozen_total,
-            warmups_total=self.warmup.started_total,
-            event_time_ms=self.event_time_ms,
             warmup_ended=ended,
-            vocabulary={
-                "values": self.network.rows.live,
-                "entities": len(self.network.keys),
-                "attribute_values": len(self.network.offers.values),
-                "candidates": sum(len(v.candidates) for v in self.network.rows.vocabularies.values()),
-            },
             evictions=self.network.evictions + self.evaluation.evictions - evictions,
+            **self._standing(warming_up),
         )
+
+    def report(self) -> ModelReport:
+        """Return how the model stands: for those who watch, before a first batch."""
+        return ModelReport(**self._standing(self.warmup.active))
+
+    def _standing(self, warming_up: bool) -> dict[str, Any]:
+        network, features = self.network, self.network.features
+        total, fresh = self._parameters if warming_up else parameter_counts(network)
+        kinds = {"numeric": features.numeric, "categorical": features.categorical, "offer": network.offers.offers}
+        return {
+            "schema_version": self.schema.version,
+            "phase": self._phase(warming_up),
+            "window": self.evaluation.window(),
+            "parameters": total,
+            "parameters_frozen": total - fresh if warming_up else 0,
+            "features_live": len(self.schema.features),
+            "labels_live": len(self.schema.labels),
+            "slots": {kind: SlotCount(len(registry), registry.free_slots) for kind, registry in kinds.items()},
+            "events_trained_total": self.events_trained,
+            "events_frozen_total": self.warmup.events_frozen_total,
+            "warmups_total": self.warmup.started_total,
+            "event_time_ms": self.event_time_ms,
+            "vocabulary": {
+                "values": network.rows.live,
+                "entities": len(network.keys),
+                "attribute_values": len(network.offers.values),
+                "candidates": sum(len(v.candidates) for v in network.rows.vocabularies.values()),
+            },
+        }
+
+    def _phase(self, warming_up: bool) -> str:
+        return "warm_up" if warming_up else "train" if len(self.network.offers) else "idle"
 
     def _count(self, batch: Batch, scores: Sequence[Any]) -> None:
         for identifier in batch.ids:
@@ -359,7 +371,7 @@ class Learner:
             "warmups": self.warmup.started_total,
             "events_frozen": self.warmup.events_frozen_total,
             "ids_digest": self.ids_digest,
-            "phase": "warm_up" if self.warmup.active else "train" if len(self.network.offers) else "idle",
+            "phase": self._phase(self.warmup.active),
             "parameters": parameter_counts(self.network)[0],
             **self.evaluation.summary(),
         }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stream.report import BatchReport, SchemaReport
+    from stream.report import BatchReport, ModelReport, SchemaReport
 
 __all__ = ["CompositeObserver", "Observer"]
 
@@ -24,11 +24,14 @@ class Observer:
     ) -> None:
         """The model is restored (``restored_checkpoint`` is its number) or new (None); polling begins next."""
 
+    def restored(self, model: ModelReport) -> None:
+        """How that model stands; called once, after ``started``."""
+
     def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
         """One poll of the interactions completed.
 
-        ``lag`` is, by partition, the read-committed end offset less the next offset to be fetched; it may be some polls
-        old.
+        ``lag`` is, by partition, the records that are neither trained nor dead-lettered: those up to the read-committed
+        end as far as it is known (it may be some polls old), and those fetched that wait, this poll's included.
         """
 
     def decoded(self, seconds: float, events: int) -> None:
@@ -37,8 +40,14 @@ class Observer:
     def encoded(self, seconds: float, events: int) -> None:
         """A batch of ``events`` became arrays."""
 
-    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
-        """A batch was scored and then trained.
+    def trained(
+        self,
+        report: BatchReport,
+        seconds: float,
+        event_to_trained_seconds: Sequence[float],
+        cpu_seconds: float = 0.0,
+    ) -> None:
+        """A batch was predicted, scored and then trained, in so many seconds; ``cpu_seconds`` is the processor time.
 
         ``event_to_trained_seconds``: wall-clock time of training less each event's own ``ts``; empty for files, where
         event time has nothing to do with now.
@@ -75,6 +84,10 @@ class CompositeObserver(Observer):
         for observer in self._observers:
             observer.started(source, strategy, settings_masked, restored_checkpoint)
 
+    def restored(self, model: ModelReport) -> None:
+        for observer in self._observers:
+            observer.restored(model)
+
     def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
         for observer in self._observers:
             observer.polled(seconds, records, lag, at_monotonic_seconds)
@@ -87,9 +100,15 @@ class CompositeObserver(Observer):
         for observer in self._observers:
             observer.encoded(seconds, events)
 
-    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
+    def trained(
+        self,
+        report: BatchReport,
+        seconds: float,
+        event_to_trained_seconds: Sequence[float],
+        cpu_seconds: float = 0.0,
+    ) -> None:
         for observer in self._observers:
-            observer.trained(report, seconds, event_to_trained_seconds)
+            observer.trained(report, seconds, event_to_trained_seconds, cpu_seconds)
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:
         for observer in self._observers:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stream.evaluation import EventScore, WindowedMeasures
 
-__all__ = ["BatchReport", "SchemaReport", "WarmupReport"]
+__all__ = ["BatchReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,38 @@ class SchemaReport:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchReport:
-    """One predict-then-train step over ``events`` events; every count is of this batch unless it says total."""
+class SlotCount:
+    """Slots of one kind: how many carry a live name, and how many a removal has freed for a new one (tombstones)."""
+
+    live: int
+    tombstoned: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReport:
+    """The model as it stands: restored, new, or after a batch."""
+
+    schema_version: int
+    phase: str
+    """``warm_up`` | ``train`` | ``idle`` (no live offer to train); a batch's report says in which it was trained."""
+    window: WindowedMeasures
+    parameters: int
+    parameters_frozen: int
+    features_live: int
+    labels_live: int
+    slots: Mapping[str, SlotCount]
+    """By kind: ``numeric`` (with boolean), ``categorical`` (with multi_categorical), ``offer``."""
+    events_trained_total: int
+    events_frozen_total: int
+    warmups_total: int
+    event_time_ms: int | None
+    vocabulary: Mapping[str, int]
+    """Rows in use by table: ``values`` (of all features), ``entities``, ``attribute_values``, ``candidates``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReport(ModelReport):
+    """One predict-then-train step over ``events`` events, and the model after it; further counts are of this batch."""
 
     events: int
     events_with_labels: int
@@ -50,28 +80,12 @@ class BatchReport:
     """(event, offer in R or T) pairs, the terms of the loss."""
     loss: float
     """Mean binary cross-entropy over the pairs in nats, before training on them; 0 where there are none."""
-    schema_version: int
-    phase: str
-    """``warm_up`` | ``train`` | ``idle`` (no live offer to train)."""
     scores: Sequence[EventScore]
-    window: WindowedMeasures
-    parameters: int
-    parameters_frozen: int
-    features_live: int
-    labels_live: int
-    slots_total: int
-    slots_free: int
     labels_dropped: int
     unknown_features: int
     unknown_shown: int
     mistyped_values: int
     drift: bool
-    events_trained_total: int
-    events_frozen_total: int
-    warmups_total: int
-    event_time_ms: int | None
     warmup_ended: WarmupReport | None = None
-    vocabulary: Mapping[str, int] = field(default_factory=dict)
-    """Rows in use by table: ``values`` (of all features), ``entities``, ``attribute_values``, ``candidates``."""
     evictions: int = 0
     """Rows and counts given up in this batch because a bound was met."""

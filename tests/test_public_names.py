@@ -23,7 +23,7 @@ PINNED = {
     },
     "stream.settings": {"Section", "WrongSetting", "section", "setting"},
     "stream.observe": {"CompositeObserver", "Observer"},
-    "stream.report": {"BatchReport", "SchemaReport", "WarmupReport"},
+    "stream.report": {"BatchReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"},
 }
 EXIT_CODES = {
     "StreamError": 1,

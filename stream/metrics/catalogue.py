@@ -111,7 +111,7 @@ CATALOGUE: tuple[Definition, ...] = (
     _gauge(
         "stream_consumer_lag_records",
         "records",
-        "Records from the next one to fetch to the read-committed end.",
+        "Records before the read-committed end that are neither trained nor dead-lettered, fetched or not.",
         "partition",
     ),
     _gauge(
@@ -177,9 +177,16 @@ CATALOGUE: tuple[Definition, ...] = (
         "0 or 1",
         "1 from a rejected version until a next is applied; `/readyz` fails.",
     ),
-    _gauge("stream_slots_live", "slots", "Slots that carry a live name, by `kind` (feature, label).", "kind"),
-    _gauge("stream_slots_tombstoned", "slots", "Slots freed by a removal that wait for a new name."),
-    _gauge("stream_phase", "0 or 1", "1 for the last batch's phase (warm_up, train, idle), else 0.", "phase"),
+    _gauge(
+        "stream_slots_live", "slots", "Slots that carry a live name, by `kind` (numeric, categorical, offer).", "kind"
+    ),
+    _gauge("stream_slots_tombstoned", "slots", "Slots freed by a removal that wait for a new name, by `kind`.", "kind"),
+    _gauge(
+        "stream_phase",
+        "0 or 1",
+        "1 for the phase (warm_up, train, idle) of the last batch, else 0; before one: of the model.",
+        "phase",
+    ),
     _gauge("stream_parameters", "parameters", "Parameters of the network."),
     _gauge("stream_parameters_frozen", "parameters", "Those of them that stand still now."),
     _counter("stream_warmups_started_total", "warm-ups", "Frozen warm-ups started by this process."),
@@ -192,6 +199,15 @@ CATALOGUE: tuple[Definition, ...] = (
     ),
     _counter("stream_warmup_events_total", "events", "Events trained inside a warm-up by this process."),
     _counter("stream_warmup_seconds_total", "seconds", "Time during which a warm-up ran in this process."),
+    # What the steps cost, frozen (phase warm_up) and not (train)
+    _counter(
+        "stream_step_events_total",
+        "events",
+        "Events of this process's training steps, by the step's `phase` (warm_up, train, idle).",
+        "phase",
+    ),
+    _counter("stream_step_seconds_total", "seconds", "Time of those steps.", "phase"),
+    _counter("stream_step_cpu_seconds_total", "seconds", "The process's CPU time during those steps.", "phase"),
     # What the input looked like
     _counter("stream_labels_dropped_total", "labels", "Labels that were not live when their event was trained."),
     _counter("stream_unknown_features_total", "values", "Feature values ignored because the schema lacks the feature."),

@@ -24,7 +24,7 @@ from stream.observe import Observer
 
 if TYPE_CHECKING:
     from stream.evaluation import EventScore, WindowedMeasures
-    from stream.report import BatchReport, SchemaReport
+    from stream.report import BatchReport, ModelReport, SchemaReport
 
 __all__ = ["PrometheusObserver"]
 
@@ -65,6 +65,7 @@ class PrometheusObserver(Observer):
         self._quality_sums = [sums.labels(model, measure) for model in MODELS for measure in MEASURES]
         for phase in PHASES:
             self._gauges["stream_phase"].labels(phase).set(0)
+            self._step(phase, 0, 0.0, 0.0)
 
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
@@ -76,6 +77,10 @@ class PrometheusObserver(Observer):
         info.clear()
         info.labels(_package_version(), source, strategy, *named).set(1)
         self._gauges["stream_restored_checkpoint_number"].set(restored_checkpoint or 0)
+
+    def restored(self, model: ModelReport) -> None:
+        """Show the model as it stands before the first batch, which may be long in coming."""
+        self._model(model)
 
     def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
         """Count the poll; the lag of a partition that is not assigned any more is not left standing."""
@@ -100,9 +105,16 @@ class PrometheusObserver(Observer):
         """Time one batch's encoding."""
         self._histograms["stream_encode_duration_seconds"].observe(max(0.0, seconds))
 
-    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
-        """Count the batch and show the model as it is after it."""
+    def trained(
+        self,
+        report: BatchReport,
+        seconds: float,
+        event_to_trained_seconds: Sequence[float],
+        cpu_seconds: float = 0.0,
+    ) -> None:
+        """Count the batch, and show the model as it is after it."""
         self._histograms["stream_step_duration_seconds"].observe(max(0.0, seconds))
+        self._step(report.phase, report.events, seconds, cpu_seconds)
         self._event_to_trained.observe_all(event_to_trained_seconds)
         for name, amount in (
             ("stream_events_trained_total", report.events),
@@ -119,29 +131,36 @@ class PrometheusObserver(Observer):
         ):
             if amount:
                 self._counters[name].inc(amount)
-        for name, value in (
-            ("stream_schema_version", report.schema_version),
-            ("stream_slots_tombstoned", report.slots_free),
-            ("stream_parameters", report.parameters),
-            ("stream_parameters_frozen", report.parameters_frozen),
-            ("stream_model_events_trained", report.events_trained_total),
-            ("stream_model_events_frozen", report.events_frozen_total),
-            ("stream_model_warmups", report.warmups_total),
-        ):
-            self._gauges[name].set(value)
         if report.pairs:
             self._gauges["stream_batch_loss_nats"].set(report.loss)
-        if report.event_time_ms is not None:
-            self._gauges["stream_event_time_seconds"].set(report.event_time_ms / 1000)
-        slots = self._gauges["stream_slots_live"]
-        slots.labels("feature").set(report.features_live)
-        slots.labels("label").set(report.labels_live)
-        for phase in PHASES:
-            self._gauges["stream_phase"].labels(phase).set(phase == report.phase)
-        self._vocabulary(report.vocabulary)
-        self._window(report.window)
+        self._model(report)
         self._sums(report.scores)
         self._warmup(report, seconds)
+
+    def _model(self, model: ModelReport) -> None:
+        for name, value in (
+            ("stream_schema_version", model.schema_version),
+            ("stream_parameters", model.parameters),
+            ("stream_parameters_frozen", model.parameters_frozen),
+            ("stream_model_events_trained", model.events_trained_total),
+            ("stream_model_events_frozen", model.events_frozen_total),
+            ("stream_model_warmups", model.warmups_total),
+        ):
+            self._gauges[name].set(value)
+        if model.event_time_ms is not None:
+            self._gauges["stream_event_time_seconds"].set(model.event_time_ms / 1000)
+        for kind, count in model.slots.items():
+            self._gauges["stream_slots_live"].labels(kind).set(count.live)
+            self._gauges["stream_slots_tombstoned"].labels(kind).set(count.tombstoned)
+        for phase in PHASES:
+            self._gauges["stream_phase"].labels(phase).set(phase == model.phase)
+        self._vocabulary(model.vocabulary)
+        self._window(model.window)
+
+    def _step(self, phase: str, events: int, seconds: float, cpu_seconds: float) -> None:
+        self._counters["stream_step_events_total"].labels(phase).inc(events)
+        self._counters["stream_step_seconds_total"].labels(phase).inc(max(0.0, seconds))
+        self._counters["stream_step_cpu_seconds_total"].labels(phase).inc(max(0.0, cpu_seconds))
 
     def _vocabulary(self, rows_by_table: Mapping[str, int]) -> None:
         rows = dict.fromkeys((*VOCABULARIES, OTHER), 0)

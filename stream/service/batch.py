@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from stream.service.item import Item
 
 __all__ = ["PartialBatch"]
@@ -21,7 +24,7 @@ class PartialBatch:
         self._size = size
         self._age_seconds = age_seconds
         self._entries: list[Item] = []
-        self._partitions: set[int] = set()
+        self._partitions: Counter[int] = Counter()
         self._opened_seconds = 0.0
         self.events = 0
 
@@ -32,6 +35,11 @@ class PartialBatch:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def partitions(self) -> Mapping[int, int]:
+        """How many records it holds of each partition, dead letters included."""
+        return self._partitions
 
     def due_in(self, now: float) -> float | None:
         """Return the seconds until its age is reached, at least 0; None where it never is."""
@@ -48,9 +56,8 @@ class PartialBatch:
         if not self.events:
             self._opened_seconds = now
         self._entries.append(item)
-        if not item.reason:
-            self.events += 1
-            self._partitions.add(item.record.partition)
+        self._partitions[item.record.partition] += 1
+        self.events += not item.reason
 
     def take(self) -> list[Item]:
         """Return all its items in order, and be empty."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stream.log.protocol import InteractionSource, Record, SchemaSource
@@ -71,17 +72,21 @@ class Intake:
         """Whether every partition has stood at its end for the idle time."""
         return len(self.standing) == len(self._partitions)
 
-    def fetch(self, timeout_seconds: float) -> tuple[list[Item], list[PendingVersion]]:
+    def fetch(self, timeout_seconds: float, unsettled: Mapping[int, int]) -> tuple[list[Item], list[PendingVersion]]:
         """Return what was fetched, and all versions published before the fetch ended that were not returned before.
 
-        Give the versions to the aligner first: the items may need them.
+        Give the versions to the aligner first: the items may need them. `unsettled` says, by partition, how many
+        records were fetched before and are neither trained nor dead-lettered: they are part of the lag.
         """
         started = self._clock()
         records = self._source.poll(self._bounds.poll_records, timeout_seconds)
         polled = self._clock()
         # The end of the schema topic is asked for after the fetch: whoever published a version first is understood.
         versions = self.read_schema()
-        self._observer.polled(polled - started, len(records), self._source.lag(), polled)
+        behind = Counter(record.partition for record in records)
+        behind.update(unsettled)
+        behind.update(self._source.lag())
+        self._observer.polled(polled - started, len(records), behind, polled)
         for record in records:
             self._at_end_since.pop(record.partition, None)
             self.standing.discard(record.partition)

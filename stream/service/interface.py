@@ -10,7 +10,7 @@ from stream.schema import Schema, Version
 from stream.state import Tree
 
 if TYPE_CHECKING:
-    from stream.report import BatchReport, SchemaReport
+    from stream.report import BatchReport, ModelReport, SchemaReport
 
 __all__ = ["ServedLearner"]
 
@@ -38,6 +38,10 @@ class ServedLearner(Protocol):
 
     def apply(self, version: Version) -> SchemaReport:
         """Take a version into effect. Raises `SchemaRejected`, and then nothing has changed."""
+        ...
+
+    def report(self) -> ModelReport:
+        """Return how the model stands."""
         ...
 
     def dead_letter(self, reason: str) -> None:

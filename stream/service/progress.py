@@ -1,4 +1,4 @@
-"""What the service carries from run to run beside offsets and model: its time, its origin, the last rejection."""
+"""What the service carries from run to run beside offsets and model: its times, its origin, the last rejection."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream.service.interface import ServedLearner
+from stream.service.step_times import StepTimes
 
 __all__ = ["Origin", "Progress"]
 
@@ -33,7 +34,7 @@ class Origin:
 
 
 class Progress:
-    """Seconds of work summed over restarts, and whether the schema stands with a rejection.
+    """Times summed over restarts, and whether the schema stands with a rejection.
 
     Args:
         origin: where the records come from.
@@ -44,6 +45,7 @@ class Progress:
         self._origin = origin
         self._seconds_before: float = 0.0 if restored is None else restored["seconds"]
         self._begun: float | None = None
+        self.step_times = StepTimes(None if restored is None else restored["step_times"])
         rejection = None if restored is None else restored["rejection"]
         self.rejection: tuple[int | None, str] | None = None if rejection is None else (rejection[0], rejection[1])
         """The last rejected schema version and why, until a next one is applied."""
@@ -61,6 +63,7 @@ class Progress:
         """Return what a checkpoint keeps of this."""
         return {
             "seconds": self.seconds(now),
+            "step_times": self.step_times.state(),
             "rejection": None if self.rejection is None else list(self.rejection),
             "source": self._origin.source,
             "topic": self._origin.topic,
@@ -83,5 +86,6 @@ class Progress:
             **counts,
             "seconds": round(seconds, 3),
             "events_per_second": round(trained / seconds, 1) if seconds > 0 else None,
+            **self.step_times.summary(),
             "state_digest": learner.state_digest(),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,11 +61,13 @@ class Clocks:
 
     Attributes:
         monotonic: seconds that only rise.
+        cpu_seconds: processor time of this process.
         unix_seconds: wall-clock time; None where event time has nothing to do with it (files).
         sleep: waits so many seconds.
     """
 
     monotonic: Callable[[], float]
+    cpu_seconds: Callable[[], float]
     unix_seconds: Callable[[], float] | None
     sleep: Callable[[float], None]
 
@@ -158,7 +161,7 @@ class Service:
         if not self._aligner.open:
             self._stand_by()
         else:
-            items, versions = self._intake.fetch(self._patience(now))
+            items, versions = self._intake.fetch(self._patience(now), self._unsettled())
             self._deliver(versions)
             self._aligner.arrive(items)
             self._advance()
@@ -182,6 +185,12 @@ class Service:
             return 0.0
         due = self._batch.due_in(now)
         return self._pace.poll_seconds if due is None else min(self._pace.poll_seconds, due)
+
+    def _unsettled(self) -> Counter[int]:
+        """Return, by partition, how many records were fetched and are neither trained nor dead-lettered."""
+        unsettled = Counter(self._batch.partitions)
+        unsettled.update({partition: events for partition, (events, _) in self._aligner.waiting().items()})
+        return unsettled
 
     def _stand_by(self) -> None:
         """Fetch nothing while version 1 is not there; reject what can take no effect all the same."""
@@ -244,9 +253,11 @@ class Service:
         interactions = [item.interaction for item in entries if not item.reason and item.interaction is not None]
         started = self._clock()
         batch = self._learner.encode(interactions)
-        encoded = self._clock()
+        encoded, cpu_started = self._clock(), self._clocks.cpu_seconds()
         self._observer.encoded(encoded - started, len(interactions))
         report = self._learner.learn(batch)
+        seconds, cpu_seconds = self._clock() - encoded, self._clocks.cpu_seconds() - cpu_started
+        self._progress.step_times.add(report.phase, len(interactions), seconds, cpu_seconds)
         self._aligner.event_time_ms = self._learner.event_time_ms
         for item in entries:
             self._settle(item)
@@ -255,7 +266,7 @@ class Service:
             self._predictions.append(report.scores)
         unix_seconds = self._clocks.unix_seconds
         ages = () if unix_seconds is None else [unix_seconds() - event.ts / 1000 for event in interactions]
-        self._observer.trained(report, self._clock() - encoded, ages)
+        self._observer.trained(report, seconds, ages, cpu_seconds)
         if report.phase == "warm_up":
             crash_point("warm_up")
         self._pulse()

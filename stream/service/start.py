@@ -30,7 +30,7 @@ __all__ = ["open_service", "system_clocks"]
 
 def system_clocks(live: bool = True) -> Clocks:
     """Return this machine's clocks; without wall-clock time for a stream that is not live."""
-    return Clocks(time.monotonic, time.time if live else None, time.sleep)
+    return Clocks(time.monotonic, time.process_time, time.time if live else None, time.sleep)
 
 
 def open_service(
@@ -112,6 +112,7 @@ def open_service(
         observer=observer,
     )
     observer.started(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint)
+    observer.restored(learner.report())
     return service
 
 

@@ -76,7 +76,9 @@ class History(Observer):
         if report.warmup_started:
             self._warmup_start = self.events
 
-    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: object = ()) -> None:
+    def trained(
+        self, report: BatchReport, seconds: float, event_to_trained_seconds: object = (), cpu_seconds: float = 0.0
+    ) -> None:
         """Take a point where one is due, and note the end of a warm-up."""
         before = report.events_trained_total - report.events
         self.events = report.events_trained_total

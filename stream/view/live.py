@@ -56,9 +56,15 @@ class LiveView(Status):
             self._drawn_seconds = at_monotonic_seconds
             self._redraw()
 
-    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
+    def trained(
+        self,
+        report: BatchReport,
+        seconds: float,
+        event_to_trained_seconds: Sequence[float],
+        cpu_seconds: float = 0.0,
+    ) -> None:
         """Add to the series."""
-        super().trained(report, seconds, event_to_trained_seconds)
+        super().trained(report, seconds, event_to_trained_seconds, cpu_seconds)
         self._history.trained(report, seconds)
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:

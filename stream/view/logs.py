@@ -75,7 +75,9 @@ class LogObserver(Status):
             self._reported_seconds = at_monotonic_seconds
             self._report()
 
-    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: object) -> None:
+    def trained(
+        self, report: BatchReport, seconds: float, event_to_trained_seconds: object, cpu_seconds: float = 0.0
+    ) -> None:
         """Log the end of a warm-up and drift."""
         super().trained(report, seconds, ())
         if (ended := report.warmup_ended) is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream.observe import Observer
-from stream.report import BatchReport, SchemaReport
+from stream.report import BatchReport, ModelReport, SchemaReport
 
 __all__ = ["Status"]
 
@@ -28,9 +28,9 @@ class Status(Observer):
         self.restored_checkpoint: int | None = None
         self.report: BatchReport | None = None
         """The newest batch's; None before the first."""
-        self.schema_version = 0
+        self._events_restored = self.schema_version = 0
         self.lag: int | None = None
-        """Records between the next to be fetched and the end, over all partitions."""
+        """Records that are neither trained nor dead-lettered, over all partitions."""
         self.dead_letters: Counter[str] = Counter()
         self.rejection: str | None = None
         self.drifts = 0
@@ -47,7 +47,7 @@ class Status(Observer):
     @property
     def events(self) -> int:
         """Events trained so far, those before a restart included."""
-        return self.report.events_trained_total if self.report else 0
+        return self.report.events_trained_total if self.report else self._events_restored
 
     @property
     def rate(self) -> float | None:
@@ -78,6 +78,10 @@ class Status(Observer):
         """Note source and strategy."""
         self.source, self.strategy, self.restored_checkpoint = source, strategy, restored_checkpoint
 
+    def restored(self, model: ModelReport) -> None:
+        """Note how far the model is."""
+        self._events_restored, self.schema_version = model.events_trained_total, model.schema_version
+
     def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
         """Note the lag, and once a second the rate."""
         self.now_seconds = at_monotonic_seconds
@@ -92,7 +96,13 @@ class Status(Observer):
             self.lags.append(self.lag)
         self._samples.append((at_monotonic_seconds, self.events))
 
-    def trained(self, report: BatchReport, seconds: float, event_to_trained_seconds: Sequence[float]) -> None:
+    def trained(
+        self,
+        report: BatchReport,
+        seconds: float,
+        event_to_trained_seconds: Sequence[float],
+        cpu_seconds: float = 0.0,
+    ) -> None:
         """Note the report, and what it says of warm-up and drift."""
         self.report = report
         self.schema_version = report.schema_version

@@ -18,7 +18,9 @@ from tests.end_to_end.streams import Stream, write_stream
 pytestmark = pytest.mark.timeout(180)
 
 EVENTS, INVALID = 900, 9
-ONLY_HERE = {"source", "seconds", "events_per_second"}
+ONLY_HERE = {"source", "seconds", "events_per_second"} | {
+    f"{what}_{which}" for what in ("events_per_second", "cpu_seconds_per_event") for which in ("frozen", "unfrozen")
+}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 from stream.evaluation import EventScore, RankingQuality, WindowedMeasures
 from stream.observe import Observer
-from stream.report import BatchReport, SchemaReport, WarmupReport
+from stream.report import BatchReport, SchemaReport, SlotCount, WarmupReport
 
 
 class Clock:
@@ -63,8 +63,7 @@ def batch(**changes: Any) -> BatchReport:
         parameters_frozen=0,
         features_live=20,
         labels_live=120,
-        slots_total=150,
-        slots_free=10,
+        slots={"numeric": SlotCount(12, 3), "categorical": SlotCount(8, 0), "offer": SlotCount(120, 10)},
         labels_dropped=0,
         unknown_features=0,
         unknown_shown=0,
@@ -89,6 +88,7 @@ class Script:
         self._version, self._warm_left = 1, 0
         settings = {"name": "scripted", "seed": 0, "batch_size": 64, "device": "cpu"}
         observer.started("embedded-log", "carry", settings, None)
+        observer.restored(batch(events_trained_total=0, events_frozen_total=0, warmups_total=0, phase="idle"))
 
     def step(self) -> None:
         """Tell of one poll and the batch that it filled."""
@@ -142,4 +142,5 @@ class Script:
             warmup_ended=ended,
             evictions=chance.randrange(2),
         )
-        self._observer.trained(report, chance.uniform(0.004, 0.012), [chance.lognormvariate(0, 2) for _ in range(64)])
+        seconds, ages = chance.uniform(0.004, 0.012), [chance.lognormvariate(0, 2) for _ in range(64)]
+        self._observer.trained(report, seconds, ages, 0.9 * seconds)

@@ -15,7 +15,7 @@ from stream.evaluation import RankingQuality
 from stream.interaction import decode_interaction
 from stream.metrics.catalogue import CATALOGUE, DEAD_LETTER_REASONS, REJECTION_REASONS
 from stream.metrics.observer import PrometheusObserver
-from stream.report import SchemaReport, WarmupReport
+from stream.report import SchemaReport, SlotCount, WarmupReport
 from tests.metrics.scripted_run import Clock, Script, batch, score, window
 
 
@@ -156,7 +156,8 @@ def test_every_metric_of_the_catalogue_gets_a_value_from_a_run(watched: Watched)
 
 def test_counts_of_a_batch_add_up_and_states_replace_each_other(watched: Watched) -> None:
     watched.observer.trained(batch(loss=0.25, pairs=640, drift=True, evictions=2), 0.1, [])
-    watched.observer.trained(batch(loss=0.5, pairs=320, phase="idle", slots_free=11, labels_dropped=3), 0.1, [])
+    slots = {"numeric": SlotCount(12, 1), "categorical": SlotCount(8, 0), "offer": SlotCount(120, 11)}
+    watched.observer.trained(batch(loss=0.5, pairs=320, phase="idle", slots=slots, labels_dropped=3), 0.1, [])
     assert watched.value("stream_events_trained_total") == 128
     assert watched.value("stream_events_with_labels_total") == 80
     assert watched.value("stream_batches_total") == 2
@@ -167,11 +168,37 @@ def test_counts_of_a_batch_add_up_and_states_replace_each_other(watched: Watched
     assert watched.value("stream_labels_dropped_total") == 3
     assert watched.value("stream_phase", phase="idle") == 1
     assert watched.value("stream_phase", phase="train") == 0
-    assert watched.value("stream_slots_tombstoned") == 11
-    assert watched.value("stream_slots_live", kind="label") == 120
-    assert watched.value("stream_slots_live", kind="feature") == 20
+    assert [watched.value("stream_slots_tombstoned", kind=kind) for kind in slots] == [1, 0, 11]
+    assert [watched.value("stream_slots_live", kind=kind) for kind in slots] == [12, 8, 120]
     assert watched.value("stream_model_events_trained") == 6_400
     assert watched.value("stream_event_time_seconds") == 1_485_690_806
+
+
+def test_a_restored_model_is_shown_before_its_first_batch(watched: Watched) -> None:
+    watched.observer.started("files", "carry", {}, 3)
+    watched.observer.restored(batch(phase="warm_up", parameters_frozen=40_000))
+    assert watched.value("stream_model_events_trained") == 6_400
+    assert watched.value("stream_parameters_frozen") == 40_000
+    assert watched.value("stream_phase", phase="warm_up") == 1
+    assert watched.value("stream_slots_live", kind="offer") == 120
+    assert watched.value("stream_recall_at_5", model="network") == 0.4
+    assert watched.value("stream_vocabulary_rows", table="values") == 900
+    assert watched.value("stream_events_trained_total") == 0
+    assert watched.value("stream_batch_loss_nats") != watched.value("stream_batch_loss_nats"), "no batch yet: NaN"
+
+
+def test_steps_are_counted_by_phase_with_their_time_and_processor_time(watched: Watched) -> None:
+    assert watched.value("stream_step_events_total", phase="warm_up") == 0
+    watched.observer.trained(batch(), 0.5, [], 0.25)
+    watched.observer.trained(batch(phase="warm_up"), 0.125, [], 0.0625)
+    watched.observer.trained(batch(phase="warm_up"), 0.125, [], 0.0625)
+    found = {
+        phase: [
+            watched.value(f"stream_step_{what}_total", phase=phase) for what in ("events", "seconds", "cpu_seconds")
+        ]
+        for phase in ("train", "warm_up", "idle")
+    }
+    assert found == {"train": [64, 0.5, 0.25], "warm_up": [128, 0.25, 0.125], "idle": [0, 0, 0]}
 
 
 def test_quality_stands_beside_both_baselines_and_is_unknown_rather_than_0_before_there_is_any(

@@ -16,7 +16,7 @@ from stream.log.protocol import Commit, DeadLetter, Record
 from stream.schema import Schema, Version
 
 if TYPE_CHECKING:
-    from stream.report import BatchReport, SchemaReport
+    from stream.report import BatchReport, ModelReport, SchemaReport
 
 
 WARM_UP_EVENTS = 4
@@ -231,6 +231,9 @@ class CountingLearner:
         self.schema = self.schema.apply(version)
         self.events_at_version = self.events
         return cast("SchemaReport", SimpleNamespace(version=version.version, duplicate=duplicate))
+
+    def report(self) -> ModelReport:
+        return cast("ModelReport", SimpleNamespace(events_trained_total=self.events))
 
     def dead_letter(self, reason: str) -> None:
         self.dead += 1

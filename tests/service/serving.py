@@ -48,7 +48,7 @@ class Run:
             observer,
             stop_at_end=stop_at_end,
             predictions=predictions,
-            clocks=Clocks(log.clock, log.clock, log.clock.sleep),
+            clocks=Clocks(log.clock, log.clock, log.clock, log.clock.sleep),
         )
 
     def _new_learner(self, tree: dict[str, Any] | None) -> CountingLearner:

@@ -34,11 +34,11 @@ def test_a_partition_stands_once_it_was_at_its_end_for_the_idle_time() -> None:
     log = MemoryLog(2)
     log.send(event("a", 1), 1)
     taken, _ = intake(log, idle_seconds=1.0)
-    taken.fetch(0.0)
+    taken.fetch(0.0, {})
     for _ in range(3):
         assert taken.standing == set()
-        taken.fetch(0.3)
-    taken.fetch(0.5)
+        taken.fetch(0.3, {})
+    taken.fetch(0.5, {})
     assert taken.standing == {0, 1}
     assert taken.ended
 
@@ -46,11 +46,11 @@ def test_a_partition_stands_once_it_was_at_its_end_for_the_idle_time() -> None:
 def test_a_record_ends_the_standing_of_its_partition_at_once() -> None:
     log = MemoryLog(2)
     taken, _ = intake(log, idle_seconds=1.0)
-    taken.fetch(0.5)
-    taken.fetch(1.0)
+    taken.fetch(0.5, {})
+    taken.fetch(1.0, {})
     assert taken.standing == {0, 1}
     log.send(event("a", 1), 1)
-    taken.fetch(0.0)
+    taken.fetch(0.0, {})
     assert taken.standing == {0}
     assert not taken.ended
 
@@ -66,7 +66,7 @@ def test_a_version_that_was_published_during_a_fetch_comes_with_it() -> None:
         return list(poll(max_records, timeout_seconds))
 
     source.poll = publishing  # type: ignore[assignment, method-assign]
-    items, versions = taken.fetch(0.0)
+    items, versions = taken.fetch(0.0, {})
     assert [item.record.offset for item in items] == [0]
     assert [pending.number for pending in versions] == [1]
 
@@ -77,8 +77,8 @@ def test_fetches_and_waits_are_reported() -> None:
         log.send(event(f"e{index}", index))
     told = Told()
     taken, _ = intake(log, told, poll_records=3)
-    taken.fetch(0.0)
-    assert told.polls == [(3, {0: 2})]
+    taken.fetch(0.0, {0: 4})
+    assert told.polls == [(3, {0: 2 + 3 + 4})], "left in the log, fetched now, fetched before"
     taken.regulate({0: (3, 100)})
     taken.regulate({0: (0, 0)})
     taken.regulate({0: (0, 0)})

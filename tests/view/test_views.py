@@ -35,6 +35,10 @@ SUMMARY = {
     "events_frozen": 300,
     "seconds": 2.0,
     "events_per_second": 500.0,
+    "events_per_second_frozen": 1500.0,
+    "events_per_second_unfrozen": 1200.0,
+    "cpu_seconds_per_event_frozen": 0.00065,
+    "cpu_seconds_per_event_unfrozen": None,
     "ids_digest": "0" * 32,
     "state_digest": "f" * 32,
     "model": MEASURES,
@@ -163,6 +167,7 @@ def test_the_summary_table_marks_the_better_one_of_each_measure() -> None:
     assert marked == ["0.4200", "0.3950"]
     text = as_text(summary_table(SUMMARY))
     assert "1,000 trained (500 with labels), 10 dead-lettered, 3 labels dropped" in text
+    assert "-, in warm-ups 1,500 events/s at 650 us of CPU an event" in text
 
 
 @pytest.mark.parametrize(
