@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from stream.adaptation import Warmup, strategy_named
+from stream.adaptation import Warmup
+from stream.adaptation.method import ChangeMade
+from stream.adaptation.strategy import Strategy
 from stream.digest import digest, id_digest, to_hex
 from stream.encoding.batch import Batch
 from stream.encoding.encoder import encode
@@ -74,10 +76,10 @@ class Learner:
     def __init__(self, settings: LearnerSettings) -> None:
         torch.set_num_threads(settings.threads)  # part of what makes two runs equal bit for bit
         self.settings = settings
-        self.strategy = strategy_named(settings.strategy)
+        self.strategy = Strategy(settings)
         self.schema = Schema.empty()
         self.event_time_ms: int | None = None
-        self.network = Network(settings.network, settings.optimiser, settings.seed, settings.device)
+        self.network = self._new_network()
         self.warmup = Warmup(settings.warmup)
         self.evaluation = Evaluation(settings.evaluation)
         self.drift = LossDrift(settings.drift)
@@ -91,6 +93,10 @@ class Learner:
             "schema_changes": 0,
         }
         self.dead_letters: dict[str, int] = {}
+
+    def _new_network(self) -> Network:
+        settings = self.settings
+        return Network(settings.network, settings.optimiser, settings.seed, settings.device, self.strategy.install)
 
     # -- events -----------------------------------------------------------------------------------------------
 
@@ -155,9 +161,12 @@ class Learner:
         drift = self.drift.update([loss for loss in losses if loss is not None])
         reached = self.network.reaches(frame) if warming_up else None
         if batch.pairs:
+            if self.strategy.stochastic:
+                logits = self.network.forward(frame, training=True)
             self.network.train(frame, logits, warming_up=warming_up)
         self.network.observe(batch, frame, now, warming_up=warming_up)
         self._count(batch, scores)
+        self.strategy.after_batch(self.network, batch, frame, self.events_trained, drift=drift)
         if reached is not None:
             kept = [loss for loss, hit in zip(losses, reached, strict=True) if hit and loss is not None]
             ended = self._end_warmup(self.warmup.trained(now, len(batch), kept))
@@ -167,6 +176,7 @@ class Learner:
             events_with_labels=sum(bool(score.labels) for score in scores),
             pairs=pairs,
             loss=sum(score.bce_sum for score in scores) / pairs if pairs else 0.0,
+            logits=scored,
             scores=scores,
             labels_dropped=batch.labels_dropped,
             unknown_features=batch.unknown_features,
@@ -224,8 +234,12 @@ class Learner:
             return None
         total, fresh = self._parameters
         self.warmup.end()
-        self.network.settle()
+        self._settle()
         return WarmupReport(self.schema.version, self.warmup.events, reason, total - fresh)
+
+    def _settle(self) -> None:
+        self.network.settle()
+        self.strategy.settled(self.network)
 
     def dead_letter(self, reason: str, count: int = 1) -> None:
         """Count interactions that were dead-lettered instead of trained."""
@@ -239,40 +253,62 @@ class Learner:
         if self.schema.check(version) == "duplicate":
             return SchemaReport(version.version, len(version.changes), duplicate=True)
         creating = self.schema.version == 0
+        transfer = self.strategy.transfer
         active = self.warmup.active
-        warm_input, warm_output = self.network.replaced_layers if active else (False, False)
+        warming_up = self.network.replaced_layers if active else (False, False)
         ops = {change.op for change in version.changes}
         for change in version.changes:
-            self._change(change, silent=not (self.strategy.replaces or creating))
+            if creating or not (transfer.ignores_new and self._ignore(change)):
+                self._change(change, silent=transfer.silent and not creating)
         self.schema = self.schema.apply(version)
         self.counts["schema_changes"] += len(version.changes)
-        replaced_input, replaced_output = bool(ops & _ON_INPUT), bool(ops & _ON_OUTPUT)
-        leaves_new = _leaves_new_names(version.changes)
-        if self.strategy.replaces and not creating:
-            if replaced_input and not warm_input:
-                self.network.refresh_input()
-                leaves_new = True
-            if replaced_output and not warm_output:
-                self.network.refresh_output()
-                leaves_new = True
+        made = ChangeMade(
+            inputs=bool(ops & _ON_INPUT),
+            outputs=bool(ops & _ON_OUTPUT),
+            creating=creating,
+            leaves_new=_leaves_new_names(version.changes),
+            warming_up=warming_up,
+        )
+        if transfer.restarts and not creating and (made.inputs or made.outputs):
+            self.network = self.network.anew(self._new_network())
+        leaves_new = self.strategy.changed(self.network, made, self.events_trained) or made.leaves_new
         started = joined = False
         if active and leaves_new:
             self.warmup.join()
             joined = True
         elif not active:
-            started = leaves_new and not creating and self.warmup.start(self.events_trained, self.settings.batch_size)
+            started = (
+                transfer.warms_up
+                and leaves_new
+                and not creating
+                and self.warmup.start(self.events_trained, self.settings.batch_size)
+            )
             if not started:
-                self.network.settle()
+                self._settle()
         self._parameters = parameter_counts(self.network)
         return SchemaReport(
             version.version,
             len(version.changes),
-            replaced_input=replaced_input,
-            replaced_output=replaced_output,
+            replaced_input=made.inputs,
+            replaced_output=made.outputs,
             warmup_started=started,
             warmup_joined=joined,
             lines=describe(version.changes),
         )
+
+    def _ignore(self, change: Change) -> bool:
+        """Leave a change out where it adds a feature, or is about one that was left out; mute an added offer."""
+        network = self.network
+        if change.op is Op.ADD_LABEL:
+            self._change(change, silent=True)
+            network.mute(change.name)
+        elif change.op is Op.RETYPE_FEATURE and change.name in network.features.kinds:
+            network.remove_feature(change.name, fold=True)
+        elif change.op not in _ON_FEATURES or (
+            change.op is not Op.ADD_FEATURE and change.name in network.features.kinds
+        ):
+            return False
+        return True
 
     def _change(self, change: Change, *, silent: bool) -> None:
         network, evaluation = self.network, self.evaluation
@@ -280,9 +316,9 @@ class Learner:
             case Change(op=Op.ADD_FEATURE, kind=kind) if kind is not None:
                 network.add_feature(change.name, kind, silent=silent)
             case Change(op=Op.REMOVE_FEATURE):
-                network.remove_feature(change.name, fold=not self.strategy.replaces)
+                network.remove_feature(change.name, fold=self.strategy.transfer.silent)
             case Change(op=Op.RETYPE_FEATURE, kind=kind) if kind is not None:
-                network.remove_feature(change.name, fold=not self.strategy.replaces)
+                network.remove_feature(change.name, fold=self.strategy.transfer.silent)
                 network.add_feature(change.name, kind, silent=silent)
             case Change(op=Op.RENAME_FEATURE, to=str() as to):
                 network.rename_feature(change.name, to)
@@ -313,6 +349,7 @@ class Learner:
             "evaluation": self.evaluation.state(),
             "drift": self.drift.state(),
             "warmup": self.warmup.state(),
+            "strategy": self.strategy.state(),
             "event_time_ms": self.event_time_ms,
             "ids": self.ids_digest,
             "counts": dict(self.counts),
@@ -329,6 +366,7 @@ class Learner:
         learner.evaluation.restore(tree["evaluation"])
         learner.drift.restore(tree["drift"])
         learner.warmup.restore(tree["warmup"])
+        learner.strategy.restore(tree["strategy"])
         learner.event_time_ms = tree["event_time_ms"]
         learner._ids = int(tree["ids"], 16)
         learner.counts = dict(tree["counts"])
@@ -349,6 +387,8 @@ class Learner:
         for name, value in self.drift.named_state():
             yield f"drift/{name}", value
         yield "warmup", self.warmup.state()
+        for name, value in self.strategy.named_state():
+            yield f"strategy/{name}", value
         yield "event_time_ms", self.event_time_ms
         yield "ids", self.ids_digest
         yield "seed", self.settings.seed

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from stream.evaluation import EventScore, WindowedMeasures
 
 __all__ = ["BatchReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"]
@@ -80,6 +82,8 @@ class BatchReport(ModelReport):
     """(event, offer in R or T) pairs, the terms of the loss."""
     loss: float
     """Mean binary cross-entropy over the pairs in nats, before training on them; 0 where there are none."""
+    logits: np.ndarray
+    """float32 ``(pairs,)``, in the order of the batch's pairs, from before training on them."""
     scores: Sequence[EventScore]
     labels_dropped: int
     unknown_features: int

@@ -1,6 +1,6 @@
-"""How the network follows its schema: strategies, and the frozen warm-up that they share."""
+"""How the network follows its schema: the published methods, how they combine, and the frozen warm-up they share."""
 
-from stream.adaptation.strategy import STRATEGIES, Strategy, strategy_named
+from stream.adaptation.catalogue import METHODS, Entry, Seat, parse_strategy
 from stream.adaptation.warmup import Warmup
 
-__all__ = ["STRATEGIES", "Strategy", "Warmup", "strategy_named"]
+__all__ = ["METHODS", "Entry", "Seat", "Warmup", "parse_strategy"]

@@ -1,4 +1,4 @@
-"""How long a frozen warm-up may last, and when it counts as finished."""
+"""How long a frozen warm-up may last, and what each method needs to know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from stream.settings.fields import Section, setting
 
-__all__ = ["WarmupSettings"]
+__all__ = ["BackboneSettings", "WarmupSettings"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,6 @@ class WarmupSettings(Section):
 
     prefix: ClassVar[str] = "warmup"
 
-    enabled: bool = setting(True, "Freeze everything else while a new or replaced part is trained.")
     max_events: int = setting(128, "The bound on one warm-up; changes that join it may double it.", minimum=1)
     window_events: int = setting(
         32, "Length of the two windows whose mean losses are compared; it is the shortest warm-up's half.", minimum=1
@@ -28,3 +27,14 @@ class WarmupSettings(Section):
         0.2, "The share of any so many events that may be spent frozen.", minimum=0, maximum=1
     )
     budget_events: int = setting(10_000, "The number of events that the share is taken of.", minimum=1)
+
+
+@dataclass(frozen=True)
+class BackboneSettings(Section):
+    """The backbone that tune-head, PeterRec and IAK freeze for good."""
+
+    prefix: ClassVar[str] = "backbone"
+
+    pretrain_events: int = setting(
+        5_000, "Events on which the backbone is trained before it is frozen for good.", minimum=1
+    )

@@ -1,46 +1,82 @@
-"""The strategies by name: what a schema change does to the layers that it touches."""
+"""A strategy: the methods that one line of configuration selects, and the network that they act on together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
-from stream.errors import ConfigurationError
+from stream.adaptation.backbone import FrozenBackbone
+from stream.adaptation.catalogue import parse_strategy
+from stream.adaptation.method import ChangeMade, Method
+from stream.adaptation.transfer import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
+from stream.state import Tree
 
-__all__ = ["STRATEGIES", "Strategy", "strategy_named"]
+if TYPE_CHECKING:
+    from stream.encoding.batch import Batch
+    from stream.network.frame import Frame
+    from stream.network.network import Network
+    from stream.settings.learner import LearnerSettings
 
+__all__ = ["Strategy"]
 
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """One way to follow a schema change (transfer adaptation, Suleymanzade and Abdullayeva 2024)."""
-
-    name: str
-    sentence: str
-    replaces: bool
-    """A touched layer starts anew as a whole; otherwise what survives by name is kept, optimiser state included."""
-
-
-STRATEGIES: Final[dict[str, Strategy]] = {
-    strategy.name: strategy
-    for strategy in (
-        Strategy(
-            "carry",
-            "Keep what survives by name, add the new without changing the function, warm up only what is new.",
-            replaces=False,
-        ),
-        Strategy(
-            "replace",
-            "The paper's: a fresh input and/or output layer, all else frozen until it is warm, then all unfrozen.",
-            replaces=True,
-        ),
-    )
+_BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
+    "carry": lambda settings: Carry(),
+    "carry-unfrozen": lambda settings: Unfrozen(),
+    "replace": lambda settings: Replace(),
+    "replace-unfrozen": lambda settings: UnfrozenReplace(),
+    "scratch": lambda settings: Scratch(),
+    "never": lambda settings: Never(),
+    "tune-head": lambda settings: FrozenBackbone(settings.backbone.pretrain_events),
 }
 
 
-def strategy_named(name: str) -> Strategy:
-    """Return a strategy; raises ConfigurationError, listing the known ones, for a name that is none."""
-    try:
-        return STRATEGIES[name]
-    except KeyError:
-        known = ", ".join(STRATEGIES)
-        raise ConfigurationError(f"strategy = {name!r} is unknown. Use one of: {known}.") from None
+class Strategy:
+    """The methods of a strategy, called one after the other; that of the seat CHANGE comes first."""
+
+    def __init__(self, settings: LearnerSettings) -> None:
+        self.methods: dict[str, Method] = {
+            entry.name: _BUILD[entry.name](settings) for entry in parse_strategy(settings.strategy)
+        }
+        first = next(iter(self.methods.values()))
+        assert isinstance(first, Transfer)
+        self.transfer = first
+        self.stochastic = any(method.stochastic for method in self.methods.values())
+
+    def install(self, network: Network) -> None:
+        """Put every method's parts into a network without names."""
+        for method in self.methods.values():
+            method.install(network)
+
+    def changed(self, network: Network, change: ChangeMade, now: int) -> bool:
+        """Let every method act on a schema version; return whether one of them leaves something to warm up."""
+        left = [method.changed(network, change, now) for method in self.methods.values()]
+        return any(left)
+
+    def settled(self, network: Network) -> None:
+        """Tell every method that nothing is fresh any more."""
+        for method in self.methods.values():
+            method.settled(network)
+
+    def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
+        """Let every method act on a trained batch."""
+        for method in self.methods.values():
+            method.after_batch(network, batch, frame, now, drift=drift)
+
+    def figures(self) -> Mapping[str, float]:
+        """Return what the methods have to say of themselves in numbers."""
+        return {name: value for method in self.methods.values() for name, value in method.figures().items()}
+
+    def state(self) -> Tree:
+        """Return every method's own state by its name."""
+        return {name: method.state() for name, method in self.methods.items()}
+
+    def restore(self, tree: Tree) -> None:
+        """Take back what :meth:`state` returned."""
+        for name, method in self.methods.items():
+            method.restore(tree[name])
+
+    def named_state(self) -> Iterator[tuple[str, object]]:
+        """Yield every method's own state by name, for the state digest."""
+        for name, method in self.methods.items():
+            for entry, value in method.named_state():
+                yield f"{name}/{entry}", value

@@ -30,8 +30,8 @@ class Warmup:
         """(first event, number of events) of what was spent frozen and may still lie within the budget's window."""
 
     def start(self, now: int, batch_events: int) -> bool:
-        """Start at event number ``now`` unless warm-ups are off or the budget leaves no room for a batch."""
-        if not self._settings.enabled or self._frozen_within(now, batch_events) + batch_events > self._allowed:
+        """Start at event number ``now`` unless the budget leaves no room for a batch."""
+        if self._frozen_within(now, batch_events) + batch_events > self._allowed:
             return False
         self.active = True
         self.started_total += 1

@@ -21,13 +21,13 @@ def slot_name(feature: str) -> str:
 class Features:
     """Columns of numeric features and vocabularies of the others; a boolean is a vocabulary of two values."""
 
-    def __init__(self, rows: ValueRows, *, entity_embedding: bool) -> None:
+    def __init__(self, rows: ValueRows, *, entity_embedding: bool, entity_capacity: int) -> None:
         self.numeric = SlotRegistry(8)
         self.categorical = SlotRegistry(8)
         self.rows = rows
         self.kinds: dict[str, Kind] = {}
         if entity_embedding:
-            rows.add(self.categorical.add(KEY), multi=False)
+            rows.add(self.categorical.add(KEY), multi=False, capacity=entity_capacity)
 
     def add(self, name: str, kind: Kind) -> int:
         """Give a feature its column or vocabulary and return the slot."""

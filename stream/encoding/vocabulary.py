@@ -27,6 +27,8 @@ class Vocabulary:
     missing: int
     rare: int
     multi: bool
+    capacity: int
+    """Values with a row of their own; the longest unseen make room."""
     closed: bool = False
     """A boolean's two values are all that it will ever have."""
     row_of: dict[str, int] = field(default_factory=dict)
@@ -89,10 +91,13 @@ class ValueRows:
         self.mass[row] = self.presence[row] = 0.0
         heapq.heappush(self._free, row)
 
-    def add(self, slot: int, *, multi: bool, closed_values: Iterable[str] = ()) -> Vocabulary:
+    def add(
+        self, slot: int, *, multi: bool, closed_values: Iterable[str] = (), capacity: int | None = None
+    ) -> Vocabulary:
         """Open the vocabulary of the feature in ``slot``; a boolean's values are there from the start."""
         values = tuple(closed_values)
-        vocabulary = Vocabulary(self._take(slot, MISSING), self._take(slot, RARE), multi, closed=bool(values))
+        bound = self.capacity if capacity is None else capacity
+        vocabulary = Vocabulary(self._take(slot, MISSING), self._take(slot, RARE), multi, bound, closed=bool(values))
         for value in values:
             vocabulary.row_of[value] = self._take(slot, value)
         self.vocabularies[slot] = vocabulary
@@ -119,7 +124,7 @@ class ValueRows:
             if vocabulary.closed or value in vocabulary.row_of:
                 continue
             count = vocabulary.candidates.pop(value, 0) + 1
-            full = len(vocabulary.row_of) >= self.capacity
+            full = len(vocabulary.row_of) >= vocabulary.capacity
             if count >= self.admission_count and open_rows and (may_evict or not full):
                 if full:
                     evicted += self._evict(vocabulary)
@@ -169,6 +174,7 @@ class ValueRows:
                     v.missing,
                     v.rare,
                     v.multi,
+                    v.capacity,
                     v.closed,
                     v.events,
                     list(v.row_of.items()),
@@ -189,6 +195,8 @@ class ValueRows:
             setattr(self, name, array)
         self.evictions = int(tree["evictions"])
         self.vocabularies = {
-            slot: Vocabulary(missing, rare, multi, closed, dict(map(tuple, rows)), dict(map(tuple, seen)), events)
-            for slot, missing, rare, multi, closed, events, rows, seen in tree["vocabularies"]
+            slot: Vocabulary(
+                missing, rare, multi, bound, closed, dict(map(tuple, rows)), dict(map(tuple, seen)), events
+            )
+            for slot, missing, rare, multi, bound, closed, events, rows, seen in tree["vocabularies"]
         }

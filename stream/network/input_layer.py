@@ -6,19 +6,21 @@ a categorical value a row of width ``embedding_dim``, a feature its projection P
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 
+from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import uniform
+from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
 __all__ = ["InputLayer"]
 
 
-class InputLayer:
+class InputLayer(Part):
     """Tables by numeric column, categorical slot and vocabulary row, with a hand-written backward pass."""
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
@@ -47,11 +49,6 @@ class InputLayer:
         yield "projection", self.projection
         yield "rows", self.rows
 
-    @property
-    def any_fresh(self) -> bool:
-        """Say whether a warm-up trains anything in this layer."""
-        return any(bool(table.fresh.any()) for _, table in self.tables())
-
     # -- fresh values -------------------------------------------------------------------------------------------
 
     def start_numeric(self, slot: int, name: str, *, silent: bool) -> None:
@@ -71,9 +68,46 @@ class InputLayer:
         if rows:
             self.rows.set(rows, uniform(self.seed, "rows", names, self.dim, 0.5))
 
-    def start_bias(self) -> None:
-        """Set the input bias back to zero."""
+    def clear_numeric(self, slot: int) -> None:
+        """Zero a numeric column."""
+        for table in (self.numeric, self.missing):
+            table.set(slot, 0.0)
+            table.fresh[slot] = False
+
+    def clear_projection(self, slot: int) -> None:
+        """Zero what a categorical feature owns beside its rows."""
+        self.projection.set(slot, 0.0)
+        self.projection.fresh[slot] = False
+
+    def clear_rows(self, rows: list[int]) -> None:
+        """Zero vocabulary rows."""
+        self.rows.set(rows, 0.0)
+        self.rows.fresh[rows] = False
+
+    def reserve(self, numeric: int, categorical: int, rows: int) -> None:
+        """Make room for numeric columns, categorical slots and vocabulary rows."""
+        self.numeric.grow(numeric)
+        self.missing.grow(numeric)
+        self.projection.grow(categorical)
+        self.rows.grow(rows)
+
+    def restart(
+        self,
+        numeric: Iterable[tuple[str, int]],
+        categorical: Iterable[tuple[str, int]],
+        rows: list[int],
+        names: list[str],
+    ) -> None:
+        """Replace the layer: fresh weights for every name, no optimiser state, all of it marked fresh."""
         self.bias.set(0, 0.0)
+        for name, slot in numeric:
+            self.start_numeric(slot, name, silent=False)
+        for name, slot in categorical:
+            self.start_projection(slot, name, silent=False)
+        self.start_rows(rows, names)
+        for _, table in self.tables():
+            table.fresh.fill_(True)
+            table.held.fill_(False)
 
     def mean_contribution(self, slot: int, rows: list[int], mass: torch.Tensor) -> torch.Tensor:
         """Return what a categorical feature adds to ``z`` ``(width,)`` at its running mean ``mass`` by row."""
@@ -94,38 +128,39 @@ class InputLayer:
         return z.addmm_(frame.missing, self.missing.weight)
 
     def backward(
-        self, frame: Frame, gradient: torch.Tensor, live: dict[str, torch.Tensor], *, warming_up: bool
+        self, frame: Frame, gradient: torch.Tensor, live: dict[str, torch.Tensor], descent: Descent, *, warming_up: bool
     ) -> None:
         """Train on ``gradient`` ``(B, width)`` of the loss by ``z``; in a warm-up only what is fresh.
 
         ``live`` names the slots in use of ``numeric`` and ``projection``.
         """
-        columns = self._chosen(self.numeric, live["numeric"], warming_up)
+        columns = self.numeric.trained(warming_up=warming_up, among=live["numeric"])
+        assert columns is not None
         if columns.numel():
-            self.numeric.step(frame.numeric[:, columns].T @ gradient, columns)
-            self.missing.step(frame.missing[:, columns].T @ gradient, columns)
-        if not warming_up or bool(self.bias.fresh[0]):
-            self.bias.step(gradient.sum(0, keepdim=True))
-        active = frame.rows
-        chosen = self.rows.fresh[active].nonzero()[:, 0] if warming_up else None
+            descent.product(self.numeric, frame.numeric[:, columns], gradient, columns)
+            descent.product(self.missing, frame.missing[:, columns], gradient, columns)
+        bias = self.bias.trained(warming_up=warming_up)
+        if bias is None or bias.numel():
+            descent.summed(self.bias, gradient)
+        self._backward_categorical(frame, gradient, live["projection"], descent, warming_up=warming_up)
+
+    def _backward_categorical(
+        self, frame: Frame, gradient: torch.Tensor, live: torch.Tensor, descent: Descent, *, warming_up: bool
+    ) -> None:
+        active, events, slots, weights = frame.rows, frame.row_event, frame.row_slot, frame.row_weight
+        if warming_up or bool(self.rows.held.any()):
+            open_rows = self.rows.fresh if warming_up else ~self.rows.held
+            chosen = open_rows[active].nonzero()[:, 0]
+            active, events, slots, weights = active[chosen], events[chosen], slots[chosen], weights[chosen]
         row_gradient: torch.Tensor | None = None
-        if chosen is None or chosen.numel():
-            events = frame.row_event if chosen is None else frame.row_event[chosen]
-            slots = frame.row_slot if chosen is None else frame.row_slot[chosen]
-            weights = frame.row_weight if chosen is None else frame.row_weight[chosen]
-            active = active if chosen is None else active[chosen]
+        if active.numel():  # before the projection moves
             projection = self.projection.weight.permute(2, 0, 1).reshape(self.width, -1)
             by_slot = (gradient @ projection).view(-1, self.dim)
             row_gradient = by_slot[events * self.projection.rows + slots] * weights[:, None]
-        slots = self._chosen(self.projection, live["projection"], warming_up)
-        if slots.numel():
-            pooled = self._pooled.view(frame.events, -1, self.dim)[:, slots]
-            self.projection.step(torch.einsum("bsd,bh->sdh", pooled, gradient), slots)
+        trained = self.projection.trained(warming_up=warming_up, among=live)
+        assert trained is not None
+        if trained.numel():
+            pooled = self._pooled.view(frame.events, -1, self.dim)[:, trained]
+            descent.product(self.projection, pooled.flatten(1), gradient, trained)
         if row_gradient is not None:
-            distinct, inverse = torch.unique(active, return_inverse=True)
-            summed = torch.zeros(len(distinct), self.dim, device=self.rows.device)
-            self.rows.step(summed.index_add_(0, inverse, row_gradient), distinct)
-
-    @staticmethod
-    def _chosen(table: Table, live: torch.Tensor, warming_up: bool) -> torch.Tensor:
-        return live[table.fresh[live]] if warming_up else live
+            descent.gathered(self.rows, active, row_gradient)

@@ -10,13 +10,16 @@ from collections.abc import Iterator
 
 import torch
 
+from stream.network.descent import Descent
+from stream.network.frame import Frame
+from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
 __all__ = ["OutputLayer"]
 
 
-class OutputLayer:
+class OutputLayer(Part):
     """Scores ``(B, slots)`` by offer and by attribute value; rows without a gradient do not move."""
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, device: torch.device) -> None:
@@ -37,10 +40,28 @@ class OutputLayer:
         yield "value", self.value
         yield "value_bias", self.value_bias
 
-    @property
-    def any_fresh(self) -> bool:
-        """Say whether a warm-up trains anything in this layer."""
-        return any(bool(table.fresh.any()) for _, table in self.tables())
+    def clear_offers(self, slots: list[int], *, fresh: bool) -> None:
+        """Zero the rows of offers and say whether they are fresh."""
+        _start((self.offer, self.offer_bias), slots, fresh)
+
+    def clear_values(self, slots: list[int], *, fresh: bool) -> None:
+        """Zero the rows of attribute values and say whether they are fresh."""
+        _start((self.value, self.value_bias), slots, fresh)
+
+    def restart(self) -> None:
+        """Replace the layer: every row zero, without history, and fresh."""
+        for _, table in self.tables():
+            _start((table,), list(range(table.rows)), True)
+
+    def reserve(self, offers: int, values: int) -> None:
+        """Make room for offer slots and value slots."""
+        for table, slots in (
+            (self.offer, offers),
+            (self.offer_bias, offers),
+            (self.value, values),
+            (self.value_bias, values),
+        ):
+            table.grow(slots)
 
     def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scores by offer slot ``(B, offers)`` and by value slot ``(B, values)``."""
@@ -53,16 +74,34 @@ class OutputLayer:
         """Return the gradient by the hidden activations; call it before :meth:`train` moves the weights."""
         return by_offer @ self.offer.weight + by_value @ self.value.weight
 
-    def train(self, by_offer: torch.Tensor, by_value: torch.Tensor, *, warming_up: bool) -> None:
-        """Step along the gradients by score ``(B, slots)``; in a warm-up only rows that are fresh."""
+    def train(
+        self,
+        frame: Frame,
+        logits: torch.Tensor,
+        by_offer: torch.Tensor,
+        by_value: torch.Tensor,
+        descent: Descent,
+        *,
+        warming_up: bool,
+    ) -> None:
+        """Train on the gradients by score ``(B, slots)``; in a warm-up only rows that are fresh.
+
+        ``logits`` ``(P,)`` are those of the frame's pairs, for a layer that needs more than the gradient.
+        """
         for weight, bias, gradient in (
             (self.offer, self.offer_bias, by_offer),
             (self.value, self.value_bias, by_value),
         ):
-            rows = weight.fresh.nonzero()[:, 0] if warming_up else None
+            rows = weight.trained(warming_up=warming_up)
             if rows is not None:
                 if rows.numel() == 0:
                     continue
                 gradient = gradient[:, rows]
-            weight.step(gradient.T @ self._hidden, rows)
-            bias.step(gradient.sum(0), rows)
+            descent.product(weight, gradient, self._hidden, rows)
+            descent.summed(bias, gradient, rows)
+
+
+def _start(tables: tuple[Table, ...], slots: list[int], fresh: bool) -> None:
+    for table in tables:
+        table.set(slots, 0.0)
+        table.fresh[slots] = fresh

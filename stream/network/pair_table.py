@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from stream.network.descent import Descent
 from stream.state import Tree
 
 __all__ = ["PairTable"]
@@ -63,29 +64,32 @@ class PairTable:
         self.fresh_rows.fill_(False)
         self.fresh_columns.fill_(False)
 
-    def step(self, rows: torch.Tensor, gradient: torch.Tensor, *, warming_up: bool) -> None:
-        """Descend along ``gradient`` ``(n, columns)`` of the ``n`` (repeatable) ``rows``; row 0 is skipped."""
+    @property
+    def any_fresh(self) -> bool:
+        """Say whether a warm-up trains any cell."""
+        return bool(self.fresh_rows.any() | self.fresh_columns.any())
+
+    def train(self, rows: torch.Tensor, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> None:
+        """Train on ``gradient`` ``(n, columns)`` of the ``n`` (repeatable) ``rows``; row 0 is skipped."""
         chosen = rows.nonzero()[:, 0]
         if not warming_up:
-            self._step(rows[chosen], gradient[chosen])
+            if chosen.numel():
+                descent.cells(self, rows[chosen], gradient[chosen])
             return
         fresh = self.fresh_rows[rows[chosen]]
-        self._step(rows[chosen[fresh]], gradient[chosen[fresh]])
+        if bool(fresh.any()):
+            descent.cells(self, rows[chosen[fresh]], gradient[chosen[fresh]])
         columns = self.fresh_columns.nonzero()[:, 0]
-        if columns.numel():
-            others = chosen[~fresh]
-            self._step(rows[others], gradient[others[:, None], columns], columns)
+        others = chosen[~fresh]
+        if columns.numel() and others.numel():
+            descent.cells(self, rows[others], gradient[others[:, None], columns], columns)
 
-    def _step(self, rows: torch.Tensor, gradient: torch.Tensor, columns: torch.Tensor | None = None) -> None:
-        if rows.numel() == 0:
-            return
-        distinct, inverse = torch.unique(rows, return_inverse=True)
-        summed = torch.zeros(len(distinct), gradient.shape[1], device=self.device)
-        summed.index_add_(0, inverse, gradient)
-        cells = (distinct,) if columns is None else (distinct[:, None], columns)
-        squares = self.squares[cells].addcmul_(summed, summed)
+    def descend(self, rows: torch.Tensor, gradient: torch.Tensor, columns: torch.Tensor | None = None) -> None:
+        """Step along ``gradient`` ``(n, columns)`` of ``n`` distinct ``rows``."""
+        cells = (rows,) if columns is None else (rows[:, None], columns)
+        squares = self.squares[cells].addcmul_(gradient, gradient)
         self.squares[cells] = squares
-        self.weight[cells] = self.weight[cells].addcdiv_(summed, squares.sqrt().add_(1e-10), value=-self.rate)
+        self.weight[cells] = self.weight[cells].addcdiv_(gradient, squares.sqrt().add_(1e-10), value=-self.rate)
 
     def state(self, rows: int) -> Tree:
         """Return the first ``rows`` rows as a state tree."""

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from stream.network.counts import BASE_INPUTS, VALUE_INPUTS
+from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import uniform
 from stream.network.pair_table import PairTable
+from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
@@ -23,7 +25,7 @@ __all__ = ["PairPart"]
 _BLOCK = 64
 
 
-class PairPart:
+class PairPart(Part):
     """The pair tables and the mixer; it belongs to the input and to the output layer alike."""
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
@@ -65,6 +67,21 @@ class PairPart:
         yield "mixer_bias", self.mixer_bias
         yield "mixer_out", self.mixer_out
         yield "linear", self.linear
+
+    def restart(self, attributes: Iterable[tuple[str, int]]) -> None:
+        """Replace the part as a whole, all of it fresh; counts are not its own and stay."""
+        for _, pair_table in self.pair_tables():
+            pair_table.reset()
+        self.flags.set(list(range(self.flags.rows)), 0.0)
+        self.start_mixer(attributes)
+        for _, table in self.tables():
+            table.fresh.fill_(True)
+
+    def settle(self) -> None:
+        """End a warm-up: nothing is fresh any more."""
+        super().settle()
+        for _, pair_table in self.pair_tables():
+            pair_table.settle()
 
     def start_mixer(self, attributes: Iterable[tuple[str, int]] = ()) -> None:
         """Let the counts speak from the first event: weight 1 for the rate, 0.7 for the key, 0.5 for key x value."""
@@ -129,32 +146,48 @@ class PairPart:
     def train(
         self,
         frame: Frame,
+        logits: torch.Tensor,
         wide_rows: torch.Tensor,
         gradient: torch.Tensor,
         by_offer: torch.Tensor,
         by_value: torch.Tensor,
+        descent: Descent,
         *,
         warming_up: bool,
     ) -> None:
-        """Step along the gradient by logit ``(P,)`` and, summed, by score ``(B, slots)``."""
-        self.key_offer.step(frame.entity, by_offer, warming_up=warming_up)
-        self.key_value.step(frame.entity, by_value, warming_up=warming_up)
-        if not warming_up or bool(self.wide.fresh_rows.any() | self.wide.fresh_columns.any()):
-            self.wide.step(wide_rows, by_value[frame.row_event] * frame.row_weight[:, None], warming_up=warming_up)
-        if frame.match_event.numel() and (not warming_up or bool(self.flags.fresh.any())):
-            flags = torch.zeros_like(self.flags.weight).view(-1)
-            place = frame.match_slot * self.attributes + frame.match_attribute
-            flags.index_add_(0, place, by_value[frame.match_event, frame.match_column])
-            rows = self.flags.fresh.nonzero()[:, 0] if warming_up else None
-            flags = flags.view(-1, self.attributes)
-            self.flags.step(flags if rows is None else flags[rows], rows)
-        if warming_up and not bool(self.linear.fresh.any()):
+        """Train on the gradient by logit ``(P,)`` and, summed, by score ``(B, slots)``; ``logits`` are the pairs'."""
+        self._train_keys(frame, logits, by_offer, by_value, descent, warming_up=warming_up)
+        if not warming_up or self.wide.any_fresh:
+            spread = by_value[frame.row_event] * frame.row_weight[:, None]
+            self.wide.train(wide_rows, spread, descent, warming_up=warming_up)
+        flags = self.flags.trained(warming_up=warming_up)
+        if frame.match_event.numel() and (flags is None or flags.numel()):
+            places = frame.match_slot * self.attributes + frame.match_attribute
+            descent.scattered(self.flags, places, by_value[frame.match_event, frame.match_column], flags)
+        self._train_mixer(gradient, descent, warming_up=warming_up)
+
+    def _train_keys(
+        self,
+        frame: Frame,
+        logits: torch.Tensor,
+        by_offer: torch.Tensor,
+        by_value: torch.Tensor,
+        descent: Descent,
+        *,
+        warming_up: bool,
+    ) -> None:
+        """Train the keys' own weights; a method that trains them otherwise needs the logits too."""
+        self.key_offer.train(frame.entity, by_offer, descent, warming_up=warming_up)
+        self.key_value.train(frame.entity, by_value, descent, warming_up=warming_up)
+
+    def _train_mixer(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> None:
+        rows = self.linear.trained(warming_up=warming_up)
+        if rows is not None and not rows.numel():
             return
         back = gradient[:, None] * self.mixer_out.weight[0] * (self._mixed > 0)
-        rows = self.linear.fresh.nonzero()[:, 0] if warming_up else None
         counts = self._counts if rows is None else self._counts[:, rows]
         if not warming_up or bool(self.mixer_out.fresh[0]):
-            self.mixer_out.step((gradient @ self._mixed)[None])
-            self.mixer_bias.step(back.sum(0)[None])
-        self.linear.step(gradient @ counts, rows)
-        self.mixer_in.step(counts.T @ back, rows)
+            descent.product(self.mixer_out, gradient[:, None], self._mixed)
+            descent.summed(self.mixer_bias, back)
+        descent.product(self.linear, counts, gradient[:, None], rows)
+        descent.product(self.mixer_in, counts, back, rows)

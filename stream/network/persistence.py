@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+
 from stream.network.network import Network
 from stream.network.table import Table
 from stream.state import Tree
@@ -12,12 +14,7 @@ __all__ = ["frozen_entries", "is_finite", "named_entries", "network_state", "par
 
 
 def _layers(network: Network) -> Iterator[tuple[str, Table]]:
-    for layer, part in (
-        ("input", network.input),
-        ("trunk", network.trunk),
-        ("output", network.output),
-        ("pairs", network.pairs),
-    ):
+    for layer, part in network.parts():
         for name, table in part.tables():
             yield f"{layer}/{name}", table
 
@@ -32,6 +29,7 @@ def network_state(network: Network) -> Tree:
         "wide_rows": network.wide_rows.state(),
         "wide_of": network.wide_of.copy(),
         "matches": network.matches.copy(),
+        "muted": network.muted.cpu().numpy(),
         "statistics": network.statistics.state(),
         "tables": {name: table.state() for name, table in _layers(network)},
         "pairs": {
@@ -39,6 +37,7 @@ def network_state(network: Network) -> Tree:
             for name, table in network.pairs.pair_tables()
         },
         "counts": network.counts.state(network.keys.rows_used + 1),
+        "extra": {name: part.extra_state() for name, part in network.parts()},
         "evictions": network.evictions,
     }
 
@@ -52,13 +51,20 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.wide_rows.restore(tree["wide_rows"])
     network.wide_of = tree["wide_of"].copy()
     network.matches = tree["matches"].copy()
+    network.muted = torch.from_numpy(tree["muted"].copy()).to(network.device)
     network.statistics.restore(tree["statistics"])
     for name, table in _layers(network):
         table.restore(tree["tables"][name])
     for name, pair_table in network.pairs.pair_tables():
         pair_table.restore(tree["pairs"][name])
     network.counts.restore(tree["counts"])
+    for name, part in network.parts():
+        part.restore_extra(tree["extra"][name])
     network.evictions = int(tree["evictions"])
+
+
+def _own_names(table: Table) -> list[tuple[str, int]]:
+    return [("", 0)] if table.names is None else list(table.names.items())
 
 
 def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, int]]]]:
@@ -81,7 +87,7 @@ def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, 
         "output/value_bias": list(offers.values.items()),
     }
     for name, table in _layers(network):
-        yield name, table, of_table.get(name, [("", 0)])
+        yield name, table, of_table[name] if name in of_table else _own_names(table)
 
 
 def _pair_names(network: Network, table: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
@@ -130,6 +136,7 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
     for name, table, rows in _named_rows(network):
         fresh = table.fresh.cpu().numpy()
         yield f"fresh/{name}", sorted(row_name for row_name, row in rows if fresh[row])
+        yield f"held/{name}", sorted(row_name for row_name, row in rows if table.held[row])
     for name, pair_table in network.pairs.pair_tables():
         rows, columns = _pair_names(network, name)
         flags = pair_table.fresh_rows.cpu().numpy(), pair_table.fresh_columns.cpu().numpy()
@@ -149,7 +156,11 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
         yield f"keys/{key}", int(network.keys.last_seen[row])
     offers = network.offers
     yield "offers/attributes", {name: offers.of_offer[name] for name in offers.offers}
+    yield "offers/muted", sorted(name for name, slot in offers.offers.items() if network.muted[slot])
     yield "offers/departed", list(offers.state()["departed"])
+    for part_name, part in network.parts():
+        for extra_name, extra in part.named_extra():
+            yield f"{part_name}/{extra_name}", extra
     yield "evictions", [network.evictions, rows_of.evictions]
     yield from network.counts.named(
         [(key, row + 1) for key, row in network.keys.row_of.items()],
@@ -177,7 +188,7 @@ def parameter_counts(network: Network) -> tuple[int, int]:
         "output/value_bias": len(network.offers.values),
     }
     for name, table in _layers(network):
-        live = used.get(name, 1)
+        live = used.get(name, 1 if table.names is None else len(table.names))
         total += live * table.row_size
         fresh += min(live, int(table.fresh.sum())) * table.row_size
     for name, pair_table in network.pairs.pair_tables():

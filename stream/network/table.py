@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from stream.slots import SlotRegistry
 from stream.state import Tree
 
 __all__ = ["Table"]
@@ -22,7 +23,7 @@ class Table:
     """Weights ``(rows, *shape)`` float32, trained by element-wise Adagrad (Duchi 2011) or Adam (Kingma and Ba 2015).
 
     Adam counts its steps per row: a row that joins late has its own bias correction. ``fresh`` ``(rows,)`` marks the
-    rows that a warm-up trains; it is all False outside one.
+    rows that a warm-up trains; it is all False outside one. ``held`` ``(rows,)`` marks rows that stand still for good.
     """
 
     def __init__(
@@ -41,12 +42,15 @@ class Table:
         self.device = torch.device(device)
         self.shape = shape
         self.moments: dict[str, torch.Tensor] = {}
+        self.names: SlotRegistry | None = None
+        """Whose each row is, for a table that a method brings along; those of the plain layers are known by place."""
         self._allocate(rows)
 
     def _allocate(self, rows: int) -> None:
         """Make ``rows`` rows that are zero and have no history."""
         self.weight = torch.zeros(rows, *self.shape, device=self.device)
         self.fresh = torch.zeros(rows, dtype=torch.bool, device=self.device)
+        self.held = torch.zeros(rows, dtype=torch.bool, device=self.device)
         if self.method == "adagrad":
             self.moments["squares"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
         else:
@@ -70,7 +74,8 @@ class Table:
         if extra <= 0:
             return
         self.weight = _extended(self.weight, extra, 0.0)
-        self.fresh = torch.cat([self.fresh, torch.zeros(extra, dtype=torch.bool, device=self.device)])
+        self.fresh = _extended(self.fresh, extra, False)
+        self.held = _extended(self.held, extra, False)
         for name, moment in self.moments.items():
             self.moments[name] = _extended(moment, extra, self.accumulator if name == "squares" else 0.0)
 
@@ -81,8 +86,19 @@ class Table:
         if isinstance(values, torch.Tensor):
             values = values.reshape(-1, *self.shape) if not isinstance(rows, int) else values.reshape(self.shape)
         self.weight[rows] = values
+        self.held[rows] = False
         for name, moment in self.moments.items():
             moment[rows] = self.accumulator if name == "squares" else 0.0
+
+    def trained(self, *, warming_up: bool, among: torch.Tensor | None = None) -> torch.Tensor | None:
+        """Return the rows that a step may train (of those ``among``, if given), or None where these are all rows."""
+        if warming_up:
+            open_rows = self.fresh
+        elif among is None and not bool(self.held.any()):
+            return None
+        else:
+            open_rows = ~self.held
+        return open_rows.nonzero()[:, 0] if among is None else among[open_rows[among]]
 
     def step(self, gradient: torch.Tensor, rows: torch.Tensor | None = None) -> None:
         """Descend along ``gradient``: ``(rows, *shape)``, or ``(n, *shape)`` for the ``n`` distinct ``rows``.
@@ -118,6 +134,7 @@ class Table:
         for name, moment in self.moments.items():
             tree[name] = moment[:rows].cpu().numpy()
         tree["fresh"] = self.fresh[:rows].cpu().numpy()
+        tree["held"] = self.held[:rows].cpu().numpy()
         return tree
 
     def restore(self, tree: Tree) -> None:
@@ -126,6 +143,7 @@ class Table:
         used = tree["weight"].shape[0]
         self.weight[:used] = torch.from_numpy(tree["weight"].copy()).to(self.device)
         self.fresh[:used] = torch.from_numpy(tree["fresh"].copy()).to(self.device)
+        self.held[:used] = torch.from_numpy(tree["held"].copy()).to(self.device)
         for name, moment in self.moments.items():
             moment[:used] = torch.from_numpy(tree[name].copy()).to(self.device)
 
@@ -144,6 +162,6 @@ class Table:
         return all(bool(torch.isfinite(tensor).all()) for tensor in (self.weight, *self.moments.values()))
 
 
-def _extended(tensor: torch.Tensor, extra: int, value: float) -> torch.Tensor:
+def _extended(tensor: torch.Tensor, extra: int, value: float | bool) -> torch.Tensor:
     tail = torch.full((extra, *tensor.shape[1:]), value, dtype=tensor.dtype, device=tensor.device)
     return torch.cat([tensor, tail])

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 import torch
 
+from stream.network.descent import Descent
+from stream.network.frame import Frame
 from stream.network.initial import uniform
+from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
 __all__ = ["Trunk"]
 
 
-class Trunk:
+class Trunk(Part):
     """``h_l = relu(h_{l-1} W_l + b_l)``, with ``h_0 = relu(z)``; trained by Adam."""
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
@@ -31,22 +34,25 @@ class Trunk:
             yield f"{index}/weight", weight
             yield f"{index}/bias", bias
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """Return the last hidden activations ``(B, hidden[-1])`` for the input layer's ``z`` ``(B, hidden[0])``."""
+    def forward(self, z: torch.Tensor, frame: Frame, *, training: bool) -> torch.Tensor:
+        """Return the last hidden activations ``(B, hidden[-1])`` for the input layer's ``z`` ``(B, hidden[0])``.
+
+        ``training`` says that a :meth:`backward` follows; the plain trunk computes the same either way.
+        """
         self._activations = [torch.relu(z)]
         for weight, bias in self.layers:
             self._activations.append(torch.relu(torch.addmm(bias.weight[0], self._activations[-1], weight.weight[0])))
         return self._activations[-1]
 
-    def backward(self, gradient: torch.Tensor, *, train: bool) -> torch.Tensor:
-        """Return the gradient by ``z``; ``train`` also steps the weights (frozen, none of theirs is computed)."""
+    def backward(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> torch.Tensor:
+        """Return the gradient by ``z`` and train what is not frozen; of the rest no gradient is computed."""
         for (weight, bias), before, after in zip(
             reversed(self.layers), self._activations[-2::-1], self._activations[:0:-1], strict=True
         ):
             gradient = gradient * (after > 0)
             passed = gradient @ weight.weight[0].T
-            if train:
-                weight.step((before.T @ gradient)[None])
-                bias.step(gradient.sum(0)[None])
+            if not (warming_up or bool(weight.held[0])):
+                descent.product(weight, before, gradient)
+                descent.summed(bias, gradient)
             gradient = passed
         return gradient * (self._activations[0] > 0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream.adaptation import STRATEGIES
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation import parse_strategy
+from stream.adaptation.settings import BackboneSettings, WarmupSettings
+from stream.errors import ConfigurationError
 from stream.evaluation.settings import DriftSettings, EvaluationSettings
 from stream.network.settings import NetworkSettings, OptimiserSettings
-from stream.settings.fields import Section, section, setting
+from stream.settings.fields import Section, WrongSetting, section, setting
 
 __all__ = ["LearnerSettings"]
 
@@ -21,7 +22,9 @@ class LearnerSettings(Section):
         0, "The seed of every random draw; the same events under the same seed give the same model.", minimum=0
     )
     batch_size: int = setting(64, "Events in one training step.", unit="events", minimum=1, maximum=65536)
-    strategy: str = setting("carry", "How the network adapts to a schema change; `stream strategies` lists them.")
+    strategy: str = setting(
+        "carry", "How the network adapts: one name or several joined by +; `stream strategies` lists them."
+    )
     device: str = setting("cpu", "Where the network is trained.", choices=("cpu", "cuda"))
     threads: int = setting(
         1, "CPU threads of one training step; part of what makes two runs equal bit for bit.", minimum=1
@@ -30,10 +33,13 @@ class LearnerSettings(Section):
     network: NetworkSettings = section(NetworkSettings)
     optimiser: OptimiserSettings = section(OptimiserSettings)
     warmup: WarmupSettings = section(WarmupSettings)
+    backbone: BackboneSettings = section(BackboneSettings)
     evaluation: EvaluationSettings = section(EvaluationSettings)
     drift: DriftSettings = section(DriftSettings)
 
     def check(self) -> None:
-        """Refuse a strategy that is not in the registry."""
-        if self.strategy not in STRATEGIES:
-            raise self.wrong("strategy", "is no strategy", f"Choose one of: {', '.join(STRATEGIES)}.")
+        """Refuse a strategy that is not in the catalogue, and parts that do not go together."""
+        try:
+            parse_strategy(self.strategy)
+        except ConfigurationError as error:
+            raise WrongSetting("strategy", str(error)) from None

@@ -171,8 +171,9 @@ def test_a_warm_up_whose_cause_has_left_ends() -> None:
     assert report.warmup_ended.reason == "removed"
 
 
-def test_a_warm_up_that_is_switched_off_freezes_nothing() -> None:
-    learner = trained("carry", warmup=WarmupSettings(enabled=False))
+@pytest.mark.parametrize("strategy", ["carry-unfrozen", "replace-unfrozen", "scratch", "never"])
+def test_a_strategy_without_a_warm_up_freezes_nothing(strategy: str) -> None:
+    learner = trained(strategy)
     assert not apply(learner, feature("x", "numeric")).warmup_started
     report = learn(learner, events(16, 2, 900))[0]
     assert report.phase == "train"

@@ -6,6 +6,8 @@ import dataclasses
 import random
 from typing import Any
 
+import numpy as np
+
 from stream.evaluation import EventScore, RankingQuality, WindowedMeasures
 from stream.observe import Observer
 from stream.report import BatchReport, SchemaReport, SlotCount, WarmupReport
@@ -55,6 +57,7 @@ def batch(**changes: Any) -> BatchReport:
         events_with_labels=40,
         pairs=640,
         loss=0.25,
+        logits=np.zeros(640, dtype=np.float32),
         schema_version=3,
         phase="train",
         scores=[],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stream.adaptation import METHODS
 from stream.errors import ConfigurationError
 from stream.settings import WrongSetting
 from stream.settings.load import build, load
@@ -124,7 +125,7 @@ def test_options_of_kafka_come_together_from_all_layers(tmp_path: Path) -> None:
             "",
             {},
             ["strategy=kary"],
-            "strategy = 'kary' is no strategy. Choose one of: carry, replace. It was set by --set strategy.",
+            f"strategy = 'kary': 'kary' is unknown. Use one of: {', '.join(METHODS)}. It was set by --set strategy.",
         ),
     ],
 )

@@ -13,10 +13,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each strategy of the registry with its sentence."""
-    from stream.adaptation import STRATEGIES
+    """Print each method of the catalogue with its sentence."""
+    from stream.adaptation import METHODS
 
-    width = max(map(len, STRATEGIES))
-    for name, strategy in STRATEGIES.items():
-        print(f"{name:<{width}}  {strategy.sentence}")
+    width = max(map(len, METHODS))
+    for name, entry in METHODS.items():
+        print(f"{name:<{width}}  {entry.sentence}")
     return 0

@@ -1,0 +1,48 @@
+"""A part of the network: named tables, and whatever else it holds; what checkpoint, digest and freezing see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream.network.table import Table
+from stream.state import Tree
+
+__all__ = ["Part"]
+
+
+class Part:
+    """The base of input layer, trunk, output layer and pair part; a method may put a subclass in their place."""
+
+    def tables(self) -> Iterator[tuple[str, Table]]:
+        """Yield each table with its name."""
+        yield from ()
+
+    @property
+    def any_fresh(self) -> bool:
+        """Say whether a warm-up trains anything in this part."""
+        return any(bool(table.fresh.any()) for _, table in self.tables())
+
+    def trains(self, *, warming_up: bool) -> bool:
+        """Say whether a step would train anything here; where not, no gradient need be computed for it."""
+        return self.any_fresh if warming_up else not all(bool(table.held.all()) for _, table in self.tables())
+
+    def hold(self) -> None:
+        """Let every row in use stand still for good, outside warm-ups too."""
+        for _, table in self.tables():
+            table.held.fill_(True)
+
+    def settle(self) -> None:
+        """End a warm-up: nothing is fresh any more."""
+        for _, table in self.tables():
+            table.fresh.fill_(False)
+
+    def extra_state(self) -> Tree:
+        """Return what the part holds beside its tables, as a state tree."""
+        return {}
+
+    def restore_extra(self, tree: Tree) -> None:
+        """Take back what :meth:`extra_state` returned."""
+
+    def named_extra(self) -> Iterator[tuple[str, object]]:
+        """Yield the same by name, for the state digest."""
+        yield from ()
