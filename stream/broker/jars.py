@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from stream.cache import user_cache
 from stream.errors import BrokerUnavailable
 
 __all__ = ["KAFKA_VERSION", "LockedJar", "cache_directory", "kafka_jars", "locked_jars"]
@@ -49,11 +48,7 @@ def locked_jars() -> list[LockedJar]:
 
 def cache_directory() -> Path:
     """Return where the jars are kept: a folder of the release in the user's cache ($XDG_CACHE_HOME, else ~/.cache)."""
-    if sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "stream" / f"kafka-{KAFKA_VERSION}"
+    return user_cache(f"kafka-{KAFKA_VERSION}")
 
 
 def kafka_jars(progress: Callable[[int, int], None] = lambda done, total: None) -> list[Path]:
