@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from stream.settings.fields import Section, setting
 
-__all__ = ["BackboneSettings", "WarmupSettings"]
+__all__ = ["BackboneSettings", "BayesSettings", "WarmupSettings"]
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,20 @@ class BackboneSettings(Section):
     pretrain_events: int = setting(
         5_000, "Events on which the backbone is trained before it is frozen for good.", minimum=1
     )
+
+
+@dataclass(frozen=True)
+class BayesSettings(Section):
+    """Sequential Bayes: priors on the scale of a summed loss, forgetting, and how far precision is kept in full."""
+
+    prefix: ClassVar[str] = "bayes"
+
+    half_life_events: int = setting(
+        20_000, "Events after which what was learned weighs half; 0 never forgets.", minimum=0
+    )
+    prior_precision: float = setting(1.0, "Prior precision of a weight, whose prior mean is 0.", above=0)
+    bias_precision: float = setting(1.0, "Prior precision of an offer's bias.", above=0)
+    full_cells: int = setting(
+        16_000_000, "Live offers x (hidden width + 1)^2 up to which precision is full; beyond, diagonal.", minimum=0
+    )
+    newton_steps: int = setting(3, "Bound on the Newton steps of one update.", minimum=1)
