@@ -64,7 +64,7 @@ class Stream:
         return f"{sum(xxhash.xxh3_128_intdigest(name.encode()) for name in ids) % (1 << 128):032x}"
 
 
-def write_stream(directory: Path, events: int, *, invalid: int = 0, schema_version: bool = False) -> Stream:
+def write_stream(directory: Path, events: int, *, invalid: int = 0) -> Stream:
     """Write a stream of so many events and five versions, with invalid lines spread over it.
 
     In turn they are no UTF-8, no JSON, and name a schema version that never comes; one valid id occurs twice.
@@ -82,7 +82,6 @@ def write_stream(directory: Path, events: int, *, invalid: int = 0, schema_versi
         groups=3,
         shown="selector",
         schedule=scheduled,
-        schema_version=schema_version,
     )
     files = write(directory, shape)
     lines = [_line(value) for value in files.interactions.read_bytes().splitlines()]
