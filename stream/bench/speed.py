@@ -1,15 +1,17 @@
 """Events per second from memory, from the embedded log and from Kafka, beside what bounds them.
 
-Two references are measured in the same run: a raw poll of the same topic by kafka-python, and a bare torch step (the
-same widths, pre-encoded tensors, nothing around it). Everything runs in this process on ``threads`` threads.
+Two references are measured in each repeat: a bare torch step (the same widths, pre-encoded tensors, nothing around it)
+and a raw poll of the same topic by kafka-python. A figure's ratio is that to its reference of the same repeat, for what
+slows the machine down slows both. Everything runs in this process on as many threads as torch is given.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ from stream.service.start import open_service
 from stream.settings.root import Settings
 from stream.state import Tree
 
-__all__ = ["Figure", "Workload", "measure"]
+__all__ = ["BARE_STEP", "RAW_POLL", "Figure", "Spread", "Workload", "measure"]
+
+BARE_STEP, RAW_POLL = "bare torch step", "raw poll by kafka-python"
 
 Say = Callable[[str], None]
 
@@ -47,40 +51,69 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """The middle of some repeats, and the two ends."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return that of one value at least."""
+        return cls(statistics.median(values), min(values), max(values))
+
+    def text(self, form: str) -> str:
+        """Return it as "median (lowest-highest)", each number in this format."""
+        return f"{self.median:{form}} ({self.lowest:{form}}-{self.highest:{form}})"
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured rate."""
+    """One source's times, a repeat each."""
 
     workload: str
     source: str
     events: int
-    seconds: float
+    seconds: tuple[float, ...]
 
     @property
-    def events_per_second(self) -> float:
-        """Return the rate."""
-        return self.events / self.seconds
+    def events_per_second(self) -> Spread:
+        """Return the rate over the repeats."""
+        return Spread.of([self.events / seconds for seconds in self.seconds])
+
+    def ratio_to(self, other: Figure) -> Spread:
+        """Return this rate over the other's of the same repeat."""
+        return Spread.of([theirs / ours for ours, theirs in zip(self.seconds, other.seconds, strict=True)])
 
 
-def measure(workload: Workload, directory: Path, *, kafka: bool, say: Say) -> list[Figure]:
+def measure(workload: Workload, directory: Path, *, repeats: int, kafka: bool, say: Say) -> list[Figure]:
     """Return the workload's figures; ``say`` is told what is being measured, and why something was not."""
     lines = workload.lines()
-    figures = []
+    found: dict[str, list[float]] = {}
 
     def note(source: str, seconds: float) -> None:
-        figures.append(Figure(workload.name, source, len(lines), seconds))
-        say(f"{workload.name:>14}  {source:<34} {len(lines) / seconds:>10,.0f} events/s")
+        found.setdefault(source, []).append(seconds)
+        say(f"{workload.name:>14}  {source:<26} {len(lines) / seconds:>10,.0f} events/s")
 
-    note("bare torch step", _bare_step(workload, len(lines)))
-    note("memory", _from_memory(workload, lines))
-    note("embedded log", _from_embedded_log(workload, lines, directory))
-    if kafka:
-        try:
-            with _topic(workload, lines) as servers:
-                note("raw poll by kafka-python", _raw_poll(servers, len(lines)))
-                note("Kafka", _from_kafka(workload, servers, directory))
-        except BrokerUnavailable as error:
-            say(f"{workload.name:>14}  Kafka was not measured: {error}")
-    return figures
+    with ExitStack() as stack:
+        log = _embedded_log(workload, lines, directory / "log")
+        servers = None
+        if kafka:
+            try:
+                servers = stack.enter_context(_topic(workload, lines))
+            except BrokerUnavailable as error:
+                say(f"{workload.name:>14}  Kafka is not measured: {error}")
+        for repeat in range(repeats):
+            note(BARE_STEP, _bare_step(workload, len(lines)))
+            note("memory", _from_memory(workload, lines))
+            checkpoints = directory / f"checkpoints-{repeat}"
+            own = dataclasses.replace(workload.settings, name=f"repeat-{repeat}")
+            note("embedded log", _serve(_with(own, checkpoints / "log", log={"directory": str(log)})))
+            if servers is not None:
+                note(RAW_POLL, _raw_poll(servers, len(lines)))
+                note("Kafka", _serve(_with(own, checkpoints / "kafka", kafka={"bootstrap_servers": (servers,)})))
+    return [Figure(workload.name, source, len(lines), tuple(seconds)) for source, seconds in found.items()]
 
 
 def _bare_step(workload: Workload, events: int) -> float:
@@ -136,8 +169,8 @@ def _from_memory(workload: Workload, lines: list[bytes]) -> float:
     return time.perf_counter() - started
 
 
-def _from_embedded_log(workload: Workload, lines: list[bytes], directory: Path) -> float:
-    log, topics = directory / "log", workload.settings.topics
+def _embedded_log(workload: Workload, lines: list[bytes], log: Path) -> Path:
+    topics = workload.settings.topics
     interactions = EmbeddedTopic.create(log, topics.interactions)
     schema = EmbeddedTopic.create(log, topics.schema)
     writer, versions = EmbeddedWriter(interactions), EmbeddedWriter(schema)
@@ -147,12 +180,7 @@ def _from_embedded_log(workload: Workload, lines: list[bytes], directory: Path) 
         writer.send(None, line)
     versions.flush()
     writer.flush()
-    settings = _with(workload.settings, directory / "embedded", log={"directory": str(log)})
-    return _serve(settings)
-
-
-def _from_kafka(workload: Workload, servers: str, directory: Path) -> float:
-    return _serve(_with(workload.settings, directory / "kafka", kafka={"bootstrap_servers": (servers,)}))
+    return log
 
 
 def _with(settings: Settings, checkpoints: Path, **sections: dict[str, Any]) -> Settings:
