@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation.settings import BackboneSettings, WarmupSettings
 from stream.interaction import Interaction
 from stream.learner import Learner
 from stream.network.settings import NetworkSettings
@@ -36,6 +36,7 @@ def settings(
         strategy=strategy,
         network=NetworkSettings(**shape),
         warmup=warmup or WarmupSettings(max_events=64, window_events=16),
+        backbone=BackboneSettings(pretrain_events=96),
     )
 
 
