@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream.interaction import Interaction, decode_interaction
-    from stream.learner import Learner, Predictions
+    from stream.learner import Predictions
+    from stream.library import Learner
     from stream.schema import Schema, Version, parse_version
     from stream.settings.learner import LearnerSettings
 
@@ -24,7 +25,7 @@ __all__ = [
 
 _HOME = {
     "Interaction": "stream.interaction",
-    "Learner": "stream.learner",
+    "Learner": "stream.library",
     "LearnerSettings": "stream.settings.learner",
     "Predictions": "stream.learner",
     "Schema": "stream.schema",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -358,7 +358,7 @@ class Learner:
         }
 
     @classmethod
-    def from_state(cls, tree: Tree, settings: LearnerSettings) -> Learner:
+    def from_state(cls, tree: Tree, settings: LearnerSettings) -> Self:
         """Return the learner whose :meth:`state` this is, under the settings with which it was made."""
         learner = cls(settings)
         learner.schema = Schema.from_state(tree["schema"])

@@ -14,15 +14,26 @@ A torn, truncated, extended or flipped file raises; it is never read in part.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import secrets
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream import state
-from stream.errors import CheckpointCorrupt, CheckpointMissing
+from stream.errors import CheckpointCorrupt, CheckpointError, CheckpointMissing
 
-__all__ = ["FORMAT_VERSION", "CheckpointFile", "checkpoint_name", "newest", "number_in_name", "pack", "read_checkpoint"]
+__all__ = [
+    "FORMAT_VERSION",
+    "CheckpointFile",
+    "checkpoint_name",
+    "newest",
+    "number_in_name",
+    "pack",
+    "read_checkpoint",
+    "write_checkpoint",
+]
 
 FORMAT_VERSION = 1
 _MAGIC = b"STREAMCK"
@@ -69,6 +80,34 @@ def pack(number: int, payload: bytes) -> tuple[bytes, str]:
     digest = hashlib.sha256(header)
     digest.update(payload)
     return header + digest.digest(), digest.hexdigest()
+
+
+def write_checkpoint(path: Path, number: int, payload: bytes) -> None:
+    """Write a checkpoint to the file `path` in one step, durably: until it is whole, what was there stays.
+
+    For a file that no log has to agree to; a service's go through `CheckpointStore`. Raises `CheckpointError` where the
+    disk refuses; nothing of it is left then.
+    """
+    head, _ = pack(number, payload)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(head)
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error}; make room, or give another path") from error
 
 
 def read_checkpoint(path: Path) -> CheckpointFile:

@@ -36,8 +36,7 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
         "labels": len(schema.labels),
         "rejected_version": None if rejection is None else {"version": rejection[0], "reason": rejection[1]},
         "seconds": round(service["seconds"], 3),
-        "offsets": {
-            service["topic"]: service["offsets"],
-            service["schema_topic"]: {"0": service["schema_offset"]},
-        },
+        "offsets": {service["topic"]: service["offsets"], service["schema_topic"]: {"0": service["schema_offset"]}}
+        if "topic" in service
+        else {},  # saved by the library: it reads no log
     }

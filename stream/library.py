@@ -1,0 +1,52 @@
+"""The learner as a plain library has it: one that can be kept in a file.
+
+The core computes and knows no files, so this is the core's learner with two methods more. A file of `save` is a
+checkpoint: `stream inspect` and `stream recommend` read it, and `load` reads what a service has written.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+
+from stream import state
+from stream.checkpoint.file import newest, read_checkpoint, write_checkpoint
+from stream.learner import Learner as CoreLearner
+from stream.service.learner_settings import from_plain, to_plain
+
+__all__ = ["Learner"]
+
+
+class Learner(CoreLearner):
+    """A learner with `save` and `load`; the rest is :class:`stream.learner.Learner`."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything, settings included, to a file that goes on where this learner stands.
+
+        The file is checksummed, holds no pickle, and replaces one of the same name in one step: a crash leaves the old.
+
+        Raises:
+            NonFinite: a weight is no number; the file stays as it was.
+            CheckpointError: the disk refused.
+        """
+        service = {
+            "source": "library",
+            "strategy": self.settings.strategy,
+            "seconds": 0.0,
+            "rejection": None,
+            "learner_settings": to_plain(self.settings),
+        }
+        write_checkpoint(Path(path), 0, state.encode({"service": service, "learner": self.state()}))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the learner in a file of :meth:`save`, or in a checkpoint of a service (of a directory, the newest).
+
+        Raises:
+            CheckpointMissing: there is none. CheckpointCorrupt: it is not, byte for byte, what was written.
+            ConfigurationError: this program lacks one of its settings.
+        """
+        place = Path(path)
+        tree = (newest(place) if place.is_dir() else read_checkpoint(place)).tree()
+        return cls.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"]))
