@@ -141,13 +141,14 @@ class Evaluation:
         """Return ``{"model": ..., "baselines": {name: ...}}``, each with ``recall_at_5``, ``ndcg_at_5`` and ``bce``.
 
         A finite pass leaves out the first fifth of the labelled events, as the contract has it; a service, which cannot
-        know where that ends, gives its lifetime. None stands where no event had labels; the baselines' bce is always
-        None.
+        know where that ends, gives its lifetime; ``first_fifth_left_out`` says which of the two it is. None stands
+        where no event had labels; the baselines' bce is always None.
         """
         if self._finite is not None:
-            return self._finite.summary()
+            return {"first_fifth_left_out": True, **self._finite.summary()}
         life = self._lifetime.measures()
         return {
+            "first_fifth_left_out": False,
             "model": {
                 "recall_at_5": life.recall_at_5,
                 "ndcg_at_5": life.ndcg_at_5,
@@ -205,7 +206,11 @@ class Evaluation:
             self._finite.restore(state["finite"])
 
     def named_state(self) -> Iterator[tuple[str, object]]:
-        """Yield the entries of the state digest: by name, whatever slots the offers sit in."""
+        """Yield the entries of the state digest: by name, whatever slots the offers sit in.
+
+        The sums of a finite pass are not among them: a service that a finite pass ends has learned and measured what
+        one pass has, and has to show the same digest, though it lacks the rows from before.
+        """
         name_of_slot = {slot: name for name, slot in self._offers.live()}
         for slot, name in name_of_slot.items():
             possible, taken, value = self._counts.offer(slot)
@@ -214,11 +219,7 @@ class Evaluation:
         yield "evaluation/evictions", self.evictions
         for entry, content in self._counts.named_counts(name_of_slot):
             yield f"evaluation/{entry}", content
-        for part, state in (
-            ("window", self._window.state()),
-            ("lifetime", self._lifetime.state()),
-            ("finite", {} if self._finite is None else self._finite.state()),
-        ):
+        for part, state in (("window", self._window.state()), ("lifetime", self._lifetime.state())):
             for entry, content in state.items():
                 yield f"evaluation/{part}/{entry}", content
 

@@ -51,6 +51,7 @@ def test_predictions_and_measures_are_those_of_the_contract(
         _line_equals(json.loads(score.to_json()), expected)
     evaluation = teller.evaluation
     summary, expected_summary = evaluation.summary(), oracle.summary()
+    assert summary.pop("first_fifth_left_out") is True
     assert summary.keys() == expected_summary.keys()
     assert summary["baselines"].keys() == expected_summary["baselines"].keys()
     assert summary["model"] == pytest.approx(expected_summary["model"])
@@ -140,8 +141,12 @@ def test_an_event_without_possible_offers_scores_zero_and_one_without_any_offer_
 
 def test_a_pass_without_labels_or_without_events_has_null_measures() -> None:
     nothing = {"recall_at_5": None, "ndcg_at_5": None, "bce": None}
-    expected = {"model": nothing, "baselines": {"popularity": nothing, "entity_attribute_counts": nothing}}
     for chosen in (SETTINGS, EvaluationSettings()):
+        expected = {
+            "first_fifth_left_out": chosen.finite,
+            "model": nothing,
+            "baselines": {"popularity": nothing, "entity_attribute_counts": nothing},
+        }
         teller = _with_offers(chosen)
         assert teller.evaluation.update(scored([], {})) == []
         assert teller.evaluation.summary() == expected

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from stream.log.produce import in_order, produce
 from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
 from stream.log.writer import writing
 from stream.observe import Observer
+from stream.report import BatchReport
 from stream.service import endpoints
 from stream.service.endpoints import Endpoints
 from stream.service.start import open_service
@@ -28,6 +30,7 @@ from stream.settings.load import load
 from stream.settings.root import Settings
 
 SAME = ("events_read", "events_trained", "events_dead_lettered", "ids_digest", "state_digest", "warmups", "model")
+NOT_THE_CUT = tuple(name for name in SAME if name != "model")
 ASSIGNMENTS = ("batch_size=32", "batch_age_seconds=0", "idle_seconds=0.3", "checkpoint.every_events=100")
 
 Opening = Callable[[], AbstractContextManager[Endpoints]]
@@ -118,3 +121,34 @@ def embedded(tmp_path: Path, stream_files: tuple[Path, Path]) -> Settings:
 @pytest.mark.parametrize("kills", [0, 4])
 def test_the_embedded_log_equals_files(embedded: Settings, from_files: dict[str, Any], kills: int) -> None:
     assert served(lambda: endpoints.live(embedded), embedded, kills) == from_files
+
+
+def test_a_service_that_a_finite_pass_ends_has_the_digest_of_a_pass_and_says_that_its_measures_are_of_its_life(
+    embedded: Settings, stream_files: tuple[Path, Path], from_files: dict[str, Any], tmp_path: Path
+) -> None:
+    """A service keeps no sums for the cut of the first fifth, so they can be no part of the digest."""
+    finite = replace(embedded, evaluation=replace(embedded.evaluation, finite=True))
+    assert opened_service(embedded, stop_after=300)["events_trained"] == 300
+    resumed = opened_service(finite)
+    with endpoints.files(finite, *stream_files, tmp_path / "pass") as files:
+        whole = open_service(files, finite, lambda tree: Learner(finite), Observer()).run()
+    assert {name: resumed[name] for name in NOT_THE_CUT} == {name: from_files[name] for name in NOT_THE_CUT}
+    assert whole["state_digest"] == resumed["state_digest"]
+    assert (whole["first_fifth_left_out"], resumed["first_fifth_left_out"]) == (True, False)
+    assert resumed["model"] == from_files["model"] != whole["model"]
+
+
+def opened_service(settings: Settings, stop_after: int | None = None) -> dict[str, Any]:
+    """Serve to the end, or as one that runs for ever until it has trained so many events and is asked to stop."""
+
+    class Stopper(Observer):
+        def trained(self, report: BatchReport, *_: object) -> None:
+            if stop_after is not None and report.events_trained_total >= stop_after:
+                service.stop()
+
+    def learner(tree: dict[str, Any] | None) -> Learner:
+        return Learner(settings) if tree is None else Learner.from_state(tree, settings)
+
+    with endpoints.live(settings) as opened:
+        service = open_service(opened, settings, learner, Stopper(), stop_at_end=stop_after is None)
+        return service.run()
