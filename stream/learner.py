@@ -188,6 +188,22 @@ class Learner:
             **self._standing(warming_up),
         )
 
+    def count_inputs(self, batch: Batch) -> torch.Tensor:
+        """Return the running counts as inputs of a batch's pairs ``(P, inputs)``, as :meth:`replay` wants them back."""
+        return self.network.counts.inputs(self.network.frame(batch))
+
+    def replay(self, batch: Batch, count_inputs: torch.Tensor) -> None:
+        """Train the weights once more on events trained before: they are in no counter, digest or measure.
+
+        ``count_inputs`` are those of :meth:`count_inputs` from just before the events were learned: as they stand now,
+        the counts have seen the labels, and weights would learn to read them there.
+        """
+        if not batch.pairs:
+            return
+        frame = self.network.frame(batch)
+        logits = self.network.forward(frame, training=self.strategy.stochastic, count_inputs=count_inputs)
+        self.network.train(frame, logits, warming_up=False)
+
     def report(self) -> ModelReport:
         """Return how the model stands: for those who watch, before a first batch."""
         return ModelReport(**self._standing(self.warmup.active))

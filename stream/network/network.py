@@ -32,12 +32,17 @@ class Network(NamedParts):
         entity = np.array([row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
         return Frame.of(batch, numeric, missing, entity, self.matches, self.offers, self.device)
 
-    def forward(self, frame: Frame, *, training: bool = False) -> torch.Tensor:
-        """Return the logits ``(P,)``; ``training`` asks for those of the training pass, where the two differ."""
+    def forward(
+        self, frame: Frame, *, training: bool = False, count_inputs: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the logits ``(P,)``; ``training`` asks for those of the training pass, where the two differ.
+
+        ``count_inputs`` ``(P, inputs)`` stand in for the running counts (None: the counts as they are now).
+        """
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
         by_offer, by_value = self.output.forward(self._hidden)
         self._wide = torch.from_numpy(self.wide_of[frame.rows.cpu().numpy()]).to(self.device)
-        counts = self.counts.inputs(frame)
+        counts = self.counts.inputs(frame) if count_inputs is None else count_inputs
         logits = self.pairs.forward(frame, self._wide, counts, by_offer, by_value)
         muted = self.muted[frame.pair_slot]
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))

@@ -45,7 +45,6 @@ def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progre
             if not events:
                 break
             batch = learner.encode(events)
-            logits = learner.predict(batch).logits
             report = learner.learn(batch)
         frozen = report.phase == "warm_up"
         if frozen:
@@ -58,10 +57,13 @@ def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progre
             batch.pair_slot,
             batch.possible,
             batch.taken,
-            logits,
+            report.logits,
             frozen=frozen,
             seconds=meter.seconds,
         )
+        nats = learner.strategy.figures().get("kl_nats")
+        if nats is not None:
+            trace.kl_nats.append((scorer.events, nats))
         trace.parameters = report.parameters
         trace.events_frozen = report.events_frozen_total
         progress(scorer.events, total)
@@ -69,4 +71,5 @@ def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progre
     trace.parameters_trained = trace.parameters if trained is None else trained
     trace.peak_memory_bytes = meter.peak_memory_bytes()
     trace.notes["warmups"] = learner.warmup.started_total
+    trace.notes["figures"] = dict(learner.strategy.figures())
     return trace
