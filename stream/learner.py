@@ -382,7 +382,7 @@ class Learner:
         learner.evaluation.restore(tree["evaluation"])
         learner.drift.restore(tree["drift"])
         learner.warmup.restore(tree["warmup"])
-        learner.strategy.restore(tree["strategy"])
+        learner.strategy.restore(tree["strategy"], learner.network)
         learner.event_time_ms = tree["event_time_ms"]
         learner._ids = int(tree["ids"], 16)
         learner.counts = dict(tree["counts"])

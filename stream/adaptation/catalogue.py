@@ -52,6 +52,11 @@ METHODS: Final[dict[str, Entry]] = {
         Entry("scratch", Seat.CHANGE, "A control: all weights, statistics and counts start anew at each change."),
         Entry("never", Seat.CHANGE, "A control: features and offers added after the first version are ignored."),
         Entry(
+            "bayes-network",
+            Seat.TRAINING,
+            "Sequential Bayes over all weights: one running quadratic, its diagonal from per-sample gradients.",
+        ),
+        Entry(
             "tune-head",
             Seat.TRUNK,
             "A control: after pre-training, inputs that were there and the trunk stand still for good.",

@@ -66,6 +66,9 @@ class Method:
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned."""
 
+    def resumed(self, network: Network) -> None:
+        """Act on a restored network: all its names are there again."""
+
     def named_state(self) -> Iterator[tuple[str, object]]:
         """Yield the method's own state by name, never by slot, for the state digest."""
         yield from self.state().items()

@@ -54,4 +54,7 @@ class BayesSettings(Section):
     full_cells: int = setting(
         16_000_000, "Live offers x (hidden width + 1)^2 up to which precision is full; beyond, diagonal.", minimum=0
     )
+    step_bound: float = setting(
+        1.0, "The whole network's steps are cut at so many times a table's learning rate.", above=0
+    )
     newton_steps: int = setting(3, "Bound on the Newton steps of one update.", minimum=1)

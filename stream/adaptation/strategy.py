@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from stream.adaptation.backbone import FrozenBackbone
+from stream.adaptation.bayes_network import BayesNetwork
 from stream.adaptation.catalogue import parse_strategy
 from stream.adaptation.method import ChangeMade, Method
 from stream.adaptation.transfer import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
+from stream.network.quadratic import Quadratic
 from stream.state import Tree
 
 if TYPE_CHECKING:
@@ -26,6 +28,14 @@ _BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
     "replace-unfrozen": lambda settings: UnfrozenReplace(),
     "scratch": lambda settings: Scratch(),
     "never": lambda settings: Never(),
+    "bayes-network": lambda settings: BayesNetwork(
+        Quadratic(
+            seed=settings.seed,
+            prior_precision=settings.bayes.prior_precision,
+            half_life_events=settings.bayes.half_life_events,
+            bound=settings.bayes.step_bound,
+        )
+    ),
     "tune-head": lambda settings: FrozenBackbone(settings.backbone.pretrain_events),
 }
 
@@ -70,10 +80,11 @@ class Strategy:
         """Return every method's own state by its name."""
         return {name: method.state() for name, method in self.methods.items()}
 
-    def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+    def restore(self, tree: Tree, network: Network) -> None:
+        """Take back what :meth:`state` returned, beside a network that was restored already."""
         for name, method in self.methods.items():
             method.restore(tree[name])
+            method.resumed(network)
 
     def named_state(self) -> Iterator[tuple[str, object]]:
         """Yield every method's own state by name, for the state digest."""

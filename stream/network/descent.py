@@ -14,6 +14,8 @@ import torch
 from stream.network.table import Table
 
 if TYPE_CHECKING:
+    from stream.network.frame import Frame
+    from stream.network.network import Network
     from stream.network.pair_table import PairTable
 
 __all__ = ["Descent"]
@@ -21,6 +23,10 @@ __all__ = ["Descent"]
 
 class Descent:
     """Sum the gradients over the batch's events and step each table once."""
+
+    def train(self, network: Network, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
+        """Go back once over the network's last forward pass, with the outcomes that came."""
+        network.backward(frame, logits, frame.taken, self, warming_up=warming_up)
 
     def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: torch.Tensor | None = None) -> None:
         """Train on the gradient ``left.T @ right``: event e contributes the outer product of its rows of the two.

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import xxhash
 
-__all__ = ["uniform"]
+__all__ = ["mixed", "uniform"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def _splitmix64(counter: np.ndarray) -> np.ndarray:
-    """Turn counters into well-mixed 64-bit integers (Steele, Lea and Flood, OOPSLA 2014)."""
-    mixed = counter
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+def mixed(counter: np.ndarray) -> np.ndarray:
+    """Turn counters into well-mixed 64-bit integers, uint64 (Steele, Lea and Flood, OOPSLA 2014: splitmix64)."""
+    bits = (counter ^ (counter >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(bits ^ (bits >> np.uint64(31)))
 
 
 def uniform(seed: int, group: str, names: Sequence[str], width: int, bound: float) -> np.ndarray:
@@ -29,6 +28,6 @@ def uniform(seed: int, group: str, names: Sequence[str], width: int, bound: floa
         count=len(names),
     )
     steps = np.arange(1, width + 1, dtype=np.uint64) * _GOLDEN
-    bits = _splitmix64(keys[:, None] + steps[None, :])
+    bits = mixed(keys[:, None] + steps[None, :])
     unit = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return ((2.0 * unit - 1.0) * bound).astype(np.float32)

@@ -50,7 +50,7 @@ class Network(NamedParts):
 
     def train(self, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Take one step on the batch of the last :meth:`forward`: BCE, summed over pairs, weighted by event."""
-        self.backward(frame, logits, frame.taken, self.descent, warming_up=warming_up)
+        self.descent.train(self, frame, logits, warming_up=warming_up)
 
     def backward(
         self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor, descent: Descent, *, warming_up: bool

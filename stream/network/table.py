@@ -36,7 +36,7 @@ class Table:
         accumulator: float = 0.0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.method = method
+        self.method: Literal["adagrad", "adam", "quadratic"] = method
         self.rate = rate
         self.accumulator = accumulator
         self.device = torch.device(device)
@@ -53,10 +53,21 @@ class Table:
         self.held = torch.zeros(rows, dtype=torch.bool, device=self.device)
         if self.method == "adagrad":
             self.moments["squares"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
+        elif self.method == "quadratic":
+            self.moments["precision"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
+            self.moments["seen"] = torch.zeros(rows, dtype=torch.float64, device=self.device)
         else:
             self.moments["first"] = torch.zeros(rows, *self.shape, device=self.device)
             self.moments["second"] = torch.zeros(rows, *self.shape, device=self.device)
             self.moments["steps"] = torch.zeros(rows, device=self.device)
+
+    def keep_precision(self, prior: float) -> None:
+        """Keep a precision (at first ``prior``) by weight, and when it was brought up to date, in place of moments."""
+        self.method, self.accumulator = "quadratic", prior
+        self.moments.clear()
+        weight, fresh, held = self.weight, self.fresh, self.held
+        self._allocate(len(weight))
+        self.weight, self.fresh, self.held = weight, fresh, held
 
     @property
     def rows(self) -> int:
@@ -77,7 +88,7 @@ class Table:
         self.fresh = _extended(self.fresh, extra, False)
         self.held = _extended(self.held, extra, False)
         for name, moment in self.moments.items():
-            self.moments[name] = _extended(moment, extra, self.accumulator if name == "squares" else 0.0)
+            self.moments[name] = _extended(moment, extra, self._start_of(name))
 
     def set(self, rows: torch.Tensor | list[int] | int, values: torch.Tensor | np.ndarray | float) -> None:
         """Give rows fresh values and fresh optimiser state; 0.0 is how a freed slot is zeroed."""
@@ -88,7 +99,10 @@ class Table:
         self.weight[rows] = values
         self.held[rows] = False
         for name, moment in self.moments.items():
-            moment[rows] = self.accumulator if name == "squares" else 0.0
+            moment[rows] = self._start_of(name)
+
+    def _start_of(self, moment: str) -> float:
+        return self.accumulator if moment in ("squares", "precision") else 0.0
 
     def trained(self, *, warming_up: bool, among: torch.Tensor | None = None) -> torch.Tensor | None:
         """Return the rows that a step may train (of those ``among``, if given), or None where these are all rows."""
@@ -154,7 +168,7 @@ class Table:
         """
         parts = [self.weight[row], *(moment[row] for moment in self.moments.values())]
         if columns is not None:
-            parts = [part[columns] for part in parts]
+            parts = [part[columns] if part.dim() else part for part in parts]
         return np.concatenate([part.reshape(-1).cpu().numpy() for part in parts])
 
     def is_finite(self) -> bool:

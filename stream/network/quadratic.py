@@ -1,0 +1,156 @@
+"""One running quadratic over every weight: diagonal precision from per-sample gradients, a Newton step a batch.
+
+Sequential Bayes with a quadratic (Laplace) approximation (arXiv 2108.13299, in this project's reading for deep models):
+the posterior so far, ``theta_prev`` with precision ``L_prev``, is the prior of the next batch,
+
+    J = BCE_sum + (d/2) sum_j L_prev_j (theta_j - theta_prev_j)^2 + ((1-d) l / 2) |theta|^2
+    L = d L_prev + F + (1-d) l
+
+centred at the newest theta. F is the diagonal Fisher information: outcomes drawn from the model itself, the gradient of
+each sample squared, then summed; never the square of a batch's summed gradient. d forgets by a half-life in events, and
+a row that no batch touches is brought up to date when one does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import xxhash
+
+from stream.network.descent import Descent
+from stream.network.frame import Frame
+from stream.network.initial import mixed
+from stream.network.pair_table import PairTable
+from stream.network.table import Table
+
+if TYPE_CHECKING:
+    from stream.network.network import Network
+
+__all__ = ["Quadratic"]
+
+Rows = torch.Tensor | None
+
+
+class _Fisher(Descent):
+    """A backward pass over drawn outcomes that adds squares of per-sample gradients to the precisions."""
+
+    def __init__(self, owner: Quadratic) -> None:
+        self._owner = owner
+
+    def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: Rows = None) -> None:
+        """Square the outer product of each event by squaring its factors."""
+        self._owner.learn_precision(table, ((left * left).T @ (right * right)).view(-1, *table.shape), rows)
+
+    def summed(self, table: Table, gradient: torch.Tensor, rows: Rows = None) -> None:
+        """Square before the sum over events."""
+        self._owner.learn_precision(table, (gradient * gradient).sum(0).view(-1, *table.shape), rows)
+
+    def gathered(self, table: Table, rows: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Square each use of a row."""
+        distinct, inverse = torch.unique(rows, return_inverse=True)
+        squares = torch.zeros(len(distinct), *table.shape, device=table.device)
+        self._owner.learn_precision(table, squares.index_add_(0, inverse, gradient * gradient), distinct)
+
+    def scattered(self, table: Table, places: torch.Tensor, gradient: torch.Tensor, rows: Rows) -> None:
+        """Square the gradient of each single use of a weight."""
+        full = torch.zeros_like(table.weight).view(-1).index_add_(0, places, gradient * gradient).view_as(table.weight)
+        self._owner.learn_precision(table, full if rows is None else full[rows], rows)
+
+    def cells(self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
+        """Square each event's gradient by a cell."""
+        distinct, inverse = torch.unique(rows, return_inverse=True)
+        squares = torch.zeros(len(distinct), gradient.shape[1], device=table.device)
+        squares.index_add_(0, inverse, gradient * gradient)
+        cells = (distinct,) if columns is None else (distinct[:, None], columns)
+        table.squares[cells] = table.squares[cells] + squares
+
+
+class Quadratic(Descent):
+    """Newton steps along the diagonal of the running precision; a step is cut at ``bound`` x the table's rate.
+
+    The cut is what keeps a diagonal that ignores correlations from overshooting while the precision is still young.
+    Cells of pair tables do not forget: a cell's own history is short.
+    """
+
+    def __init__(self, *, seed: int, prior_precision: float, half_life_events: int, bound: float) -> None:
+        self.seed = seed
+        self.prior = prior_precision
+        self.half_life_events = half_life_events
+        self.bound = bound
+        self.now = 0
+        self._salts = np.zeros(0, dtype=np.uint64)
+        self._keep: dict[int, torch.Tensor] = {}
+
+    def adopt(self, network: Network) -> None:
+        """Give every table of the network a precision in place of an optimiser's moments."""
+        for _, part in network.parts():
+            for _, table in part.tables():
+                table.keep_precision(self.prior)
+        for _, pair_table in network.pairs.pair_tables():
+            pair_table.accumulator = self.prior
+            pair_table.squares.fill_(self.prior)
+
+    def take_names(self, names: list[str | None]) -> None:
+        """Note the offers by slot: an outcome is drawn by (seed, event number, offer's name), whatever the slots."""
+        self._salts = np.array([xxhash.xxh3_64_intdigest((name or "").encode()) for name in names], dtype=np.uint64)
+
+    def train(self, network: Network, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
+        """Measure the batch's information on drawn outcomes, then take the step on the true ones."""
+        self._keep = {}
+        # The information of a weighted sample is the weight times that of the sample: its gradient has the root.
+        measured = dataclasses.replace(frame, weight=frame.weight.sqrt())
+        network.backward(measured, logits, self._drawn(frame, logits), _Fisher(self), warming_up=warming_up)
+        network.backward(frame, logits, frame.taken, self, warming_up=warming_up)
+
+    def _drawn(self, frame: Frame, logits: torch.Tensor) -> torch.Tensor:
+        events = (np.uint64(self.now) + frame.pair_event.cpu().numpy().astype(np.uint64)) * np.uint64(1 << 20)
+        bits = mixed(self._salts[frame.pair_slot.cpu().numpy()] ^ mixed(events + np.uint64(self.seed + 1)))
+        unit = torch.from_numpy((bits >> np.uint64(40)).astype(np.float32) * 2.0**-24).to(logits.device)
+        return (unit < torch.sigmoid(logits)).to(torch.float32)
+
+    def learn_precision(self, table: Table, information: torch.Tensor, rows: Rows) -> None:
+        """Bring rows' precision up to now and add the batch's ``information`` ``(n, *shape)``."""
+        where = slice(None) if rows is None else rows
+        precision, seen = table.moments["precision"], table.moments["seen"]
+        age = self.now - seen[where]
+        keep = torch.pow(0.5, age / self.half_life_events if self.half_life_events else 0.0 * age)
+        keep = keep.to(precision.dtype).reshape(-1, *([1] * len(table.shape)))
+        precision[where] = keep * precision[where] + (1.0 - keep) * self.prior + information
+        seen[where] = float(self.now)
+        self._keep[id(table)] = keep
+
+    def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: Rows = None) -> None:
+        """Step along ``left.T @ right``."""
+        self._step(table, (left.T @ right).view(-1, *table.shape), rows)
+
+    def summed(self, table: Table, gradient: torch.Tensor, rows: Rows = None) -> None:
+        """Step along the sum over events."""
+        self._step(table, gradient.sum(0).view(-1, *table.shape), rows)
+
+    def gathered(self, table: Table, rows: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Step along the sum over the uses of each row."""
+        distinct, inverse = torch.unique(rows, return_inverse=True)
+        summed = torch.zeros(len(distinct), *table.shape, device=table.device)
+        self._step(table, summed.index_add_(0, inverse, gradient), distinct)
+
+    def scattered(self, table: Table, places: torch.Tensor, gradient: torch.Tensor, rows: Rows) -> None:
+        """Step along the sum over the uses of each weight."""
+        full = torch.zeros_like(table.weight).view(-1).index_add_(0, places, gradient).view_as(table.weight)
+        self._step(table, full if rows is None else full[rows], rows)
+
+    def cells(self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
+        """Step along the sum over the uses of each cell."""
+        distinct, inverse = torch.unique(rows, return_inverse=True)
+        summed = torch.zeros(len(distinct), gradient.shape[1], device=table.device).index_add_(0, inverse, gradient)
+        cells = (distinct,) if columns is None else (distinct[:, None], columns)
+        limit = self.bound * table.rate
+        table.weight[cells] = table.weight[cells] - (summed / table.squares[cells]).clamp_(-limit, limit)
+
+    def _step(self, table: Table, gradient: torch.Tensor, rows: Rows) -> None:
+        where = slice(None) if rows is None else rows
+        weight, limit = table.weight[where], self.bound * table.rate
+        pull = (1.0 - self._keep[id(table)]) * self.prior * weight
+        table.weight[where] = weight - ((gradient + pull) / table.moments["precision"][where]).clamp_(-limit, limit)
