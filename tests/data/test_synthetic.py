@@ -84,13 +84,13 @@ def test_a_rename_moves_the_truth_and_a_return_brings_a_new_one() -> None:
     settings = replace(EVERYTHING, schema_version=False)
     plain = _events(generate(settings))
     rename = (
-        {"op": "rename_feature", "name": "domain", "to": "region"},
+        {"op": "rename_feature", "name": "scene", "to": "region"},
         {"op": "rename_label", "name": "offer_3", "to": "third"},
     )
     renamed = _events(generate(_with(settings, 1_000, *rename)))
     column = plain[0].offers.index("offer_3")
     for before, after in zip(plain[1_000:], renamed[1_000:], strict=True):
-        assert after.interaction["features"]["region"] == before.interaction["features"]["domain"]
+        assert after.interaction["features"]["region"] == before.interaction["features"]["scene"]
         assert np.isclose(after.logits[after.offers.index("third")], before.logits[column])
         assert np.isclose(after.bayes, before.bayes)
     back = ({"op": "remove_label", "name": "offer_3"}, {"op": "add_label", "name": "offer_3"})
@@ -166,7 +166,7 @@ def test_half_of_the_inputs_and_a_tenth_mean_what_they_say() -> None:
 
 def test_domains_have_unequal_sizes_and_meanings_of_their_own() -> None:
     interactions = _interactions(scenario("eight_domains", events=8_000))
-    sizes = [sum(one["features"]["domain"] == f"d{index}" for one in interactions) for index in range(8)]
+    sizes = [sum(one["features"]["scene"] == f"d{index}" for one in interactions) for index in range(8)]
     assert sorted(sizes, reverse=True) == sizes
     assert sizes[0] > 50 * sizes[7] > 0
     plain = _events(generate(SyntheticSettings(events=500, domains=8, domain_shift=0.0)))
@@ -221,3 +221,26 @@ def test_a_schema_may_be_empty_and_fill_up_later() -> None:
     events = _events(generate(nothing))
     assert [event.pairs for event in events] == [0] * 50 + [1] * 50
     assert all(event.interaction["features"] == {} for event in events)
+
+
+def test_a_region_belongs_to_the_user_and_a_period_to_the_time() -> None:
+    events = {
+        kind: _interactions(replace(scenario(f"eight_{kind}s", events=3_000), missing_fraction=0))
+        for kind in ("region", "period")
+    }
+    regions = {(event["key"], event["features"]["region"]) for event in events["region"]}
+    assert len(regions) == len({key for key, _ in regions})
+    periods = [event["features"]["period"] for event in events["period"]]
+    assert periods[:1_000] == periods[1_000:2_000] == periods[2_000:]
+    assert periods[:500] == ["d0"] * 500
+    for kind in ("region", "period"):
+        assert {event["features"][kind] for event in events[kind]} == {f"d{index}" for index in range(8)}
+
+
+def test_tasks_are_an_attribute_of_all_offers_and_one_is_added() -> None:
+    versions = [item for item in generate(scenario("tasks", events=200)) if isinstance(item, dict)]
+    tasks = [
+        {change["attributes"]["task"] for change in version["changes"] if change["op"] == "add_label"}
+        for version in versions
+    ]
+    assert tasks == [{"purchase", "redemption"}, {"profile"}]

@@ -173,7 +173,7 @@ def _synthetic(name: str, seed: int, events: int | None) -> BenchStream:
         name=f"synthetic:{name}",
         items=items,
         attribute=synthetic.GROUP,
-        domain=synthetic.DOMAIN if settings.domains else None,
+        domain=settings.domain if settings.domains else None,
         realised=np.array(realised),
         bayes=np.array(bayes),
     )

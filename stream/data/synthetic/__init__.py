@@ -8,10 +8,9 @@ from stream.data.synthetic.files import SyntheticFiles, Truth, read_truth, write
 from stream.data.synthetic.generator import SyntheticEvent, generate
 from stream.data.synthetic.scenarios import SCENARIOS, SENTENCES, W1, W2, scenario
 from stream.data.synthetic.settings import ScheduledChanges, SyntheticSettings
-from stream.data.synthetic.truth import DOMAIN, GROUP
+from stream.data.synthetic.truth import GROUP
 
 __all__ = [
-    "DOMAIN",
     "GROUP",
     "SCENARIOS",
     "SENTENCES",

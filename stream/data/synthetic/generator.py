@@ -9,7 +9,7 @@ import numpy as np
 
 from stream.data.synthetic.inputs import CHUNK, Floats
 from stream.data.synthetic.settings import SyntheticSettings
-from stream.data.synthetic.truth import DOMAIN, GROUP, Slice, World
+from stream.data.synthetic.truth import GROUP, TASK, Slice, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,19 @@ def first_changes(settings: SyntheticSettings) -> list[dict[str, Any]]:
         for index in range(count)
     ]
     if settings.domains:
-        changes.append({"op": "add_feature", "name": DOMAIN, "kind": "categorical"})
+        changes.append({"op": "add_feature", "name": settings.domain, "kind": "categorical"})
     changes.extend(
-        {"op": "add_label", "name": f"offer_{index}", "attributes": {GROUP: f"g{index % settings.groups}"}}
+        {"op": "add_label", "name": f"offer_{index}", "attributes": _attributes(settings, index)}
         for index in range(settings.offers)
     )
     return changes
+
+
+def _attributes(settings: SyntheticSettings, index: int) -> dict[str, str]:
+    attributes = {GROUP: f"g{index % settings.groups}"}
+    if settings.tasks:
+        attributes[TASK] = settings.tasks[index % len(settings.tasks)]
+    return attributes
 
 
 def _events(settings: SyntheticSettings, part: Slice, first: int, version: int) -> Iterator[SyntheticEvent]:

@@ -14,6 +14,9 @@ from stream.schema import Kind
 CHUNK = 1024
 """Events drawn at once; part of the streams' definition, for a chunk's draws derive from its number."""
 
+PERIODS_EVENTS = 1000
+"""How many events pass until the periods come round again."""
+
 Floats = NDArray[np.float64]
 
 
@@ -60,13 +63,15 @@ class Input:
         if domain:
             self._angles = draws.uniform(-settings.domain_shift, settings.domain_shift, settings.domains)
             self._use_values(draws, settings.domains, 0.5 ** np.arange(settings.domains), "d")
+            # Spread evenly, so that the smallest region has somebody too.
+            self._user_places = (draws.permutation(settings.users) + 0.5) / settings.users
         elif kind is Kind.CATEGORICAL:
             self._use_values(draws, settings.values, zipf(settings.values, settings.zipf_exponent), "v")
         elif kind is Kind.MULTI_CATEGORICAL:
             self._use_values(draws, settings.multi_values, zipf(settings.multi_values, settings.zipf_exponent), "v")
 
-    def column(self, chunk: int) -> Column:
-        """Draw chunk number `chunk`; the same at every call."""
+    def column(self, chunk: int, users: NDArray[np.int64]) -> Column:
+        """Draw chunk number `chunk`, whose events are those of `users` `(CHUNK,)`; the same at every call."""
         draws = generator(self._settings.seed, self._identity, chunk)
         missing = draws.random(CHUNK) < self._settings.missing_fraction
         angles: Floats | None = None
@@ -82,7 +87,7 @@ class Input:
                 deviation = np.sqrt(self._probability * (1 - self._probability))
                 contribution = np.outer((true - self._probability) / deviation, self._direction)
             case Kind.CATEGORICAL:
-                codes = np.searchsorted(self._cumulative, draws.random(CHUNK), side="right")
+                codes = np.searchsorted(self._cumulative, self._places(draws, chunk, users), side="right")
                 values = self._names[codes].tolist()
                 contribution = self._vectors[codes].astype(np.float64)
                 if self._angles is not None:
@@ -93,6 +98,14 @@ class Input:
             values[index] = None
         contribution[missing] = self._missing
         return Column(values, contribution * self._importance, angles)
+
+    def _places(self, draws: np.random.Generator, chunk: int, users: NDArray[np.int64]) -> Floats:
+        """Where each event stands among the values, in 0..1 `(CHUNK,)`."""
+        if self._angles is not None and self._settings.domain == "region":
+            return self._user_places[users]
+        if self._angles is not None and self._settings.domain == "period":
+            return (chunk * CHUNK + np.arange(CHUNK)) % PERIODS_EVENTS / PERIODS_EVENTS
+        return draws.random(CHUNK)
 
     def _use_values(self, draws: np.random.Generator, count: int, weights: NDArray[np.floating], prefix: str) -> None:
         probabilities = weights / weights.sum()

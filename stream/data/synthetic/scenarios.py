@@ -111,6 +111,17 @@ def _ten_changes(base: SyntheticSettings) -> SyntheticSettings:
     )
 
 
+def _task_added(base: SyntheticSettings) -> Changes:
+    return tuple(
+        {
+            "op": "add_label",
+            "name": f"profile_{index}",
+            "attributes": {"group": f"g{index % base.groups}", "task": "profile"},
+        }
+        for index in range(max(1, base.offers // 3))
+    )
+
+
 _DRIFT = 0.1
 
 SCENARIOS: Mapping[str, Callable[[SyntheticSettings], SyntheticSettings]] = {
@@ -126,6 +137,9 @@ SCENARIOS: Mapping[str, Callable[[SyntheticSettings], SyntheticSettings]] = {
     "drift_and_change": lambda base: _once(_both_layers)(replace(base, drift=_DRIFT)),
     "ten_changes": _ten_changes,
     "eight_domains": lambda base: replace(base, domains=8),
+    "eight_regions": lambda base: replace(base, domains=8, domain="region"),
+    "eight_periods": lambda base: replace(base, domains=8, domain="period"),
+    "tasks": lambda base: _once(_task_added)(replace(base, tasks=("purchase", "redemption"))),
     "rare_values": lambda base: replace(base, numeric=4, categorical=4, values=5_000, zipf_exponent=1.1),
 }
 """What each does to a base stream; `stationary` does nothing."""
@@ -142,7 +156,10 @@ SENTENCES: Mapping[str, str] = {
     "drift": "What inputs mean turns slowly; the schema stays.",
     "drift_and_change": "Drift, and a tenth of the inputs and a quarter of the offers replaced at once.",
     "ten_changes": "Ten versions in a row replace an input or an offer each.",
-    "eight_domains": "Eight domains of unequal size, in each of which the inputs mean something else.",
+    "eight_domains": "Eight scenes of unequal frequency, in each of which the inputs mean something else.",
+    "eight_regions": "Eight regions of unequal size, in each of which the inputs mean something else to its users.",
+    "eight_periods": "Eight periods of unequal length take turns; in each the inputs mean something else.",
+    "tasks": "Offers of two tasks, purchase and redemption; a third, profile, is added.",
     "rare_values": "Categorical inputs of 5,000 values, most of them rare.",
 }
 """Each of `SCENARIOS` in a sentence."""

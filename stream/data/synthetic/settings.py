@@ -29,12 +29,15 @@ class SyntheticSettings:
         values: distinct values of a categorical feature, drawn by Zipf's law with exponent `zipf_exponent`.
         multi_values, multi_items: distinct values of a multi-categorical feature, and the most that an event holds.
         missing_fraction: how often a feature is null, which has a true effect of its own.
-        domains: if not 0, a categorical feature `domain` with so many values, each half as frequent as the one before;
-            what the other inputs mean is turned by up to `domain_shift` radians in each.
+        domains: if not 0, a categorical feature with so many values, each half as frequent as the one before; what the
+            other inputs mean is turned by up to `domain_shift` radians in each.
+        domain: that feature's name, and what its value goes by: a `scene` is drawn for each event, a `region` belongs
+            to the user, a `period` to the time (all take their turn in each 1,000 events).
         users: distinct keys, drawn by Zipf's law; each has an effect of its own.
         positives: labels an event has on average under the first schema version.
         signal, user_signal, bias_spread: standard deviation of the logit from all first features together, from the
             user, and between offers.
+        tasks: if any, the values of a second attribute `task`, which the first offers have in turn.
         group_share: the share of an offer's weights' variance that it has in common with its attributes' other offers.
         rank: dimension of the space in which inputs and offers meet; even.
         nonlinearity: 0 for a truth that is linear in its inputs; mild up to about 1.
@@ -58,10 +61,12 @@ class SyntheticSettings:
     multi_items: int = 6
     missing_fraction: float = 0.02
     domains: int = 0
+    domain: Literal["scene", "region", "period"] = "scene"
     domain_shift: float = 1.5
     users: int = 200
     offers: int = 30
     groups: int = 6
+    tasks: tuple[str, ...] = ()
     positives: float = 2.0
     signal: float = 1.5
     user_signal: float = 0.7
@@ -92,6 +97,7 @@ class SyntheticSettings:
             self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
         self._require("rank", self.rank >= 2 and self.rank % 2 == 0, "even and at least 2")
         self._require("positives", not self.offers or 0 < self.positives < self.offers, "above 0 and below offers")
+        self._require("domain", self.domain in ("scene", "region", "period"), "scene, region or period")
         self._require("shown", self.shown in ("all", "names", "selector"), "all, names or selector")
         starts = [0, *(scheduled.at_event for scheduled in self.schedule)]
         rising = all(earlier < later for earlier, later in pairwise(starts))

@@ -11,8 +11,8 @@ from stream.data.synthetic.inputs import CHUNK, Column, Floats, Input, generator
 from stream.data.synthetic.settings import SyntheticSettings
 from stream.schema import Kind, Op, Schema, parse_version
 
-DOMAIN = "domain"
 GROUP = "group"
+TASK = "task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class World:
             match Op(change["op"]):
                 case Op.ADD_FEATURE | Op.RETYPE_FEATURE:
                     kind = Kind(change["kind"])
-                    domain = name == DOMAIN and kind is Kind.CATEGORICAL and self._settings.domains > 0
+                    domain = name == self._settings.domain and kind is Kind.CATEGORICAL and self._settings.domains > 0
                     self._inputs[name] = Input(self._settings, self._born(f"feature {kind} {name}"), kind, domain)
                 case Op.REMOVE_FEATURE:
                     del self._inputs[name]
@@ -91,14 +91,14 @@ class World:
         """Draw events `start:stop` of chunk number `chunk` under the schema in force."""
         if chunk != self._chunk:
             self._columns, self._chunk = {}, chunk
+        seed, part = self._settings.seed, slice(start, stop)
+        uniform = generator(seed, "users", chunk).random(CHUNK)
+        all_users = np.searchsorted(self._user_cumulative, uniform, side="right")
+        users = all_users[part]
         for feature in self._inputs.values():
             if feature not in self._columns:
-                self._columns[feature] = feature.column(chunk)
+                self._columns[feature] = feature.column(chunk, all_users)
         columns = {name: self._columns[self._inputs[name]] for name in self.schema.features}
-        seed, part = self._settings.seed, slice(start, stop)
-        users = np.searchsorted(
-            self._user_cumulative, generator(seed, "users", chunk).random(CHUNK)[part], side="right"
-        )
         hidden: Floats = self._user_vectors[users]
         for column in columns.values():
             hidden += self._feature_scale * column.contribution[part]
@@ -109,14 +109,14 @@ class World:
                 angles += column.angles[part]
         logits = _turned(hidden, angles) @ self._offer_vectors.T + self._offer_biases
         possible, shown = self._shown(chunk, part, logits.shape)
-        uniform = self._uniform("taken", self._identities_in_order(), chunk)[part]
+        chance = self._uniform("taken", self._identities_in_order(), chunk)[part]
         return Slice(
             features={name: column.values[part] for name, column in columns.items()},
             users=users.tolist(),
             offers=list(self.schema.labels),
             logits=logits,
             possible=possible,
-            taken=possible & (uniform * (1 + np.exp(-logits)) < 1),
+            taken=possible & (chance * (1 + np.exp(-logits)) < 1),
             shown=shown,
         )
 
