@@ -3,7 +3,7 @@
 from stream.checkpoint.crash import CRASH_POINTS, crash_point
 from stream.checkpoint.file import FORMAT_VERSION, CheckpointFile, newest, pack, read_checkpoint
 from stream.checkpoint.lock import DirectoryLock
-from stream.checkpoint.recover import LostOffsets, Missing, recover
+from stream.checkpoint.recover import LostOffsets, Missing, choose, recover
 from stream.checkpoint.store import CheckpointStore, Written
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "LostOffsets",
     "Missing",
     "Written",
+    "choose",
     "crash_point",
     "newest",
     "pack",

@@ -15,6 +15,7 @@ repeat work.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from stream.checkpoint.file import CheckpointFile, read_checkpoint
@@ -22,7 +23,7 @@ from stream.checkpoint.store import CheckpointStore
 from stream.errors import CheckpointCorrupt, CheckpointMissing
 from stream.log.protocol import Commit
 
-__all__ = ["LostOffsets", "Missing", "recover"]
+__all__ = ["LostOffsets", "Missing", "choose", "recover"]
 
 
 class Missing(StrEnum):
@@ -50,26 +51,30 @@ def recover(store: CheckpointStore, commit: Commit | None, missing: Missing = Mi
         CheckpointMissing: the commit names one that is not here, and the policy is to fail, or finds no other.
         CheckpointCorrupt: there are checkpoints, and none of them that may be used is whole.
     """
-    if commit is None:
-        found = _newest_whole(store, below=None)
-    else:
-        found = _committed(store, commit) or _instead_of(store, commit, missing)
+    found = choose(store, commit, missing)
+    if found is not None and found.path != store.path(found.number):
+        found = replace(found, path=store.rename(found.path, found.number))
     for path in store.temporaries():
         store.discard(path)
     return found
 
 
+def choose(store: CheckpointStore, commit: Commit | None, missing: Missing = Missing.FAIL) -> CheckpointFile | None:
+    """Return what `recover` would restore, under the name that it has now, or raise as it would; nothing is changed."""
+    if commit is None:
+        return _newest_whole(store, below=None)
+    return _committed(store, commit) or _instead_of(store, commit, missing)
+
+
 def _committed(store: CheckpointStore, commit: Commit) -> CheckpointFile | None:
-    """Return the checkpoint that the commit names; rename it first where the crash came before the rename."""
+    """Return the checkpoint that the commit names, under its temporary name where the crash came before the rename."""
     for path in (store.path(commit.number), *store.temporaries()):
         try:
             found = read_checkpoint(path)
         except (CheckpointMissing, CheckpointCorrupt):
             continue
         if (found.number, found.digest) == (commit.number, commit.digest):
-            if path != store.path(commit.number):
-                path = store.rename(path, found.number)
-            return CheckpointFile(path, found.number, found.digest, found.payload)
+            return found
     return None
 
 

@@ -56,14 +56,15 @@ class Connection:
         """The bound of a single question, in milliseconds."""
         return round(self.settings.request_seconds * 1000)
 
-    def consumer(self, group: str | None = None) -> Any:
+    def consumer(self, group: str | None = None, committed_only: bool = True) -> Any:
         """Return a KafkaConsumer that reads committed records only, commits nothing by itself and resets no offset.
 
-        `group` names the group whose committed offsets it can be asked for; it never joins one.
+        `group` names the group whose committed offsets it can be asked for; it never joins one. Without
+        `committed_only` those are the ones from before a transaction that has not ended, instead of an error.
         """
         fixed = {
             "group_id": group,
-            "isolation_level": "read_committed",
+            "isolation_level": "read_committed" if committed_only else "read_uncommitted",
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
             "allow_auto_create_topics": False,

@@ -50,6 +50,10 @@ class KafkaCommitLog:
         self._largest_bytes = 0
         self._published: set[tuple[str, int, int]] = set()
 
+    def newest(self, settled: bool = False) -> Commit | None:
+        """Ask for the newest commit, which fences nobody; raises `BrokerUnavailable` or `LogError` where that fails."""
+        return self._newest(settled)
+
     def fence(self) -> Commit | None:
         """Take over, and return the newest commit; raises `BrokerUnavailable` or `LogError` where that fails."""
         self._largest_bytes = self._largest_dead_letter_bytes()
@@ -57,7 +61,7 @@ class KafkaCommitLog:
             self._connection, self._group, self._where, self._largest_bytes + _ENVELOPE_BYTES
         )
         self._producer.start()
-        return self._newest()
+        return self._newest(settled=True)
 
     def resumed(self, commit: Commit) -> None:
         """Look up which dead letters were published for offsets at or after this older checkpoint's.
@@ -108,8 +112,8 @@ class KafkaCommitLog:
         offsets[TopicPartition(self._topics.schema, 0)] = commit.schema_offset
         return {assigned: OffsetAndMetadata(offset, metadata, -1) for assigned, offset in offsets.items()}
 
-    def _newest(self) -> Commit | None:
-        held = self._committed()
+    def _newest(self, settled: bool) -> Commit | None:
+        held = self._committed(settled)
         if not held:
             return None
         named = {committed.metadata for committed in held.values()}
@@ -125,13 +129,13 @@ class KafkaCommitLog:
                 "Something else commits to the group; give the learner a name of its own."
             ) from error
 
-    def _committed(self) -> dict[TopicPartition, Any]:
+    def _committed(self, settled: bool) -> dict[TopicPartition, Any]:
         """Return offset and metadata of every partition of the two topics that has any.
 
-        A consumer is asked and not the admin client: it waits for a coordinator that is only just being elected, and
-        for a transaction that is only just ending.
+        A consumer is asked and not the admin client: it waits for a coordinator that is only just being elected, and,
+        where `settled`, for a transaction that has not ended.
         """
-        consumer = self._connection.consumer(self._group)
+        consumer = self._connection.consumer(self._group, committed_only=settled)
         try:
             found = {}
             with kafka_errors(self._where):

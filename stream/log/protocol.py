@@ -178,9 +178,18 @@ class SchemaSource(Protocol):
 class CommitLog(Protocol):
     """Where checkpoints become official: one atomic step publishes dead letters and moves the offsets.
 
-    Use: `fence` once at start, `resumed` once if an older checkpoint than the one it names is restored, then `commit`
-    after each checkpoint file is on disk under its temporary name and before it is renamed.
+    Use: `newest` to see whether a start can succeed, `fence` once at start, `resumed` once if an older checkpoint than
+    the one it names is restored, then `commit` after each checkpoint file is on disk under its temporary name and
+    before it is renamed.
     """
+
+    def newest(self, settled: bool = False) -> Commit | None:
+        """Return the newest commit, or ``None`` before the first, and leave an earlier holder alone.
+
+        A commit that is on its way may be missing from the answer; with `settled` it is waited for, and `LogError` is
+        raised where that takes longer than the bound (its holder may have died half-way: only `fence` ends that).
+        """
+        ...
 
     def fence(self) -> Commit | None:
         """Take over from every earlier holder of this name and return the newest commit, or ``None`` before the first.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream.checkpoint import CheckpointStore, LostOffsets, Missing, recover
-from stream.errors import ConfigurationError, OffsetOutOfRange
+from stream.checkpoint import CheckpointFile, CheckpointStore, LostOffsets, Missing, choose, recover
+from stream.errors import CheckpointMissing, ConfigurationError, LogError, OffsetOutOfRange
 from stream.log.protocol import Commit, CommitLog, InteractionSource, SchemaSource
 from stream.settings.root import start_time_ms
 from stream.state import Tree
@@ -50,42 +50,99 @@ def resume(
     start: str = "earliest",
     missing: Missing = Missing.FAIL,
     lost_offsets: LostOffsets = LostOffsets.FAIL,
+    check: Callable[[Tree], None] = lambda tree: None,
 ) -> Resumed:
-    """Take over from any earlier holder of the name, choose the checkpoint, and move both sources to its offsets.
+    """Choose the checkpoint, move both sources to its offsets, and take over from any earlier holder of the name.
+
+    Everything that can refuse a start is looked at before the takeover, so that a learner started in a wrong place, or
+    with wrong settings, leaves a healthy one alone; and again after it where the commit has moved on meanwhile.
+
+    Args:
+        store: where checkpoints lie; None where none are kept.
+        commit_log: what says which of them counts.
+        source: the interactions.
+        schema_source: the schema topic.
+        start: where a learner without a checkpoint begins; see `start_offsets`.
+        missing: what to do where the commit names a checkpoint that is not here.
+        lost_offsets: what to do where the log no longer has the offsets to go on from.
+        check: raises where the restored state is not what the settings ask for.
 
     Raises:
         CheckpointMissing, CheckpointCorrupt: see `stream.checkpoint.recover`.
         OffsetOutOfRange: the log has no such offset any more, and `lost_offsets` is to fail.
         ConfigurationError: the checkpoint belongs to other topics, or `start` cannot be read.
     """
+
+    def beginning(found: CheckpointFile | None) -> _Beginning:
+        if found is None:
+            tree, restored = None, None
+            offsets, schema_offset = start_offsets(source, start), schema_source.beginning_offset()
+        else:
+            tree, restored = found.tree(), found
+            check(tree)
+            offsets, schema_offset = _offsets_of(tree["service"], source, schema_source)
+        kept_offsets = _seek(source, offsets, lost_offsets)
+        schema_source.seek(schema_offset)
+        return _Beginning(tree, restored, offsets, kept_offsets, schema_offset)
+
+    foreseen = None if store is None else beginning(_foreseen(store, commit_log, missing))
     commit = commit_log.fence()
     found = None if store is None else recover(store, commit, missing)
+    begun = foreseen if foreseen is not None and foreseen.is_of(found) else beginning(found)
+    official = begun.names(commit)
+    if commit is not None and not official:
+        commit_log.resumed(begun.commit())
+    restored = None if found is None else found.number
     number = max([0 if commit is None else commit.number, *(() if store is None else store.numbers())])
-    if found is None:
-        tree, restored = None, None
-        offsets, schema_offset = start_offsets(source, start), schema_source.beginning_offset()
-        last = None
-        if commit is not None:
-            commit_log.resumed(Commit(0, "", offsets, schema_offset))
-    else:
-        tree, restored = found.tree(), found.number
-        offsets, schema_offset = _offsets_of(tree["service"], source, schema_source)
-        official = commit is not None and (commit.number, commit.digest) == (found.number, found.digest)
-        last = commit if official else None
-        if commit is not None and not official:
-            commit_log.resumed(Commit(found.number, found.digest, offsets, schema_offset))
-    offsets = _seek(source, offsets, lost_offsets)
-    schema_source.seek(schema_offset)
     _log.info(
         "process %d starts from %s: %s offsets %s, %s offset %d",
         os.getpid(),
         "nothing" if restored is None else f"checkpoint {restored}",
         source.topic,
-        offsets,
+        begun.offsets,
         schema_source.topic,
-        schema_offset,
+        begun.schema_offset,
     )
-    return Resumed(tree, restored, offsets, schema_offset, last, number)
+    return Resumed(begun.tree, restored, begun.offsets, begun.schema_offset, commit if official else None, number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """A checkpoint or none, and the offsets at which the sources stand for it."""
+
+    tree: Tree | None
+    file: CheckpointFile | None
+    stored_offsets: dict[int, int]
+    offsets: dict[int, int]
+    schema_offset: int
+
+    def is_of(self, found: CheckpointFile | None) -> bool:
+        """Whether this is what `found` gives; a rename has changed nothing in it."""
+        if found is None or self.file is None:
+            return found is self.file
+        return (found.number, found.digest) == (self.file.number, self.file.digest)
+
+    def names(self, commit: Commit | None) -> bool:
+        """Whether the log's commit names this very checkpoint."""
+        file = self.file
+        return commit is not None and file is not None and (commit.number, commit.digest) == (file.number, file.digest)
+
+    def commit(self) -> Commit:
+        """Return what a commit of this checkpoint holds."""
+        number, digest = (0, "") if self.file is None else (self.file.number, self.file.digest)
+        return Commit(number, digest, self.stored_offsets, self.schema_offset)
+
+
+def _foreseen(store: CheckpointStore, commit_log: CommitLog, missing: Missing) -> CheckpointFile | None:
+    """Return what a takeover will find here; where it would find nothing, make sure, for a commit may be on its way."""
+    try:
+        return choose(store, commit_log.newest(), missing)
+    except CheckpointMissing as error:
+        try:
+            settled = commit_log.newest(settled=True)
+        except LogError:
+            raise error from None
+        return choose(store, settled, missing)
 
 
 def start_offsets(source: InteractionSource, start: str) -> dict[int, int]:

@@ -69,10 +69,9 @@ def open_service(
         start=settings.start if live else "earliest",
         missing=Missing(settings.checkpoint.missing),
         lost_offsets=LostOffsets(settings.checkpoint.lost_offsets),
+        check=lambda tree: require_same_model(tree["service"]["learner_settings"], settings),
     )
     tree = resumed.tree
-    if tree is not None:
-        require_same_model(tree["service"]["learner_settings"], settings)
     learner = new_learner(None if tree is None else tree["learner"])
     kept = None if tree is None else tree["service"]
     written = 0 if kept is None else kept["predictions_bytes"] or 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stream.cli import main
-from stream.errors import Fenced
+from stream.errors import CheckpointMissing, Fenced
 from stream.log.connection import Connection
 from stream.log.settings import TopicSettings
 from tests.end_to_end.learners import command, here, living, replay, stored_offsets
@@ -49,6 +49,26 @@ def test_a_stopped_learner_that_continues_after_its_successor_started_leaves_wit
         life.process.send_signal(signal.SIGCONT)
         assert life.wait() == Fenced.exit_code == 5, life.said
         assert listing(first) == before
+
+
+def test_a_learner_started_with_the_wrong_directory_fails_and_the_healthy_one_goes_on(
+    tmp_path: Path, kafka: Connection, fresh_topics: Callable[[int], TopicSettings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = write_stream(tmp_path, 400)
+    place = KafkaPlace(kafka, fresh_topics(1), 1)
+    place.publish(stream.versions)
+    place.send(stream.lines[:200])
+    directory = tmp_path / "healthy"
+    healthy = command("run", (*place.settings, f"checkpoint.directory={directory}", "checkpoint.every_seconds=0.5"))
+    with living(healthy, tmp_path / "healthy.txt") as life:
+        life.wait_for(lambda: stored_offsets(directory) == {0: TRAINED}, "the checkpoint of all full batches")
+        wrong = command("run", (*place.settings, f"checkpoint.directory={tmp_path / 'empty'}"), stop_at_end=True)
+        assert main(wrong) == CheckpointMissing.exit_code == 3
+        assert "another machine or directory holds it" in capsys.readouterr().err
+        place.send(stream.lines[200:])
+        life.wait_for(lambda: stored_offsets(directory).get(0, 0) > 380, "a checkpoint after the other's start")
+        life.process.terminate()
+        assert life.wait() == 0, life.said
 
 
 def test_sigterm_ends_in_time_with_a_checkpoint_and_leaves_a_half_filled_batch_unread(

@@ -27,8 +27,10 @@ def offsets(directory: Path) -> list[int]:
 
 def test_the_next_start_finds_the_newest_commit_and_every_dead_letter_as_it_was(tmp_path: Path) -> None:
     log = opened(tmp_path)
+    assert opened(tmp_path).newest() is None
     assert log.fence() is None
     log.commit(commit(1, 5), [letter(3)])
+    assert opened(tmp_path).newest() == commit(1, 5), "to look fences nobody"
     log.commit(commit(2, 9), [letter(6, value=None), letter(7, topic="feature-schema")])
     log.close()
     assert opened(tmp_path).fence() == commit(2, 9)

@@ -134,11 +134,23 @@ def test_a_successor_fences_the_older_holder_whose_letters_and_offsets_then_coun
     assert opened().fence() == commit(2, 8)
 
 
+def test_to_look_at_the_newest_commit_fences_nobody(opened: Callable[[], CommitLog]) -> None:
+    holder = opened()
+    assert opened().newest() is None
+    holder.fence()
+    holder.commit(commit(1, 5), [])
+    assert opened().newest(settled=True) == commit(1, 5)
+    assert opened().newest() == commit(1, 5)
+    holder.commit(commit(2, 9), [])
+
+
 def _die_inside_a_transaction(kafka: Connection, name: str, topics: TopicSettings) -> None:
     producer = kafka.producer(group_of(name))
     producer.init_transactions()
     producer.begin_transaction()
     producer.send(topics.dead_letters, b"never committed", headers=[("offset", b"1")]).get(30)
+    at = {TopicPartition(topics.interactions, 0): OffsetAndMetadata(99, "never committed", -1)}
+    producer.send_offsets_to_transaction(at, group_of(name))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -154,6 +166,10 @@ def test_a_transaction_that_a_killed_holder_left_open_is_aborted_at_once(
     holder.start()
     holder.join()
     assert holder.exitcode == -signal.SIGKILL
+    assert opened().newest() == commit(1, 5), "the one before the open transaction, and at once"
+    hasty = KafkaCommitLog(Connection(replace(kafka.settings, request_seconds=1.0)), name, topics)
+    with pytest.raises(LogError):
+        hasty.newest(settled=True)
     again = opened()
     assert again.fence() == commit(1, 5)
     again.commit(commit(2, 9), [letter(topics, 7)])

@@ -176,6 +176,9 @@ class MemoryCommitLog:
         self._epoch = 0
         self._published: dict[int, int] = {}
 
+    def newest(self, settled: bool = False) -> Commit | None:
+        return self._log.commits[-1] if self._log.commits else None
+
     def fence(self) -> Commit | None:
         self._log.epoch += 1
         self._epoch = self._log.epoch

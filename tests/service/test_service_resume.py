@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from stream.errors import (
     Fenced,
     NonFinite,
     OffsetOutOfRange,
+    StreamError,
 )
 from stream.report import BatchReport
-from tests.service.memory_log import CountingLearner, MemoryLog, event, version
+from tests.service.memory_log import CountingLearner, MemoryCommitLog, MemoryLog, MemorySource, event, version
 from tests.service.serving import Run
 
 
@@ -159,6 +161,60 @@ def test_a_fenced_learner_leaves_its_directory_as_it_was(tmp_path: Path) -> None
     assert {path: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
     assert predictions.read_bytes() == b""
     assert new.run()["events_trained"] == 20
+
+
+@pytest.mark.parametrize(
+    ("assignment", "error"),
+    [
+        ("batch_age_seconds=1", CheckpointMissing),
+        ("seed=1", ConfigurationError),
+        ("topics.interactions=others", ConfigurationError),
+    ],
+    ids=["an empty directory", "another seed", "another topic"],
+)
+def test_a_start_that_cannot_succeed_leaves_a_healthy_learner_alone(
+    tmp_path: Path, assignment: str, error: type[StreamError]
+) -> None:
+    log = filled(20)
+    healthy = Run(log, tmp_path / "healthy")
+    healthy.service._save()
+    if error is ConfigurationError:
+        shutil.copytree(tmp_path / "healthy", tmp_path / "wrong")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(MemorySource, "topic", "others" if "topic" in assignment else "interactions")
+        with pytest.raises(error):
+            Run(log, tmp_path / "wrong", assignment)
+    assert healthy.run()["events_trained"] == 20
+
+
+def test_a_commit_that_comes_between_the_look_and_the_takeover_counts(tmp_path: Path) -> None:
+    """The look finds a checkpoint that is here; what the takeover finds is another machine's."""
+    log = filled(20)
+    elsewhere = Run(log, tmp_path / "elsewhere")
+    elsewhere.service._save()
+    shutil.copytree(tmp_path / "elsewhere", tmp_path / "here")
+    stale = log.commits[-1]
+    elsewhere.service._step()
+    elsewhere.service._save()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(MemoryCommitLog, "newest", lambda *_: stale)
+        with pytest.raises(CheckpointMissing):
+            Run(log, tmp_path / "here")
+
+
+def test_a_commit_on_its_way_is_waited_for_before_a_checkpoint_counts_as_missing(tmp_path: Path) -> None:
+    log = filled(20)
+    first = Run(log, tmp_path, "checkpoint.keep=1")
+    first.service._save()
+    unsettled = log.commits[-1]
+    first.service._step()
+    first.service._save()
+    first.die()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            MemoryCommitLog, "newest", lambda self, settled=False: log.commits[-1] if settled else unsettled
+        )
+        assert Run(log, tmp_path).run()["events_trained"] == 20
 
 
 def test_a_learner_that_was_stopped_asks_before_it_writes(tmp_path: Path) -> None:
