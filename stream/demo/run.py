@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +11,6 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from stream.cli.serving import serve
 from stream.data import journey
 from stream.demo.place import open_place
 from stream.demo.producer import Producer, producing
@@ -21,6 +19,7 @@ from stream.log.protocol import InteractionSource
 from stream.metrics.serve import serve_metrics
 from stream.observe import CompositeObserver
 from stream.service import endpoints
+from stream.service.serve import Outputs, serve
 from stream.settings.root import Settings
 from stream.view.history import History
 from stream.view.open import open_view
@@ -92,10 +91,9 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
             _await_first(opened.source, producer)
             if served.url is not None:
                 say(f"Metrics meanwhile: {served.url}/metrics")
-            files = argparse.Namespace(summary=demo.out / "summary.json", predictions=None)
             with open_view(settings.view, out, data.events) as view:
                 observer = CompositeObserver([served.observer, history, view])
-                summary = serve(opened, settings, files, observer, stop_at_end=True)
+                summary = serve(opened, settings, Outputs(demo.out / "summary.json"), observer, stop_at_end=True)
             producer.check()
     _conclude(demo, settings, history, summary, out)
     say("Done.")

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from stream.cli.arguments import Subparsers, add_settings_arguments, new_parser, settings_from
-from stream.cli.serving import add_output_arguments
+from stream.cli.output_arguments import add_output_arguments, outputs_of
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -28,14 +28,14 @@ def run(args: argparse.Namespace) -> int:
     import json
     import logging
 
-    from stream.cli.serving import serve
     from stream.observe import Observer
     from stream.service import endpoints
+    from stream.service.serve import serve
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     settings = settings_from(args, "evaluation.finite=true")
     with endpoints.files(settings, args.interactions, args.schema, args.checkpoint) as opened:
-        summary = serve(opened, settings, args, Observer(), stop_at_end=True)
+        summary = serve(opened, settings, outputs_of(args), Observer(), stop_at_end=True)
     if args.summary is None:
         print(json.dumps(summary, indent=2))
     return 0

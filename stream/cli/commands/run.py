@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from stream.cli.arguments import Subparsers, add_settings_arguments, new_parser, settings_from
-from stream.cli.serving import add_output_arguments
+from stream.cli.output_arguments import add_output_arguments, outputs_of
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -30,10 +30,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve; returns 0 once stopped or ended, every other end is an error with its own code."""
     import sys
 
-    from stream.cli.serving import serve
     from stream.metrics.serve import serve_metrics
     from stream.observe import CompositeObserver
     from stream.service import endpoints
+    from stream.service.serve import serve
     from stream.view.open import open_view
 
     settings = settings_from(args, *(["evaluation.finite=true"] if args.stop_at_end else []))
@@ -42,5 +42,5 @@ def run(args: argparse.Namespace) -> int:
         serve_metrics(settings.metrics) as served,
         endpoints.live(settings) as opened,
     ):
-        serve(opened, settings, args, CompositeObserver([served.observer, view]), args.stop_at_end)
+        serve(opened, settings, outputs_of(args), CompositeObserver([served.observer, view]), args.stop_at_end)
     return 0

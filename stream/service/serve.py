@@ -1,12 +1,12 @@
-"""What `stream run` and `stream replay` share: a service from start to summary, with signals and exit codes."""
+"""What run, replay and demo share: a service of the real learner from start to summary, ended in order by signals."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,24 +19,30 @@ if TYPE_CHECKING:
     from stream.service.service import Service
     from stream.settings.root import Settings
 
-__all__ = ["add_output_arguments", "serve"]
+__all__ = ["Outputs", "serve"]
 
 
-def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--summary FILE` and `--predictions FILE`."""
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the summary there at the end (JSON)")
-    parser.add_argument(
-        "--predictions",
-        type=Path,
-        metavar="FILE",
-        help="write what was predicted for each event before it was trained, one JSON object a line",
-    )
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Files to write.
+
+    Attributes:
+        summary: the summary at the end, as JSON; None for none.
+        predictions: what was predicted for each event before it was trained, one JSON object a line; None for none.
+    """
+
+    summary: Path | None = None
+    predictions: Path | None = None
 
 
 def serve(
-    endpoints: Endpoints, settings: Settings, args: argparse.Namespace, observer: Observer, stop_at_end: bool
+    endpoints: Endpoints, settings: Settings, outputs: Outputs, observer: Observer, stop_at_end: bool
 ) -> dict[str, Any]:
-    """Run a learner on these endpoints until it ends or SIGTERM or SIGINT asks it to, and return its summary."""
+    """Run a learner on these endpoints until it ends or SIGTERM or SIGINT asks it to, and return its summary.
+
+    Raises `ConfigurationError` where a file cannot be written, before anything is learned as far as that can be known,
+    and what `stream.service.start.open_service` and `Service.run` raise.
+    """
     from stream.learner import Learner
     from stream.service.start import open_service
     from stream.settings.show import masked
@@ -45,19 +51,19 @@ def serve(
     def learner(tree: Tree | None) -> Learner:
         return Learner(settings) if tree is None else Learner.from_state(tree, settings)
 
-    _require_writable(args.summary)
+    _require_writable(outputs.summary)
     service = open_service(
         endpoints,
         settings,
         learner,
         observer,
         stop_at_end=stop_at_end,
-        predictions=args.predictions,
+        predictions=outputs.predictions,
         settings_masked=masked(settings),
     )
     with _stopped_by_signals(service):
         summary = service.run()
-    _write_summary(args.summary, summary)
+    _write_summary(outputs.summary, summary)
     return summary
 
 
@@ -81,7 +87,7 @@ def _require_writable(path: Path | None) -> None:
     """Refuse before the work rather than after it."""
     if path is not None and not path.parent.is_dir():
         raise ConfigurationError(
-            f"--summary {path} cannot be written: there is no directory {path.parent}; make it first"
+            f"the summary {path} cannot be written: there is no directory {path.parent}; make it first"
         )
 
 
@@ -93,4 +99,6 @@ def _write_summary(path: Path | None, summary: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        raise ConfigurationError(f"--summary {path} cannot be written: {error.strerror}; name another file") from error
+        raise ConfigurationError(
+            f"the summary {path} cannot be written: {error.strerror}; name another file"
+        ) from error
