@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from stream.bench.adaptation.pairs import admits
 from stream.interaction import Interaction
 from stream.schema import Change, Op, Schema, Version
 
@@ -95,7 +96,7 @@ def _told(stretch: _Stretch, features: Names, labels: Names) -> Iterator[Interac
             selector = tuple(sorted(shown.items()))
             if selector not in selected:
                 selected[selector] = tuple(
-                    today for then, today in labels.items() if _admits(shown, stretch.schema.labels[then])
+                    today for then, today in labels.items() if admits(shown, stretch.schema.labels[then])
                 )
             now = selected[selector]
         else:
@@ -109,7 +110,3 @@ def _told(stretch: _Stretch, features: Names, labels: Names) -> Iterator[Interac
             shown=now,
             weight=event.weight,
         )
-
-
-def _admits(selector: Mapping[str, tuple[str, ...]], attributes: Mapping[str, str]) -> bool:
-    return all(attributes.get(attribute) in values for attribute, values in selector.items())
