@@ -61,11 +61,19 @@ METHODS: Final[dict[str, Entry]] = {
             Seat.TRUNK,
             "A control: after pre-training, inputs that were there and the trunk stand still for good.",
         ),
+        Entry(
+            "mlet",
+            Seat.TABLES,
+            "Train each categorical table as a product with a wider inner dimension, merged exactly for serving.",
+        ),
     )
 }
 
 # Pairs whose seats differ and that still do not go together, with the reason.
-_REFUSED: Final[dict[frozenset[str], str]] = {}
+_REFUSED: Final[dict[frozenset[str], str]] = {
+    frozenset({"bayes-network", "mlet"}): "only the product of two factors is identified, not the factors, so that a "
+    "quadratic around them measures nothing. Use bayes-output with mlet, or bayes-network with single tables.",
+}
 
 
 def parse_strategy(name: str) -> tuple[Entry, ...]:

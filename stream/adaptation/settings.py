@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from stream.settings.fields import Section, setting
 
-__all__ = ["BackboneSettings", "BayesSettings", "WarmupSettings"]
+__all__ = ["BackboneSettings", "BayesSettings", "MletSettings", "WarmupSettings"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,14 @@ class BayesSettings(Section):
         1.0, "The whole network's steps are cut at so many times a table's learning rate.", above=0
     )
     newton_steps: int = setting(3, "Bound on the Newton steps of one update.", minimum=1)
+
+
+@dataclass(frozen=True)
+class MletSettings(Section):
+    """The categorical tables as products of two factors."""
+
+    prefix: ClassVar[str] = "mlet"
+
+    inner: int = setting(0, "The inner dimension; 0: four times network.embedding_dim.", minimum=0)
+    rows_rate: float = setting(0.05, "Rows of the wide factor, a row for each categorical value.", above=0)
+    factor_rate: float = setting(0.01, "The narrow factor that each categorical feature has beside its rows.", above=0)

@@ -9,6 +9,7 @@ from stream.adaptation.backbone import FrozenBackbone
 from stream.adaptation.bayes_network import BayesNetwork
 from stream.adaptation.catalogue import parse_strategy
 from stream.adaptation.method import ChangeMade, Method
+from stream.adaptation.mlet import Mlet
 from stream.adaptation.transfer import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
 from stream.network.quadratic import Quadratic
 from stream.state import Tree
@@ -37,6 +38,7 @@ _BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
         )
     ),
     "tune-head": lambda settings: FrozenBackbone(settings.backbone.pretrain_events),
+    "mlet": lambda settings: Mlet(settings.mlet, settings.optimiser),
 }
 
 

@@ -35,6 +35,10 @@ class Descent:
         """
         table.step((left.T @ right).view(-1, *table.shape), rows)
 
+    def stacked(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: torch.Tensor) -> None:
+        """Train ``rows`` ``(n,)`` each on a product of its own: ``left`` ``(B, n, k)``, ``right`` ``(B, n, m)``."""
+        table.step(torch.einsum("bnk,bnm->nkm", left, right), rows)
+
     def summed(self, table: Table, gradient: torch.Tensor, rows: torch.Tensor | None = None) -> None:
         """Train on the sum over events of ``gradient`` ``(B, n * size)``, for ``n`` rows of the table."""
         table.step(gradient.sum(0).view(-1, *table.shape), rows)

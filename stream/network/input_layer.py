@@ -17,7 +17,7 @@ from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
-__all__ = ["InputLayer"]
+__all__ = ["InputLayer", "embedding_table"]
 
 
 class InputLayer(Part):
@@ -27,19 +27,14 @@ class InputLayer(Part):
         self.seed = seed
         self.width = network.hidden[0]
         self.dim = network.embedding_dim
+        self.row_width = self.dim
+        """Width of a vocabulary row; ``dim`` is that of what the projection reads."""
         width, dim, rate = self.width, self.dim, optimiser.trunk_rate
         self.numeric = Table(8, (width,), method="adam", rate=rate, device=device)
         self.missing = Table(8, (width,), method="adam", rate=rate, device=device)
         self.bias = Table(1, (width,), method="adam", rate=rate, device=device)
         self.projection = Table(8, (dim, width), method="adam", rate=rate, device=device)
-        self.rows = Table(
-            256,
-            (dim,),
-            method="adagrad",
-            rate=optimiser.embedding_rate,
-            accumulator=optimiser.accumulator,
-            device=device,
-        )
+        self.rows = embedding_table(256, (dim,), optimiser, optimiser.embedding_rate, device)
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield each table with its name."""
@@ -57,16 +52,17 @@ class InputLayer(Part):
             scale = 0.0 if silent else 1.0
             table.set(slot, uniform(self.seed, group, [name], self.width, 0.1)[0] * scale)
 
-    def start_projection(self, slot: int, name: str, *, silent: bool) -> None:
-        """Give a categorical feature its projection: zero (``silent``) or seeded."""
+    def start_projection(self, slot: int, name: str, *, silent: bool, fresh: bool) -> None:
+        """Give a categorical feature its projection, zero (``silent``) or seeded, and say whether it is fresh."""
         size = self.dim * self.width
         values = uniform(self.seed, "projection", [name], size, (3.0 / self.dim) ** 0.5 * 0.3)
         self.projection.set(slot, values[0] * (0.0 if silent else 1.0))
+        self.projection.fresh[slot] = fresh
 
     def start_rows(self, rows: list[int], names: list[str]) -> None:
         """Give vocabulary rows their seeded values; ``names`` are unique over features."""
         if rows:
-            self.rows.set(rows, uniform(self.seed, "rows", names, self.dim, 0.5))
+            self.rows.set(rows, uniform(self.seed, "rows", names, self.row_width, 0.5))
 
     def clear_numeric(self, slot: int) -> None:
         """Zero a numeric column."""
@@ -103,7 +99,7 @@ class InputLayer(Part):
         for name, slot in numeric:
             self.start_numeric(slot, name, silent=False)
         for name, slot in categorical:
-            self.start_projection(slot, name, silent=False)
+            self.start_projection(slot, name, silent=False, fresh=True)
         self.start_rows(rows, names)
         for _, table in self.tables():
             table.fresh.fill_(True)
@@ -119,13 +115,23 @@ class InputLayer(Part):
     def forward(self, frame: Frame) -> torch.Tensor:
         """Return ``z`` ``(B, width)``."""
         slots = self.projection.rows
-        pooled = torch.zeros(frame.events * slots, self.dim, device=self.rows.device)
+        pooled = torch.zeros(frame.events * slots, self.row_width, device=self.rows.device)
         active = self.rows.weight[frame.rows] * frame.row_weight[:, None]
         pooled.index_add_(0, frame.row_event * slots + frame.row_slot, active)
-        self._pooled = pooled.view(frame.events, slots * self.dim)
+        self._pooled = self._embed(pooled.view(frame.events, slots, -1)).reshape(frame.events, -1)
         z = torch.addmm(self.bias.weight[0], self._pooled, self.projection.weight.view(-1, self.width))
         z.addmm_(frame.numeric, self.numeric.weight)
         return z.addmm_(frame.missing, self.missing.weight)
+
+    def _embed(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Return what the projections read ``(B, slots, dim)`` for rows summed by feature ``(B, slots, row_width)``."""
+        return pooled
+
+    def _embed_backward(
+        self, gradient: torch.Tensor, live: torch.Tensor, descent: Descent, *, warming_up: bool
+    ) -> torch.Tensor:
+        """Return the gradient by the summed rows for that by what :meth:`_embed` returned; train what lies between."""
+        return gradient
 
     def backward(
         self, frame: Frame, gradient: torch.Tensor, live: dict[str, torch.Tensor], descent: Descent, *, warming_up: bool
@@ -155,8 +161,9 @@ class InputLayer(Part):
         row_gradient: torch.Tensor | None = None
         if active.numel():  # before the projection moves
             projection = self.projection.weight.permute(2, 0, 1).reshape(self.width, -1)
-            by_slot = (gradient @ projection).view(-1, self.dim)
-            row_gradient = by_slot[events * self.projection.rows + slots] * weights[:, None]
+            embedded = (gradient @ projection).view(frame.events, -1, self.dim)
+            by_slot = self._embed_backward(embedded, live, descent, warming_up=warming_up)
+            row_gradient = by_slot[events, slots] * weights[:, None]
         trained = self.projection.trained(warming_up=warming_up, among=live)
         assert trained is not None
         if trained.numel():
@@ -164,3 +171,12 @@ class InputLayer(Part):
             descent.product(self.projection, pooled.flatten(1), gradient, trained)
         if row_gradient is not None:
             descent.gathered(self.rows, active, row_gradient)
+
+
+def embedding_table(
+    rows: int, shape: tuple[int, ...], optimiser: OptimiserSettings, rate: float, device: torch.device
+) -> Table:
+    """Return a table that is trained as rows of categorical values are."""
+    return Table(
+        rows, shape, method=optimiser.embedding_method, rate=rate, accumulator=optimiser.accumulator, device=device
+    )

@@ -90,8 +90,7 @@ class NamedParts:
 
     def _start_categorical(self, slot: int, name: str, *, silent: bool, fresh: bool) -> None:
         self._reserve()
-        self.input.start_projection(slot, name, silent=silent)
-        self.input.projection.fresh[slot] = fresh
+        self.input.start_projection(slot, name, silent=silent, fresh=fresh)
         self.pairs.flags.set(slot, 0.0)
         self.pairs.flags.fresh[slot] = fresh
         self._start_rows(self.rows.vocabularies[slot].rows(), fresh=fresh)

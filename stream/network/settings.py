@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from stream.settings.fields import Section, setting
 
@@ -42,7 +42,10 @@ class OptimiserSettings(Section):
     prefix: ClassVar[str] = "optimiser"
 
     trunk_rate: float = setting(3e-3, "Adam, trunk and dense input weights.", above=0)
-    embedding_rate: float = setting(0.1, "Adagrad, rows of categorical values.", above=0)
+    embedding_method: Literal["adagrad", "sgd"] = setting(
+        "adagrad", "How rows of categorical values are trained.", choices=("adagrad", "sgd")
+    )
+    embedding_rate: float = setting(0.1, "Rows of categorical values.", above=0)
     output_rate: float = setting(0.02, "Adagrad, offer and attribute weights.", above=0)
     bias_rate: float = setting(0.02, "Adagrad, offer and attribute biases.", above=0)
     entity_rate: float = setting(0.01, "Adagrad, key x offer and key x attribute value.", above=0)

@@ -20,7 +20,7 @@ _BETA_1, _BETA_2 = 0.9, 0.999
 
 
 class Table:
-    """Weights ``(rows, *shape)`` float32, trained by element-wise Adagrad (Duchi 2011) or Adam (Kingma and Ba 2015).
+    """Weights ``(rows, *shape)`` float32, trained by Adagrad (Duchi 2011), Adam (Kingma and Ba 2015) or plain SGD.
 
     Adam counts its steps per row: a row that joins late has its own bias correction. ``fresh`` ``(rows,)`` marks the
     rows that a warm-up trains; it is all False outside one. ``held`` ``(rows,)`` marks rows that stand still for good.
@@ -31,12 +31,12 @@ class Table:
         rows: int,
         shape: tuple[int, ...],
         *,
-        method: Literal["adagrad", "adam"],
+        method: Literal["adagrad", "adam", "sgd"],
         rate: float,
         accumulator: float = 0.0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.method: Literal["adagrad", "adam", "quadratic"] = method
+        self.method: Literal["adagrad", "adam", "sgd", "quadratic"] = method
         self.rate = rate
         self.accumulator = accumulator
         self.device = torch.device(device)
@@ -56,7 +56,7 @@ class Table:
         elif self.method == "quadratic":
             self.moments["precision"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
             self.moments["seen"] = torch.zeros(rows, dtype=torch.float64, device=self.device)
-        else:
+        elif self.method == "adam":
             self.moments["first"] = torch.zeros(rows, *self.shape, device=self.device)
             self.moments["second"] = torch.zeros(rows, *self.shape, device=self.device)
             self.moments["steps"] = torch.zeros(rows, device=self.device)
@@ -117,7 +117,7 @@ class Table:
     def step(self, gradient: torch.Tensor, rows: torch.Tensor | None = None) -> None:
         """Descend along ``gradient``: ``(rows, *shape)``, or ``(n, *shape)`` for the ``n`` distinct ``rows``.
 
-        Elements whose gradient is zero do not move under Adagrad; under Adam pass only rows that were active.
+        Elements whose gradient is zero do not move under Adagrad and SGD; under Adam pass only rows that were active.
         """
         if rows is None:
             self._apply(self.weight, self.moments, gradient)
@@ -135,6 +135,9 @@ class Table:
         if self.method == "adagrad":
             squares = moments["squares"].addcmul_(gradient, gradient)
             weight.addcdiv_(gradient, squares.sqrt().add_(1e-10), value=-self.rate)
+            return
+        if self.method == "sgd":
+            weight.sub_(gradient, alpha=self.rate)
             return
         steps = moments["steps"].add_(1.0).reshape(-1, *([1] * len(self.shape)))
         first = moments["first"].lerp_(gradient, 1.0 - _BETA_1)

@@ -30,6 +30,7 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
         "source": service["source"],
         "strategy": service["strategy"],
         **learner.summary(),
+        "figures": dict(learner.strategy.figures()),
         "state_digest": learner.state_digest(),
         "event_time_ms": learner.event_time_ms,
         "features": len(schema.features),

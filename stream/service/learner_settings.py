@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from stream.adaptation import Seat, parse_strategy
 from stream.errors import ConfigurationError
 from stream.settings.catalogue import entries, sections
 from stream.settings.fields import Section
@@ -14,7 +15,7 @@ __all__ = ["from_plain", "require_same_model", "to_plain"]
 
 S = TypeVar("S", bound=Section)
 
-_OF_THE_MODEL = ("seed", "network.", "evaluation.")
+_OF_THE_MODEL = ("seed", "network.", "evaluation.", "mlet.inner", "optimiser.embedding_method")
 """What decides on the shape and meaning of the state itself; everything else may change between two runs."""
 
 _FREE = frozenset({"evaluation.finite"})
@@ -45,11 +46,19 @@ def require_same_model(kept: Mapping[str, Any], settings: LearnerSettings) -> No
         for key in sorted(kept)
         if key.startswith(_OF_THE_MODEL) and key not in _FREE and key in now and now[key] != kept[key]
     ]
+    before, wanted = str(kept["strategy"]), settings.strategy
+    if _parts(before) != _parts(wanted):
+        differing.append(f"strategy = {wanted!r} (it was {before!r}; what a schema change does is free)")
     if differing:
         raise ConfigurationError(
             f"the checkpoint's model was made with other settings: {', '.join(differing)}; "
             "set them as they were, or give this learner a new name and checkpoint directory"
         )
+
+
+def _parts(strategy: str) -> list[str]:
+    """Return the methods of a strategy that own part of the model's state."""
+    return [entry.name for entry in parse_strategy(strategy) if entry.seat is not Seat.CHANGE]
 
 
 def _value(settings: object, key: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.adaptation import parse_strategy
-from stream.adaptation.settings import BackboneSettings, BayesSettings, WarmupSettings
+from stream.adaptation.settings import BackboneSettings, BayesSettings, MletSettings, WarmupSettings
 from stream.errors import ConfigurationError
 from stream.evaluation.settings import DriftSettings, EvaluationSettings
 from stream.network.settings import NetworkSettings, OptimiserSettings
@@ -35,6 +35,7 @@ class LearnerSettings(Section):
     warmup: WarmupSettings = section(WarmupSettings)
     backbone: BackboneSettings = section(BackboneSettings)
     bayes: BayesSettings = section(BayesSettings)
+    mlet: MletSettings = section(MletSettings)
     evaluation: EvaluationSettings = section(EvaluationSettings)
     drift: DriftSettings = section(DriftSettings)
 

@@ -30,6 +30,8 @@ CONTRACT = [
     "replay --interactions F --schema F --config F --checkpoint D --summary F --predictions F --set idle_seconds=1",
     "recommend C",
     "inspect C --json",
+    "merge C OUT",
+    "factorise C OUT --inner 32",
     "broker",
     "strategies",
     "bench speed",

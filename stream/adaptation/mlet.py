@@ -1,0 +1,50 @@
+"""MLET (arXiv 2309.15881, ACML 2023): categorical tables trained as a product with a wider inner dimension.
+
+What is trained stands in :mod:`stream.network.factorised_input`; merging for serving, and starting from a merged model,
+in :mod:`stream.factors`. The papers' inner widths, optimiser and rates could not be read: those here are measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from stream.adaptation.method import Method
+from stream.adaptation.settings import MletSettings
+from stream.network.factorised_input import FactorisedInput
+from stream.network.settings import OptimiserSettings
+
+if TYPE_CHECKING:
+    from stream.network.network import Network
+
+__all__ = ["Mlet"]
+
+
+class Mlet(Method):
+    """Put factorised tables in the place of the input layer's single ones."""
+
+    def __init__(self, settings: MletSettings, optimiser: OptimiserSettings) -> None:
+        self.settings = settings
+        self.optimiser = optimiser
+
+    def install(self, network: Network) -> None:
+        """Replace the input layer by one with a factor for each categorical feature."""
+        network.input = FactorisedInput(
+            network.settings,
+            self.optimiser,
+            self.settings.inner or 4 * network.settings.embedding_dim,
+            self.settings.rows_rate,
+            self.settings.factor_rate,
+            network.seed,
+            network.device,
+        )
+        self._network = network
+
+    def figures(self) -> Mapping[str, float]:
+        """Return how many weights the categorical tables have while they are trained, and how many once merged."""
+        network, layer = self._network, self._network.input
+        rows, features = network.rows.live, len(network.features.categorical)
+        return {
+            "mlet_parameters": rows * layer.row_width + features * layer.row_width * layer.dim,
+            "mlet_parameters_merged": rows * layer.dim,
+        }
