@@ -1,8 +1,6 @@
-"""Measure: `stream bench speed` gives events per second from memory, embedded log and Kafka beside their limits.
+"""Measure: `speed` gives events per second beside their limits, `adaptation` compares ways to follow a schema.
 
-The workloads are W1 (20 numeric and 10 categorical inputs, 50 offers; batches of 1,024) and the demo data (batches of
-64). One broker is started for each, on this machine. A figure is the median of the repeats, with the lowest and the
-highest. Figures of different machines cannot be compared; the ratios, each within one repeat, can.
+Figures of different machines cannot be compared; ratios and differences within one report can.
 """
 
 from __future__ import annotations
@@ -12,20 +10,65 @@ from pathlib import Path
 
 from stream.cli.arguments import Subparsers, new_parser
 
+_SPEED = """\
+Measure events per second from memory, embedded log and Kafka beside their limits.
+
+The workloads are W1 (20 numeric and 10 categorical inputs, 50 offers; batches of 1,024) and the demo data (batches of
+64). One broker is started for each, on this machine. A figure is the median of the repeats, with the lowest and the
+highest; the ratios are each within one repeat."""
+_ADAPTATION = """\
+Run every way to adapt over the same streams from the same seeds, and write a report: report.md, report.json, plots.
+
+A run that was broken off goes on where it stopped when it is started again with the same DIR."""
+
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Declare `stream bench`."""
-    parser = new_parser(subparsers, __name__)
-    parser.add_argument("which", choices=("speed",), help="what to measure")
-    parser.add_argument("--events", type=int, default=20_000, help="events of each workload (default 20000)")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each is measured (default 3)")
-    parser.add_argument("--no-kafka", action="store_true", help="leave Kafka out")
-    parser.add_argument("--no-demo", action="store_true", help="leave the demo data out")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures there as JSON too")
+    """Declare `stream bench speed` and `stream bench adaptation`."""
+    which = new_parser(subparsers, __name__).add_subparsers(title="what to measure", dest="which", required=True)
+    speed = _parser(which, "speed", _SPEED)
+    speed.add_argument("--events", type=int, default=20_000, help="events of each workload (default 20000)")
+    speed.add_argument("--repeats", type=int, default=3, help="how often each is measured (default 3)")
+    speed.add_argument("--no-kafka", action="store_true", help="leave Kafka out")
+    speed.add_argument("--no-demo", action="store_true", help="leave the demo data out")
+    speed.add_argument("--out", type=Path, metavar="FILE", help="write the figures there as JSON too")
+    adaptation = _parser(which, "adaptation", _ADAPTATION)
+    adaptation.add_argument("--out", type=Path, required=True, metavar="DIR", help="where report and runs are kept")
+    adaptation.add_argument("--quick", action="store_true", help="a smoke run of about two minutes")
+    adaptation.add_argument("--seeds", type=int, metavar="N", help="the most seeds of any arm (default: the plan's)")
+    adaptation.add_argument(
+        "--jobs", type=int, default=2, metavar="N", help="runs at a time, a process each (default 2)"
+    )
+    adaptation.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these streams of the plan")
+    adaptation.add_argument("--arms", nargs="+", default=[], metavar="NAME", help="only these arms of the plan")
+    adaptation.add_argument("--plan", action="store_true", help="say how much work it is, and stop")
+
+
+def _parser(which: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = which.add_parser(
+        name,
+        help=text.partition("\n")[0],
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure each workload and print a table with ratios to the bare torch step and to the raw poll."""
+    """Measure what was asked for."""
+    return _adaptation(args) if args.which == "adaptation" else _speed(args)
+
+
+def _adaptation(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from stream.bench.adaptation.command import Wanted, bench_adaptation
+
+    wanted = Wanted(args.quick, args.seeds, args.streams, args.arms, args.jobs, args.plan)
+    bench_adaptation(args.out, wanted, Console())
+    return 0
+
+
+def _speed(args: argparse.Namespace) -> int:
     import dataclasses
     import tempfile
 

@@ -1,0 +1,97 @@
+"""Paper 3: the posterior so far as the prior of the next update, instead of training on everything again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stream.bench.adaptation.arms import HALF_LIVES, half_life_arm
+from stream.bench.adaptation.claims.claim import (
+    BAYES,
+    Claim,
+    Table,
+    Verdict,
+    compared,
+    not_worse,
+    pooled_ratio,
+    streams_text,
+    untested,
+    why_missing,
+    with_all,
+)
+from stream.bench.adaptation.results import Results
+
+__all__ = ["claims"]
+
+_MARGIN: Final = 0.005
+_TIME: Final = "Training time is much shorter than that of periodic retraining at equal accuracy (loss within 0.5 %)"
+
+
+def claims(results: Results) -> list[Claim]:
+    """Return the papers' claims."""
+    return [
+        *(_against_refits(results, f"retrain-{every}") for every in ("1k", "5k", "20k")),
+        compared(
+            results,
+            BAYES,
+            "Full precision is better than the diagonal.",
+            "bayes-output",
+            "bayes-output-diagonal",
+        ),
+        compared(results, BAYES, "A Bayesian output layer is better than carry's own.", "bayes-output", "carry"),
+        compared(results, BAYES, "One running quadratic over the whole network helps.", "bayes-network", "carry"),
+        compared(results, BAYES, "Fixed plus random effects are better than fixed alone (GLMix).", "glmix", "carry"),
+        _forgetting(results),
+    ]
+
+
+def _against_refits(results: Results, refit: str) -> Claim:
+    arms = f"bayes-output against {refit}"
+    courses = with_all(results, "bayes-output", refit)
+    loss = pooled_ratio(results, courses, "bayes-output", refit, "loss_sum")
+    if loss is None:
+        return untested(BAYES, f"{_TIME}.", arms, why_missing(results, "bayes-output", refit))
+    rows = []
+    for course in courses:
+        here = results.ratio(course, "bayes-output", refit, "loss_sum")
+        times = [
+            seconds / results.by_seed(course, "bayes-output", "train_seconds")[seed]
+            for seed, seconds in results.by_seed(course, refit, "train_seconds").items()
+            if seed in results.by_seed(course, "bayes-output", "train_seconds")
+        ]
+        if here is None or not times:
+            continue
+        rows.append([streams_text([course]), here.text("+.2f", 100, " %"), f"{sum(times) / len(times):.1f}"])
+    verdict, why = not_worse(loss, _MARGIN)
+    seconds = pooled_ratio(results, courses, "bayes-output", refit, "train_seconds")
+    if verdict == "seen" and (seconds is None or seconds.high >= 0):
+        verdict, why = "not seen", "The loss is as low, but it takes no less time."
+    table = Table(
+        f"{arms}, its staleness included",
+        ["stream", "summed loss", f"{refit}'s training seconds over bayes-output's"],
+        rows,
+    )
+    text = f"summed loss {loss.text('+.2f', 100, ' %')}"
+    if seconds is not None:
+        text += f", training seconds {seconds.text('+.0f', 100, ' %')}"
+    return Claim(BAYES, f"{_TIME}.", arms, streams_text(courses), text, verdict, why, [table])
+
+
+def _forgetting(results: Results) -> Claim:
+    claim = "How fast to forget matters little on a stream that stands still, and much on one that drifts."
+    arms = [half_life_arm("bayes-output", events).name for events in HALF_LIVES]
+    courses = with_all(results, *arms)
+    if not courses:
+        return untested(BAYES, claim, f"bayes-output, half-life in {HALF_LIVES}", why_missing(results, *arms))
+    base, rows, widest = arms[-1], [], 0.0
+    for course in courses:
+        effects = [results.ratio(course, arm, base, "loss_sum") for arm in arms]
+        widest = max([widest, *(abs(effect.mean) for effect in effects if effect is not None)])
+        rows.append(
+            [streams_text([course]), *("-" if each is None else each.text("+.2f", 100, " %") for each in effects)]
+        )
+    header = ["stream", *(f"{events:,}" for events in HALF_LIVES)]
+    table = Table(f"summed loss by half-life in events, against {HALF_LIVES[-1]:,}", header, rows)
+    verdict: Verdict = "seen" if widest > _MARGIN else "not seen"
+    text = f"the widest difference between half-lives is {widest:.2%}"
+    why = f"Seen where half-lives differ by more than {_MARGIN:.1%}."
+    return Claim(BAYES, claim, f"bayes-output, {HALF_LIVES}", streams_text(courses), text, verdict, why, [table])

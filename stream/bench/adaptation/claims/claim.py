@@ -1,0 +1,173 @@
+"""A claim of a paper, what was compared for it, and the verdict; and the comparisons that the claims share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from stream.bench.adaptation.intervals import Interval, mean_interval
+from stream.bench.adaptation.results import Results
+
+__all__ = [
+    "BAYES",
+    "IAK",
+    "MLET",
+    "PETERREC",
+    "TRANSFER",
+    "Claim",
+    "Table",
+    "Verdict",
+    "compared",
+    "judged",
+    "not_worse",
+    "pooled_difference",
+    "pooled_ratio",
+    "streams_text",
+    "untested",
+    "why_missing",
+    "with_all",
+]
+
+Verdict = Literal["seen", "not seen", "cannot be tested here"]
+
+TRANSFER: Final = "Suleymanzade and Abdullayeva 2024 (transfer adaptation)"
+IAK: Final = "IAK, arXiv 2501.14268"
+BAYES: Final = "Incremental learning at LinkedIn, arXiv 2108.13299; Lambda Learner, arXiv 2010.05154"
+PETERREC: Final = "PeterRec, arXiv 2001.04253"
+MLET: Final = "MLET, arXiv 2309.15881"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows below a claim: what was swept."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim and what became of it.
+
+    Attributes:
+        paper: whose claim.
+        claim: what it says, as far as it can be read.
+        arms: what was compared with what.
+        stream: on what.
+        effect: the difference in words and numbers, with its interval.
+        verdict: whether it was seen.
+        because: why so, or why it cannot be told.
+        tables: what was swept.
+    """
+
+    paper: str
+    claim: str
+    arms: str
+    stream: str
+    effect: str
+    verdict: Verdict
+    because: str
+    tables: list[Table] = field(default_factory=list)
+
+
+def untested(paper: str, claim: str, arms: str, because: str) -> Claim:
+    """Return a claim of which nothing can be said."""
+    return Claim(paper, claim, arms, "-", "-", "cannot be tested here", because)
+
+
+def with_all(results: Results, *arms: str) -> list[str]:
+    """Return the streams on which every one of these arms was measured."""
+    return [course for course in results.courses if results.has(course, *arms)]
+
+
+def pooled_ratio(results: Results, courses: Sequence[str], first: str, second: str, name: str) -> Interval | None:
+    """Return by which share a measure of `first` is above that of `second`, averaged over streams, then over seeds."""
+    return _pooled(results, courses, first, second, name, ratio=True)
+
+
+def pooled_difference(results: Results, courses: Sequence[str], first: str, second: str, name: str) -> Interval | None:
+    """Return the difference likewise."""
+    return _pooled(results, courses, first, second, name, ratio=False)
+
+
+def _pooled(
+    results: Results, courses: Sequence[str], first: str, second: str, name: str, *, ratio: bool
+) -> Interval | None:
+    by_course = []
+    for course in courses:
+        ours, theirs = results.by_seed(course, first, name), results.by_seed(course, second, name)
+        found = {
+            seed: ours[seed] / theirs[seed] - 1 if ratio else ours[seed] - theirs[seed]
+            for seed in ours.keys() & theirs.keys()
+            if theirs[seed] or not ratio
+        }
+        if found:  # a measure may not be defined on a stream: no change, no recovery
+            by_course.append(found)
+    if not by_course:
+        return None
+    seeds = sorted(set.intersection(*(set(found) for found in by_course)))
+    return mean_interval(sum(found[seed] for found in by_course) / len(by_course) for seed in seeds)
+
+
+def judged(effect: Interval, *, lower_is_better: bool = True) -> tuple[Verdict, str]:
+    """Return the verdict that an effect's interval gives, with the reason."""
+    if effect.half_width is None:
+        return "cannot be tested here", "One seed has no interval."
+    sign = -effect.sign if lower_is_better else effect.sign
+    if sign > 0:
+        return "seen", "The whole interval lies on the claim's side of 0."
+    if sign < 0:
+        return "not seen", "The whole interval lies on the other side of 0: it does harm here."
+    return "not seen", "The interval contains 0."
+
+
+def not_worse(effect: Interval, margin: float) -> tuple[Verdict, str]:
+    """Return whether a relative loss is shown to be at most `margin` above the other's."""
+    if effect.half_width is None:
+        return "cannot be tested here", "One seed has no interval."
+    if effect.high <= margin:
+        return "seen", f"The whole interval lies below +{margin:.1%}."
+    return "not seen", f"The interval reaches above +{margin:.1%}."
+
+
+def compared(
+    results: Results, paper: str, claim: str, first: str, second: str, *, margin: float | None = None
+) -> Claim:
+    """Return a claim about two arms' summed losses on every stream that both ran on.
+
+    With a `margin` the claim is that `first` is no more than that share worse, else that it is better. Below it, the
+    streams one by one, for a mean over streams hides much.
+    """
+    courses = with_all(results, first, second)
+    arms = f"{first} against {second}"
+    effect = pooled_ratio(results, courses, first, second, "loss_sum")
+    if effect is None:
+        return untested(paper, claim, arms, why_missing(results, first, second))
+    verdict, why = judged(effect) if margin is None else not_worse(effect, margin)
+    rows = []
+    for course in courses:
+        loss = results.ratio(course, first, second, "loss_sum")
+        recall = results.difference(course, first, second, "recall_at_5")
+        seconds = results.ratio(course, first, second, "train_seconds")
+        cells = (
+            "-" if loss is None else loss.text("+.2f", 100, " %"),
+            "-" if recall is None else recall.text("+.4f"),
+            "-" if seconds is None else seconds.text("+.0f", 100, " %"),
+        )
+        rows.append([streams_text([course]), *cells])
+    table = Table(f"{arms}, stream by stream", ["stream", "summed loss", "recall@5", "training seconds"], rows)
+    text = f"summed loss {effect.text('+.2f', 100, ' %')}"
+    return Claim(paper, claim, arms, streams_text(courses), text, verdict, why, [table])
+
+
+def why_missing(results: Results, *arms: str) -> str:
+    """Return why arms cannot be compared: what was noted of their runs."""
+    notes = {f"{missing.arm}: {missing.why}" for missing in results.missing if missing.arm in arms and missing.why}
+    return " ".join(sorted(notes)) or "No stream has runs of both."
+
+
+def streams_text(courses: Sequence[str]) -> str:
+    """Return the streams in a few words."""
+    return ", ".join(course.removeprefix("synthetic:") for course in courses)

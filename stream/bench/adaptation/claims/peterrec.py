@@ -1,0 +1,105 @@
+"""Paper 4: small patches in a frozen pre-trained network do as well as tuning all of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from stream.bench.adaptation.arms import PATCH_SHARES, TRUNK_WIDTH, patch_arm
+from stream.bench.adaptation.claims.claim import (
+    PETERREC,
+    Claim,
+    Table,
+    Verdict,
+    compared,
+    not_worse,
+    pooled_ratio,
+    streams_text,
+    untested,
+    why_missing,
+    with_all,
+)
+from stream.bench.adaptation.intervals import mean_interval
+from stream.bench.adaptation.results import Results
+
+__all__ = ["claims"]
+
+_MARGIN: Final = 0.005
+_AS_GOOD: Final = "Patches are as good as tuning everything (within 0.5 %)."
+_TASKS: Final = "A task that is added with its own patches costs the tasks before it nothing."
+
+
+def claims(results: Results) -> list[Claim]:
+    """Return the paper's claims, for patches behind the layers and beside them."""
+    found = []
+    for strategy in ("peterrec-serial", "peterrec-parallel"):
+        found.append(compared(results, PETERREC, _AS_GOOD, strategy, "carry", margin=_MARGIN))
+        found.append(compared(results, PETERREC, "Patches are better than tuning the head.", strategy, "tune-head"))
+        found.append(_sizes(results, strategy))
+    found.append(_tasks(results))
+    return found
+
+
+def _sizes(results: Results, strategy: str) -> Claim:
+    claim = "A few per cent of added parameters are enough: as good as tuning everything (within 0.5 %)."
+    rows, smallest = [], None
+    courses: list[str] = []
+    for share in PATCH_SHARES:
+        arm = patch_arm(strategy, share, TRUNK_WIDTH)
+        here = with_all(results, arm.name, "carry", "tune-head")
+        whole = pooled_ratio(results, here, arm.name, "carry", "loss_sum")
+        head = pooled_ratio(results, here, arm.name, "tune-head", "loss_sum")
+        if whole is None or head is None:
+            continue
+        courses = here
+        trained = results.mean(here[0], arm.name, "parameters_trained")
+        rows.append([f"{share:.0%}", f"{trained:,.0f}", whole.text("+.2f", 100, " %"), head.text("+.2f", 100, " %")])
+        if smallest is None and not_worse(whole, _MARGIN)[0] == "seen":
+            smallest = share
+    if not rows:
+        first = patch_arm(strategy, PATCH_SHARES[0], TRUNK_WIDTH).name
+        return untested(PETERREC, claim, strategy, why_missing(results, first, "carry", "tune-head"))
+    header = ["added to a trunk layer", "parameters trained", "against carry (all)", "against tune-head"]
+    table = Table(f"{strategy}: summed loss by size of the patch", header, rows)
+    text = "no size reaches it" if smallest is None else f"the smallest that does adds {smallest:.0%} to a layer"
+    verdict: Verdict = "not seen" if smallest is None else "seen"
+    why = (
+        "In a square layer a patch is dearer than in the paper's convolutions (methods: 13 % at a bottleneck of h/16)."
+    )
+    return Claim(PETERREC, claim, f"{strategy}, 5 to 25 %", streams_text(courses), text, verdict, why, [table])
+
+
+def _tasks(results: Results) -> Claim:
+    arms = [
+        "carry",
+        "tune-head",
+        "peterrec-serial 10%",
+        "peterrec-parallel 10%",
+        "peterrec-serial",
+        "peterrec-parallel",
+    ]
+    courses = [
+        course
+        for course in with_all(results, "carry")
+        if any(run.task_loss for run in results.runs(course, "carry").values())
+    ]
+    patched = [arm for arm in arms[2:] if courses and results.has(courses[0], arm)]
+    if not courses or not patched:
+        return untested(PETERREC, _TASKS, "peterrec, carry", "No stream with tasks has runs of both.")
+    course = courses[0]
+    names = list(next(iter(results.runs(course, "carry").values())).task_loss)
+    rows = []
+    for arm in [arm for arm in arms if results.has(course, arm)]:
+        runs = results.runs(course, arm).values()
+        by_task = [mean_interval(run.task_loss.get(name, float("nan")) for run in runs) for name in names]
+        old = results.interval(course, arm, "old_loss_at")
+        rows.append([arm, *("-" if each is None else each.text() for each in (*by_task, old))])
+    arm = patched[0]
+    effect = results.ratio(course, arm, "carry", "old_loss_at")
+    if effect is None:
+        return untested(PETERREC, _TASKS, f"{arm}, carry", "The loss of the old offers is not known there.")
+    verdict, why = not_worse(effect, _MARGIN)
+    header = ["arm", *(f"task {name}" for name in names), "old offers just after the change"]
+    table = Table(f"loss per pair by task, {streams_text([course])}", header, rows)
+    text = f"loss of the old offers just after the new task came, {arm} against carry: {effect.text('+.2f', 100, ' %')}"
+    why += " That no byte of the others' parameters changes is a matter of the contract tests, not of this figure."
+    return Claim(PETERREC, _TASKS, f"{arm} against carry", streams_text([course]), text, verdict, why, [table])

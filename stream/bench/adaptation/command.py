@@ -1,0 +1,89 @@
+"""`stream bench adaptation` from plan to report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from stream.bench.adaptation.plan import FULL, QUICK, planned
+from stream.bench.adaptation.progress import Pace, shown_progress
+from stream.bench.adaptation.report import Report, make_report
+from stream.bench.adaptation.results import gather
+from stream.bench.adaptation.runner import run_jobs
+from stream.bench.adaptation.terminal import print_report
+from stream.errors import ConfigurationError
+
+__all__ = ["Wanted", "bench_adaptation"]
+
+RUNS: Final = "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of the plan is asked for."""
+
+    quick: bool = False
+    seeds: int | None = None
+    streams: Sequence[str] = ()
+    arms: Sequence[str] = ()
+    workers: int = 2
+    only_plan: bool = False
+    """Print how much work it is, and stop."""
+
+
+def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | None:
+    """Run what is not run yet, then compare, write the report under `out` and print its beginning.
+
+    Traces lie under `out`/runs; a second call goes on where the first was broken off.
+
+    Raises:
+        ConfigurationError: an arm is unknown, or nothing is left of the plan.
+    """
+    jobs = planned(QUICK if wanted.quick else FULL, wanted.seeds, wanted.streams, wanted.arms)
+    if not jobs:
+        raise ConfigurationError("no run is left of the plan; check --streams and --arms")
+    minutes = sum(job.cost_seconds for job in jobs) / 60
+    courses = len({job.course for job in jobs})
+    console.print(
+        f"{len(jobs)} runs on {courses} streams: about {minutes:.0f} minutes of one core, "
+        f"{minutes / max(wanted.workers, 1):.0f} with {max(wanted.workers, 1)} at a time.",
+        highlight=False,
+    )
+    if wanted.only_plan:
+        return None
+    runs = out / RUNS
+    runs.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with shown_progress(Pace(jobs, wanted.workers), console) as told:
+        outcomes = run_jobs(jobs, runs, wanted.workers, told)
+    seconds = time.monotonic() - started
+    results = gather(outcomes, runs, jobs)
+    kept = sum(outcome.status == "kept" for outcome in outcomes)
+    report = make_report(
+        results,
+        {
+            "size": "quick" if wanted.quick else "full",
+            "runs": len(jobs),
+            "kept_from_an_earlier_call": kept,
+            "seconds": round(seconds),
+            "runs_at_a_time": max(wanted.workers, 1),
+            "cores": os.cpu_count() or 1,
+        },
+    )
+    plots = _plots(report, out)
+    report.write(out, plots)
+    print_report(report, console)
+    console.print(f"\n{out / 'report.md'}, report.json and {len(plots)} plots.", highlight=False)
+    return report
+
+
+def _plots(report: Report, out: Path) -> list[str]:
+    from stream.bench.adaptation.plots import draw_all
+
+    return draw_all(report, out)

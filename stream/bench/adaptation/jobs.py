@@ -1,0 +1,110 @@
+"""The work as a list of jobs, one arm, stream and seed each; a result lies in a file named by all that made it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import stream
+from stream.bench.adaptation.arms import Arm
+
+__all__ = ["Course", "Job", "code_digest"]
+
+# What decides a trace, and nothing that only reads one. Retries, reports and plots may change without a new run.
+_ROOMS: Final = ("adaptation", "data", "encoding", "evaluation", "network", "schema")
+_MODULES: Final = ("digest", "interaction", "learner", "slots", "settings/learner")
+_HERE: Final = ("cost", "online", "oracle", "peers", "retrain", "scoring", "stream", "trace", "work")
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A stream at a length: what arms are compared on."""
+
+    stream: str
+    events: int | None = None
+    """None: the stream's own length."""
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+    """Settings for every arm that has them, such as how long a backbone is pre-trained on so short a stream."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self.stream if self.events is None else f"{self.stream}@{self.events}"
+
+    def facts_path(self, directory: Path, seed: int) -> Path:
+        """Return where the facts of this stream under a seed lie."""
+        return directory / f"{_file_name(self.name)}--s{seed}--{_hash([self.name, seed, code_digest()])}.facts.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run."""
+
+    course: Course
+    arm: Arm
+    seed: int
+    cost_seconds: float = field(default=1.0, compare=False)
+    """What it is expected to take on one core."""
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The settings of course and arm together."""
+        return {**self.course.settings, **self.arm.overrides}
+
+    def path(self, directory: Path) -> Path:
+        """Return where its trace lies: the same for the same arm, settings, stream, seed, length and code only."""
+        made_of = [
+            self.course.name,
+            self.seed,
+            [self.arm.kind, self.arm.every_events],
+            sorted(self.overrides.items()),
+            code_digest(),
+        ]
+        return (
+            directory
+            / f"{_file_name(self.course.name)}--{_file_name(self.arm.name)}--s{self.seed}--{_hash(made_of)}.npz"
+        )
+
+
+@cache
+def code_digest() -> str:
+    """Return a digest of the code that decides a trace; comments, docstrings and layout are not part of it."""
+    digest = hashlib.sha256()
+    for path in sorted(_code_files()):
+        digest.update(ast.dump(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))).encode())
+    return digest.hexdigest()[:16]
+
+
+def _code_files() -> Iterator[Path]:
+    package = Path(stream.__file__).parent
+    for room in _ROOMS:
+        yield from (package / room).rglob("*.py")
+    here = Path(__file__).parent
+    candidates = [*(package / f"{name}.py" for name in _MODULES), *(here / f"{name}.py" for name in _HERE)]
+    yield from (path for path in candidates if path.exists())
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [each for each in node.body if not _is_text(each)]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+=-]+", "_", text)

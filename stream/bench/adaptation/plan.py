@@ -1,0 +1,158 @@
+"""Which arms run on which streams, how long and from how many seeds: the sizes of the full run and of the quick one.
+
+Sizes are chosen so that the full run takes about a hundred minutes of one core. To change them, change the tables here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stream.bench.adaptation.arms import (
+    ARMS,
+    BETAS,
+    HALF_LIVES,
+    MAIN,
+    PATCH_SHARES,
+    RATIOS,
+    TRUNK_WIDTH,
+    WARMUPS,
+    WIDTHS,
+    Arm,
+    arm_named,
+    beta_arm,
+    half_life_arm,
+    inner_arm,
+    patch_arm,
+    table_arm,
+    warmup_arm,
+)
+from stream.bench.adaptation.jobs import Course, Job
+
+__all__ = ["FULL", "QUICK", "Group", "planned"]
+
+DEMO: Final = Course("demo")
+DEMO_START: Final = Course("demo", 12_000, {"backbone.pretrain_events": "3000"})
+MOVIELENS: Final = Course("movielens")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Every one of some arms on every one of some courses, from the first so many seeds."""
+
+    courses: Sequence[Course]
+    arms: Sequence[str]
+    seeds: int
+
+
+def synthetic(*names: str, events: int = 6_000) -> list[Course]:
+    """Return synthetic streams, on which a backbone is pre-trained for a third of the way to the change."""
+    settings = {"backbone.pretrain_events": str(events // 3)}
+    return [Course(f"synthetic:{name}", events, settings) for name in names]
+
+
+def _names(arms: Iterable[Arm]) -> list[str]:
+    return [arm.name for arm in arms]
+
+
+_EVERY_SCENARIO: Final = (
+    *("numeric_added", "inputs_replaced_10", "inputs_replaced_50", "offers_added", "offers_removed", "both_layers"),
+    *("rename", "drift", "drift_and_change", "ten_changes", "eight_domains", "rare_values"),
+)
+_CORE: Final = (
+    *("carry", "carry-unfrozen", "replace", "replace-unfrozen", "scratch", "never", "bayes-output", "carry+mlet"),
+    "oracle",
+)
+_PEERS: Final = ("deep-river", "river-logistic")
+_WARMUPS: Final = _names(warmup_arm(strategy, events) for strategy in ("carry", "replace") for events in WARMUPS)
+_PATCHES: Final = _names(
+    patch_arm(strategy, share, TRUNK_WIDTH)
+    for strategy in ("peterrec-serial", "peterrec-parallel")
+    for share in PATCH_SHARES
+)
+_BETAS: Final = _names(map(beta_arm, BETAS))
+_HALF_LIVES: Final = _names(half_life_arm("bayes-output", events) for events in HALF_LIVES)
+_TABLES: Final = _names([*map(table_arm, WIDTHS), *(inner_arm(d, ratio) for d in WIDTHS for ratio in RATIOS)])
+
+FULL: Final = (
+    Group([DEMO], ("carry", "carry-unfrozen", "replace", "bayes-output", "glmix", "carry+mlet"), 5),
+    Group([DEMO_START], MAIN, 5),
+    Group([MOVIELENS], (*_CORE, "glmix", *_PEERS), 5),
+    Group(synthetic(*_EVERY_SCENARIO), _CORE, 5),
+    Group(synthetic("both_layers", "drift_and_change", "eight_domains"), MAIN, 5),
+    Group(synthetic("both_layers", "inputs_replaced_50"), _WARMUPS, 5),
+    Group(synthetic("eight_domains", "both_layers"), _BETAS, 5),
+    Group(synthetic("drift"), ("retrain-1k", "retrain-5k", *_HALF_LIVES), 5),
+    Group(synthetic("task_added", "both_layers"), ("carry", "tune-head", *_PATCHES), 5),
+    Group(synthetic("rare_values"), _TABLES, 5),
+)
+"""The full run."""
+
+QUICK: Final = (
+    Group([Course("demo", 1_500, {"backbone.pretrain_events": "500"})], MAIN, 1),
+    Group(synthetic("both_layers", "eight_domains", events=1_200), MAIN, 2),
+    Group(synthetic("inputs_replaced_50", events=1_200), _WARMUPS[:4], 2),
+)
+"""A smoke run: everything is touched, nothing is learned from its figures."""
+
+_SECONDS_PER_EVENT: Final = {"demo": 0.95e-3, "movielens": 1.5e-3}
+_SECONDS_PER_SYNTHETIC_EVENT: Final = 0.25e-3
+_SECONDS_PER_JOB: Final = 0.4
+_FACTORS: Final = {"bayes-network": 4.0, "bayes-output": 1.5, "iak": 1.6, "mlet": 1.3, "deep-river": 6.0, "river": 3.0}
+_REFIT_PASSES: Final = 2.0
+_ORACLE_PASSES: Final = 4.0
+_OWN_LENGTH: Final = {"demo": 65_970, "movielens": 10_000}
+
+
+def planned(
+    groups: Sequence[Group],
+    seeds: int | None = None,
+    streams: Sequence[str] = (),
+    arms: Sequence[str] = (),
+) -> list[Job]:
+    """Return the jobs of some groups, each once, in an order that lets a worker keep its stream.
+
+    Args:
+        groups: `FULL` or `QUICK`.
+        seeds: the most seeds of any group; None for as many as it says.
+        streams: only these, by the stream's name or the course's; empty for all.
+        arms: only these; empty for all.
+
+    Raises:
+        ConfigurationError: there is no arm of that name.
+    """
+    wanted = {arm_named(name).name for name in arms} or ARMS.keys()
+    found: dict[Job, None] = {}
+    for group in groups:
+        for course in group.courses:
+            if streams and not {course.stream, course.name, course.stream.partition(":")[2]} & set(streams):
+                continue
+            for seed in range(group.seeds if seeds is None else min(seeds, group.seeds)):
+                jobs = (Job(course, ARMS[name], seed) for name in group.arms if name in wanted)
+                found.update((Job(job.course, job.arm, job.seed, _cost(job)), None) for job in jobs)
+    return sorted(found, key=lambda job: (-_length(job.course), job.course.name, job.seed))
+
+
+def _length(course: Course) -> int:
+    return course.events or _OWN_LENGTH.get(course.stream, 10_000)
+
+
+def _cost(job: Job) -> float:
+    events = _length(job.course)
+    per_event = _SECONDS_PER_EVENT.get(job.course.stream, _SECONDS_PER_SYNTHETIC_EVENT)
+    for part, factor in _FACTORS.items():
+        if part in job.arm.name:
+            per_event *= factor
+    trained = float(events)
+    if job.arm.kind == "retrain":
+        refits = events // max(job.arm.every_events, 1)
+        trained += _REFIT_PASSES * job.arm.every_events * refits * (refits + 1) / 2
+    elif job.arm.kind == "oracle":
+        trained += _ORACLE_PASSES * events
+    return _SECONDS_PER_JOB + trained * per_event
+
+
+def courses(groups: Sequence[Group]) -> Iterator[Course]:
+    """Yield each course of some groups once."""
+    yield from dict.fromkeys(course for group in groups for course in group.courses)

@@ -1,0 +1,102 @@
+"""What the plots share: colours that the colour-blind tell apart, quiet axes, PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from stream.bench.adaptation.arms import ARMS, DEFAULT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "FAMILY_COLOURS", "label_ends", "new_figure", "quiet", "save", "spread_apart"]
+
+# Okabe and Ito's palette ("Color Universal Design", 2008), its yellow left out: too light on white.
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY: Final = "#8a8a8a"
+FAMILY_COLOURS: Final = {
+    "transfer": "#0072B2",
+    "PeterRec": "#009E73",
+    "IAK": "#CC79A7",
+    "Bayes": "#D55E00",
+    "MLET": "#E69F00",
+    "combined": "#56B4E9",
+    "refits": "#000000",
+    "peers": "#7a5230",
+    "controls": GREY,
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return a figure with a canvas; without pyplot, no display is looked for and none outlives its use."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def quiet(axes: Axes, grid: str = "y") -> None:
+    """Take away what says nothing."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8, length=3)
+    if grid in ("x", "y", "both"):
+        axes.grid(axis=grid, color="#e4e4e4", linewidth=0.6)  # type: ignore[arg-type]
+
+
+def save(figure: Figure, directory: Path, name: str) -> list[str]:
+    """Write the figure as PNG and SVG; the SVG is the same for the same figure."""
+    import matplotlib
+
+    files = [f"{name}.png", f"{name}.svg"]
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(directory / files[0])
+        figure.savefig(directory / files[1], metadata={"Date": None})
+    return files
+
+
+def colour_of(arm: str) -> str:
+    """Return the colour of an arm's family; black for the default, which stands apart."""
+    return "#000000" if arm == DEFAULT else FAMILY_COLOURS.get(ARMS[arm].family, GREY)
+
+
+def spread_apart(heights: Sequence[float], apart: float) -> list[float]:
+    """Return heights in the same order, moved as little as need be so that none is closer than `apart` to the next."""
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    moved = list(heights)
+    for _ in range(200):
+        clash = False
+        for below, above in pairwise(order):
+            lack = apart - (moved[above] - moved[below])
+            if lack > 1e-9 * max(apart, 1e-12):
+                moved[below] -= lack / 2
+                moved[above] += lack / 2
+                clash = True
+        if not clash:
+            break
+    return moved
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[str, float, float, str]], size: float = 8) -> None:
+    """Write (name, x, y, colour) beside the ends of lines, apart from each other, in the margin to the right."""
+    if not ends:
+        return
+    low, high = axes.get_ylim()
+    places = spread_apart([min(max(y, low), high) for _, _, y, _ in ends], (high - low) * 0.062 * size / 8)
+    for (name, x, _, colour), y in zip(ends, places, strict=True):
+        axes.annotate(
+            name,
+            (x, y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            color=colour,
+            fontsize=size,
+            va="center",
+            annotation_clip=False,
+        )

@@ -1,0 +1,188 @@
+"""The report: an opening in words, the table of arms, the papers' claims, stream by stream, and its limits."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stream.bench.adaptation.advice import advice
+from stream.bench.adaptation.arms import ARMS, DEFAULT
+from stream.bench.adaptation.claims import Claim, all_claims
+from stream.bench.adaptation.intervals import Interval
+from stream.bench.adaptation.jobs import code_digest
+from stream.bench.adaptation.markdown import markdown_table
+from stream.bench.adaptation.overall import Standing, standings
+from stream.bench.adaptation.results import Results
+from stream.bench.adaptation.tables import ahead_table, arms_table, stream_tables
+
+__all__ = ["Report", "make_report"]
+
+_DASH: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report says, before it is written."""
+
+    results: Results
+    standings: list[Standing]
+    claims: list[Claim]
+    facts: Mapping[str, Any]
+    """How the run was made: quick or full, seeds, seconds, machine."""
+
+    @property
+    def opening(self) -> str:
+        """What to use when, and what it costs, in words."""
+        return advice(self.results, self.standings)
+
+    def write(self, directory: Path, plots: Sequence[str] = ()) -> None:
+        """Write `report.md` and `report.json`; `plots` are the file names of plots beside them."""
+        (directory / "report.md").write_text(self.markdown(plots), encoding="utf-8")
+        (directory / "report.json").write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+
+    def markdown(self, plots: Sequence[str] = ()) -> str:
+        """Return the whole report in Markdown."""
+        parts = [
+            "# Ways to adapt, compared\n",
+            self.opening + "\n",
+            _made(self.facts),
+            *(f"![{name.rpartition('.')[0]}]({name})\n" for name in plots if name.endswith(".png")),
+            "## The arms\n",
+            arms_table(self.results, self.standings),
+            "### Is the default ahead?\n",
+            f"The goal: `{DEFAULT}` ahead of every one-pass arm and peer, and within 1 % of the oracle.\n",
+            ahead_table(self.results),
+            "## The papers' claims, one by one\n",
+            _claims_table(self.claims),
+            *(_claim_details(number, claim) for number, claim in enumerate(self.claims, 1)),
+            "## Stream by stream\n",
+            *(stream_tables(self.results, course) for course in self.results.courses),
+            "## How it was measured\n",
+            _METHOD,
+            "## What was cut, and what these figures cannot say\n",
+            _limits(self.results),
+        ]
+        return "\n".join(parts)
+
+    def document(self) -> dict[str, Any]:
+        """Return the whole report as JSON values: every run's measures, every claim."""
+        runs = [
+            {"stream": course, "arm": arm, "seed": seed, **run.as_json()}
+            for course in self.results.courses
+            for arm in self.results.arms(course)
+            for seed, run in self.results.runs(course, arm).items()
+        ]
+        return {
+            "made": dict(self.facts),
+            "advice": self.opening,
+            "arms": [
+                {"name": arm.name, "family": arm.family, "kind": arm.kind, "settings": dict(arm.overrides)}
+                for arm in ARMS.values()
+            ],
+            "standings": [_standing(each) for each in self.standings],
+            "claims": [asdict(claim) for claim in self.claims],
+            "missing": [asdict(each) for each in self.results.missing],
+            "runs": runs,
+        }
+
+
+def make_report(results: Results, facts: Mapping[str, Any]) -> Report:
+    """Compare what was measured; `facts` say how the run was made."""
+    made = {
+        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        "code": code_digest(),
+        **facts,
+    }
+    return Report(results, standings(results), all_claims(results), made)
+
+
+def _made(facts: Mapping[str, Any]) -> str:
+    return "Made so: " + "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items()) + ".\n"
+
+
+def _standing(each: Standing) -> dict[str, Any]:
+    def plain(interval: Interval | None) -> Any:
+        return None if interval is None else asdict(interval)
+
+    return {
+        "arm": each.arm.name,
+        "streams": each.courses,
+        "loss": plain(each.loss),
+        "recall_at_5": plain(each.recall),
+        "train_seconds": plain(each.seconds),
+        "loss_at": plain(each.loss_at),
+        "better_on": each.better_on,
+        "worse_on": each.worse_on,
+    }
+
+
+def _claims_table(claims: Sequence[Claim]) -> str:
+    header = ["", "paper", "claim", "arms", "effect", "verdict"]
+    rows = [
+        [str(number), claim.paper, claim.claim, claim.arms, claim.effect, f"**{claim.verdict}**"]
+        for number, claim in enumerate(claims, 1)
+    ]
+    return markdown_table(header, rows)
+
+
+def _claim_details(number: int, claim: Claim) -> str:
+    what = (
+        f"{claim.paper}. Arms: {claim.arms}. Streams: {claim.stream}. Effect: {claim.effect}. "
+        f"**{claim.verdict.capitalize()}.** {claim.because}\n"
+    )
+    text = [f"### {number}. {claim.claim}\n", what]
+    for table in claim.tables:
+        text += [f"{table.title[0].upper()}{table.title[1:]}:\n", markdown_table(table.header, table.rows)]
+    return "\n".join(text)
+
+
+def _limits(results: Results) -> str:
+    lines = list(_CANNOT)
+    if results.missing:
+        lines.append("Not run, or failed:")
+        text = "\n".join(f"- {line}" for line in lines) + "\n"
+        grouped: dict[tuple[str, str, str], list[str]] = {}
+        for each in results.missing:
+            grouped.setdefault((each.arm, each.status, each.why), []).append(each.course)
+        rows = [
+            [
+                f"`{arm}`",
+                status,
+                why or _DASH,
+                str(len(courses)),
+                ", ".join(courses[:4]) + (" ..." if courses[4:] else ""),
+            ]
+            for (arm, status, why), courses in grouped.items()
+        ]
+        return text + "\n" + markdown_table(["arm", "status", "why", "streams", "which"], rows)
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+_METHOD: Final = """\
+- Every event is scored before it is trained. Losses are binary cross-entropy in nats over the possible offers; summed
+  loss is over the whole stream, loss a pair and rankings over the contract's last four fifths.
+- Intervals are 95 % t-intervals over seeds; differences are paired by seed. On synthetic streams a seed draws the
+  stream as well as the weights; on recorded data the weights alone, so intervals there say nothing of other data.
+- *Before*, *at*, *after* a change are the window before it and the two behind it; changes closer than a window count
+  as one. *Events until back*: how far behind the change the first window starts whose loss is within 1 % of its level
+  before the change. On synthetic streams the truth's loss on the same labels is taken off first, elsewhere the
+  oracle's, where it ran. Where the loss is not back before the next change, the events watched are counted: a lower
+  bound (*share back* says how often it was).
+- *Jumps*: blocks of a quarter of a window, up to twelve behind the change, whose loss rises by more than two standard
+  deviations of the steps before the change.
+- *Old offers*, *new offers*: over the two windows behind a change, the new being those that came last.
+- *At equal seconds*: the loss of what an arm gets through in the training seconds of the fastest one-pass arm there.
+- Training seconds are CPU time of encoding, predicting, training and schema changes, on one thread; peak memory is the
+  resident set of the whole process, the stream itself included.
+"""
+_CANNOT: Final = (
+    "Sizes were cut to fit the run: most arms see the beginning of the demo stream, and synthetic streams are short.",
+    "Every arm has the settings that are its defaults; none was tuned on these streams, the default neither.",
+    "A refit trains to a fixed number of passes, the oracle too; more passes might be better or worse.",
+    "The papers' own data, sizes and numbers could not be had: verdicts are about the direction of an effect here.",
+    "Intervals over few seeds are wide, and of some forty comparisons about two exclude 0 by chance.",
+)

@@ -1,0 +1,149 @@
+"""The measures of all runs, by stream, arm and seed, and what comparing them says."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stream.bench.adaptation.arms import ARMS, ORACLE
+from stream.bench.adaptation.facts import Facts
+from stream.bench.adaptation.intervals import Interval, mean_interval, paired_difference, paired_ratio
+from stream.bench.adaptation.jobs import Job
+from stream.bench.adaptation.measures import Measures, loss_within_seconds, measure
+from stream.bench.adaptation.trace import Trace
+from stream.bench.adaptation.work import Outcome
+
+__all__ = ["Missing", "Results", "gather"]
+
+LOWER_IS_BETTER: Final = frozenset(
+    {
+        *("loss_sum", "loss", "excess_over_truth", "excess_over_oracle_sum", "calibration_error", "train_seconds"),
+        *("cpu_per_event", "recovery_events", "recovery_seconds", "jumps", "loss_at", "loss_after"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An arm that was not run on a stream, and why."""
+
+    course: str
+    arm: str
+    status: str
+    why: str
+    seeds: int
+
+
+class Results:
+    """What was measured; every comparison is paired by seed."""
+
+    def __init__(
+        self,
+        measures: Mapping[tuple[str, str], Mapping[int, Measures]],
+        missing: Sequence[Missing] = (),
+        paths: Mapping[tuple[str, str, int], Path] | None = None,
+        facts: Mapping[tuple[str, int], Path] | None = None,
+        within_seconds: Mapping[tuple[str, str], Mapping[int, float]] | None = None,
+    ) -> None:
+        self._measures = measures
+        self.missing = list(missing)
+        self._paths = paths or {}
+        self._facts = facts or {}
+        self._within_seconds = within_seconds or {}
+
+    @property
+    def courses(self) -> list[str]:
+        """The streams on which something was measured, as planned."""
+        return list(dict.fromkeys(course for course, _ in self._measures))
+
+    def arms(self, course: str) -> list[str]:
+        """Return the arms measured on a stream, in the order of the table of arms."""
+        measured = {arm for each, arm in self._measures if each == course}
+        return [name for name in ARMS if name in measured]
+
+    def runs(self, course: str, arm: str) -> Mapping[int, Measures]:
+        """Return the runs of an arm by seed; empty where there are none."""
+        return self._measures.get((course, arm), {})
+
+    def has(self, course: str, *arms: str) -> bool:
+        """Return whether every one of these arms was measured there."""
+        return all(self.runs(course, arm) for arm in arms)
+
+    def by_seed(self, course: str, arm: str, name: str) -> dict[int, float]:
+        """Return one measure by seed, where it is finite; `loss_within_seconds` is known here too."""
+        if name == "loss_within_seconds":
+            values = dict(self._within_seconds.get((course, arm), {}))
+        else:
+            values = {seed: run.value(name) for seed, run in self.runs(course, arm).items()}
+        return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
+    def interval(self, course: str, arm: str, name: str) -> Interval | None:
+        """Return the mean of a measure over the seeds."""
+        return mean_interval(self.by_seed(course, arm, name).values())
+
+    def mean(self, course: str, arm: str, name: str) -> float:
+        """Return that mean alone; NaN where there is none."""
+        found = self.interval(course, arm, name)
+        return float("nan") if found is None else found.mean
+
+    def difference(self, course: str, first: str, second: str, name: str) -> Interval | None:
+        """Return a measure of `first` less that of `second`, paired by seed."""
+        return paired_difference(self.by_seed(course, first, name), self.by_seed(course, second, name))
+
+    def ratio(self, course: str, first: str, second: str, name: str) -> Interval | None:
+        """Return by which share a measure of `first` is above that of `second`, paired by seed."""
+        return paired_ratio(self.by_seed(course, first, name), self.by_seed(course, second, name))
+
+    def best(self, course: str, arms: Iterable[str], name: str) -> str | None:
+        """Return the arm with the best mean; None where none was measured."""
+        known = [arm for arm in arms if math.isfinite(self.mean(course, arm, name))]
+        if not known:
+            return None
+        choose = min if name in LOWER_IS_BETTER else max
+        return choose(known, key=lambda arm: self.mean(course, arm, name))
+
+    def trace(self, course: str, arm: str, seed: int) -> Trace | None:
+        """Load a run's whole trace; None where it was not run."""
+        path = self._paths.get((course, arm, seed))
+        return None if path is None else Trace.load(path)
+
+    def facts(self, course: str, seed: int) -> Facts | None:
+        """Load a stream's facts; None where no run needed it."""
+        path = self._facts.get((course, seed))
+        return None if path is None else Facts.load(path)
+
+
+def gather(outcomes: Sequence[Outcome], directory: Path, order: Sequence[Job]) -> Results:
+    """Measure every run that has a trace under `directory`; the streams stand in the order of the plan."""
+    ended = {(o.job.course.name, o.job.arm.name, o.job.seed): o for o in outcomes}
+    runs: dict[tuple[str, int], list[Job]] = defaultdict(list)
+    lost: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    for job in order:
+        outcome = ended.get((job.course.name, job.arm.name, job.seed))
+        if outcome is not None and outcome.status in ("done", "kept"):
+            runs[job.course.name, job.seed].append(job)
+        else:
+            status, why = ("not run", "") if outcome is None else (outcome.status, outcome.why)
+            lost[job.course.name, job.arm.name, status, why] += 1
+    measures: dict[tuple[str, str], dict[int, Measures]] = defaultdict(dict)
+    within: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    paths: dict[tuple[str, str, int], Path] = {}
+    facts_paths: dict[tuple[str, int], Path] = {}
+    for (course, seed), jobs in runs.items():
+        facts_paths[course, seed] = jobs[0].course.facts_path(directory, seed)
+        facts = Facts.load(facts_paths[course, seed])
+        traces = {job.arm.name: Trace.load(job.path(directory)) for job in jobs}
+        for job in jobs:
+            name = job.arm.name
+            paths[course, name, seed] = job.path(directory)
+            measures[course, name][seed] = measure(traces[name], facts, traces.get(ORACLE))
+        online = [job.arm.name for job in jobs if job.arm.kind == "online"]
+        budget = min((measures[course, name][seed].train_seconds for name in online), default=math.nan)
+        for name in traces:
+            within[course, name][seed] = loss_within_seconds(traces[name], budget)[0]
+    missing = [Missing(course, arm, status, why, count) for (course, arm, status, why), count in lost.items()]
+    return Results(measures, missing, paths, facts_paths, within)

@@ -1,0 +1,73 @@
+"""Run jobs in worker processes; each leaves a file, so that a run that was broken off goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+from stream.bench.adaptation.jobs import Job
+from stream.bench.adaptation.work import Outcome, work
+
+__all__ = ["run_jobs"]
+
+Told = Callable[[Outcome], None]
+Work = Callable[[Job, Path, Path], Outcome]
+
+
+def run_jobs(jobs: Sequence[Job], directory: Path, workers: int, told: Told, do: Work = work) -> list[Outcome]:
+    """Run every job whose trace is not there yet, `workers` at a time, and return how each ended, in no order.
+
+    With `workers` = 0 everything runs in this process. A worker that dies (out of memory, say) takes the jobs that it
+    and its siblings were at with it: these count as failed, and the rest goes on in new workers. ``told`` hears of each
+    end, in this process.
+    """
+    outcomes: list[Outcome] = []
+
+    def note(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        told(outcome)
+
+    pending: list[Job] = []
+    for job in jobs:
+        if all(path.exists() for path in _paths(job, directory)):
+            note(Outcome(job, "kept"))
+        else:
+            pending.append(job)
+    if workers < 1:
+        for job in pending:
+            note(do(job, *_paths(job, directory)))
+        return outcomes
+    while pending:
+        pending = _run_until_broken(pending, directory, workers, note, do)
+    return outcomes
+
+
+def _paths(job: Job, directory: Path) -> tuple[Path, Path]:
+    """Name the files of a job here, not in the worker: code that changes meanwhile must not change the names."""
+    return job.path(directory), job.course.facts_path(directory, job.seed)
+
+
+def _run_until_broken(jobs: Sequence[Job], directory: Path, workers: int, note: Told, do: Work) -> list[Job]:
+    """Run jobs in one pool and return those that a worker's death left undone; at least one has ended."""
+    waiting = list(jobs)
+    running: dict[Future[Outcome], Job] = {}
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        while waiting or running:
+            # No more is handed over than is running, so that a broken pool takes no more with it.
+            while waiting and len(running) < workers:
+                job = waiting.pop(0)
+                running[pool.submit(do, job, *_paths(job, directory))] = job
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                job = running.pop(future)
+                note(future.result())
+    except BrokenProcessPool:
+        for lost in (job, *running.values()):
+            note(Outcome(lost, "failed", "its worker process died; it may have run out of memory"))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return waiting

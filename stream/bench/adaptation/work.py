@@ -1,0 +1,64 @@
+"""What a worker does: load a job's stream, run its arm, save the trace; what goes wrong is told, not raised."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from stream.bench.adaptation.facts import facts_of
+from stream.bench.adaptation.jobs import Course, Job
+from stream.bench.adaptation.online import run_arm
+from stream.bench.adaptation.stream import BenchStream, stream_named
+from stream.bench.adaptation.trace import Trace
+from stream.errors import ConfigurationError, StreamError
+
+__all__ = ["Outcome", "work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended; `why` is empty where its trace was saved."""
+
+    job: Job
+    status: Literal["done", "kept", "skipped", "failed"]
+    """Run now; found from an earlier run; cannot be (unknown strategy, missing data); went wrong."""
+    why: str = ""
+    seconds: float = 0.0
+
+
+def work(job: Job, trace_path: Path, facts_path: Path) -> Outcome:
+    """Run a job in this process and save its trace, and the facts of its stream where they are not there yet."""
+    import time
+
+    started = time.perf_counter()
+    try:
+        loaded = _stream(job.course, job.seed if job.course.stream.startswith("synthetic:") else 0)
+        if not facts_path.exists():
+            facts_of(loaded).save(facts_path)
+        _run(job, loaded).save(trace_path)
+    except ConfigurationError as error:
+        return Outcome(job, "skipped", str(error))
+    except StreamError as error:
+        return Outcome(job, "failed", str(error))
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Outcome(job, "failed", f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+    return Outcome(job, "done", seconds=time.perf_counter() - started)
+
+
+@lru_cache(maxsize=1)
+def _stream(course: Course, seed: int) -> BenchStream:
+    return stream_named(course.stream)(seed, course.events)
+
+
+def _run(job: Job, stream: BenchStream) -> Trace:
+    if job.arm.kind == "online":
+        return run_arm(stream, job.overrides, job.seed, _quiet)
+    raise ConfigurationError(f"arms of the kind {job.arm.kind} are not built yet")
+
+
+def _quiet(done: int, total: int) -> None:
+    """Say nothing of a run's own progress: the run of runs shows its own."""
