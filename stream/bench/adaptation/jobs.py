@@ -14,13 +14,28 @@ from typing import Final
 
 import stream
 from stream.bench.adaptation.arms import Arm
+from stream.settings.catalogue import entries
+from stream.settings.learner import LearnerSettings
 
 __all__ = ["Course", "Job", "code_digest"]
 
 # What decides a trace, and nothing that only reads one. Retries, reports and plots may change without a new run.
 _ROOMS: Final = ("adaptation", "data", "encoding", "evaluation", "network", "schema")
 _MODULES: Final = ("digest", "interaction", "learner", "slots", "settings/learner")
-_HERE: Final = ("cost", "online", "oracle", "peers", "retrain", "scoring", "stream", "trace", "work")
+_HERE: Final = (
+    "cost",
+    "online",
+    "oracle",
+    "past",
+    "peers",
+    "refit",
+    "retrain",
+    "scoring",
+    "slices",
+    "stream",
+    "trace",
+    "work",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +70,10 @@ class Job:
 
     @property
     def overrides(self) -> dict[str, str]:
-        """The settings of course and arm together."""
-        return {**self.course.settings, **self.arm.overrides}
+        """The settings of course and arm together; the course's only where there is such a setting."""
+        known = _known_settings()
+        shared = {key: value for key, value in self.course.settings.items() if key in known}
+        return {**shared, **self.arm.overrides}
 
     def path(self, directory: Path) -> Path:
         """Return where its trace lies: the same for the same arm, settings, stream, seed, length and code only."""
@@ -71,6 +88,11 @@ class Job:
             directory
             / f"{_file_name(self.course.name)}--{_file_name(self.arm.name)}--s{self.seed}--{_hash(made_of)}.npz"
         )
+
+
+@cache
+def _known_settings() -> frozenset[str]:
+    return frozenset(entry.key for entry in entries(LearnerSettings))
 
 
 @cache

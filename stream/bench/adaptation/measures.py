@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 _NAN: Final = float("nan")
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 50, 500
+_SOON: Final = 5
 
 
 def window_of(events: int) -> int:
@@ -38,6 +39,8 @@ class AroundChange:
     """Over the first window after the change."""
     loss_after: float
     """Over the window after that, or the last whole one before the next change."""
+    loss_soon: float
+    """Over the five windows after the change, or as many events as there are before the next."""
     recall_before: float
     recall_at: float
     recall_after: float
@@ -188,6 +191,7 @@ def _around(trace: Trace, facts: Facts, oracle: Trace | None, site: Site, window
         loss_before=losses["before"],
         loss_at=losses["at"],
         loss_after=losses["after"],
+        loss_soon=mean_between(trace.bce_sum, trace.bce_pairs, start, min(start + _SOON * window, site.end)),
         recall_before=recalls["before"],
         recall_at=recalls["at"],
         recall_after=recalls["after"],

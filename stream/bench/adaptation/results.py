@@ -22,7 +22,7 @@ __all__ = ["Missing", "Results", "gather"]
 LOWER_IS_BETTER: Final = frozenset(
     {
         *("loss_sum", "loss", "excess_over_truth", "excess_over_oracle_sum", "calibration_error", "train_seconds"),
-        *("cpu_per_event", "recovery_events", "recovery_seconds", "jumps", "loss_at", "loss_after"),
+        *("cpu_per_event", "recovery_events", "recovery_seconds", "jumps", "loss_at", "loss_after", "loss_soon"),
     }
 )
 

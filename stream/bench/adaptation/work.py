@@ -11,6 +11,8 @@ from typing import Literal
 from stream.bench.adaptation.facts import facts_of
 from stream.bench.adaptation.jobs import Course, Job
 from stream.bench.adaptation.online import run_arm
+from stream.bench.adaptation.oracle import run_oracle
+from stream.bench.adaptation.retrain import run_retrain
 from stream.bench.adaptation.stream import BenchStream, stream_named
 from stream.bench.adaptation.trace import Trace
 from stream.errors import ConfigurationError, StreamError
@@ -57,7 +59,11 @@ def _stream(course: Course, seed: int) -> BenchStream:
 def _run(job: Job, stream: BenchStream) -> Trace:
     if job.arm.kind == "online":
         return run_arm(stream, job.overrides, job.seed, _quiet)
-    raise ConfigurationError(f"arms of the kind {job.arm.kind} are not built yet")
+    if job.arm.kind == "retrain":
+        return run_retrain(stream, job.overrides, job.seed, _quiet, every_events=job.arm.every_events)
+    if job.arm.kind == "oracle":
+        return run_oracle(stream, job.overrides, job.seed, _quiet)
+    raise ConfigurationError(f"{job.arm.name} is not built yet")
 
 
 def _quiet(done: int, total: int) -> None:

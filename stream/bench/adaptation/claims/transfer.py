@@ -67,18 +67,18 @@ def _steady(results: Results, strategy: str) -> list[Claim]:
 def _fast(results: Results, strategy: str) -> Claim:
     frozen, loose = strategy, f"{strategy}-unfrozen"
     courses = _changing(results, frozen, loose)
-    at = pooled_ratio(results, courses, frozen, loose, "loss_at")
+    at = pooled_ratio(results, courses, frozen, loose, "loss_soon")
     back = pooled_difference(results, courses, frozen, loose, "recovery_events")
     whole = pooled_ratio(results, courses, frozen, loose, "loss_sum")
     if at is None or back is None or whole is None:
         return untested(TRANSFER, f"{_FAST}.", f"{frozen}, {loose}", "Neither ran on a change.")
     verdict, why = judged(at)
     text = (
-        f"loss in the first window after a change {at.text('+.2f', 100, ' %')}; events until it is back "
+        f"loss in the five windows after a change {at.text('+.2f', 100, ' %')}; events until it is back "
         f"{back.text('+.0f')}; summed loss of the whole stream {whole.text('+.2f', 100, ' %')}"
     )
     return Claim(
-        TRANSFER, f"{_FAST}.", f"{frozen} against {loose}", streams_text(courses), text, verdict, f"First window: {why}"
+        TRANSFER, f"{_FAST}.", f"{frozen} against {loose}", streams_text(courses), text, verdict, f"Five windows: {why}"
     )
 
 
@@ -127,7 +127,7 @@ def _lengths(results: Results, strategy: str) -> Claim:
     for events, arm in arms.items():
         here = [course for course in courses if results.has(course, arm)]
         whole = pooled_ratio(results, here, arm, base, "loss_sum")
-        at = pooled_ratio(results, here, arm, base, "loss_at")
+        at = pooled_ratio(results, here, arm, base, "loss_soon")
         jumps = pooled_difference(results, here, arm, base, "jumps")
         back = pooled_difference(results, here, arm, base, "recovery_events")
         seconds = pooled_ratio(results, here, arm, base, "train_seconds")
@@ -148,8 +148,8 @@ def _lengths(results: Results, strategy: str) -> Claim:
     if best_effect is None:
         return untested(TRANSFER, claim, f"{strategy}, lengths {WARMUPS}", "The sweep was not run.")
     verdict, why = judged(best_effect)
-    header = ["events frozen", "summed loss", "loss in the first window", "jumps", "events until back", "seconds"]
+    header = ["events frozen", "summed loss", "loss in five windows", "jumps", "events until back", "seconds"]
     table = Table(f"{strategy}: length of the warm-up against none, paired by seed", header, rows)
-    text = f"best of the lengths, {best:,} events: loss in the first window {best_effect.text('+.2f', 100, ' %')}"
+    text = f"best of the lengths, {best:,} events: loss in the five windows after {best_effect.text('+.2f', 100, ' %')}"
     why += " The best of several lengths is chosen on what it is judged by, which flatters it."
     return Claim(TRANSFER, claim, f"{strategy}, lengths {WARMUPS}", streams_text(courses), text, verdict, why, [table])

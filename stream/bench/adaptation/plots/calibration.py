@@ -28,7 +28,7 @@ def draw_reliability(results: Results, directory: Path) -> list[str]:
         ][:1]
     if not courses:
         return []
-    figure = new_figure(3.6 * len(courses) + 0.4, 3.9)
+    figure = new_figure(max(3.6 * len(courses) + 0.4, 5.2), 4.1)
     for number, course in enumerate(courses, 1):
         axes = figure.add_subplot(1, len(courses), number)
         quiet(axes, "both")
@@ -50,7 +50,5 @@ def draw_reliability(results: Results, directory: Path) -> list[str]:
         axes.set_xlabel("predicted", fontsize=9)
         if number == 1:
             axes.set_ylabel("observed", fontsize=9)
-    figure.suptitle(
-        "Reliability in up to 15 groups of like predictions; on the grey line is right", fontsize=11, x=0.02, ha="left"
-    )
+    figure.suptitle("Reliability: on the grey line is right", fontsize=11, x=0.02, ha="left")
     return save(figure, directory, "reliability")

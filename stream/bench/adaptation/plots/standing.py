@@ -26,8 +26,8 @@ def draw_standing(standings: Sequence[Standing], results: Results, directory: Pa
     axes = figure.subplots()
     quiet(axes, "x")
     axes.axvline(0, color="#444444", linewidth=1)
-    highest = max(each.loss.mean * 100 for each in ordered)
-    right = min(highest * 1.15 + 1, _FURTHEST_PERCENT)
+    highest = max((each.loss.mean + (each.loss.half_width or 0.0)) * 100 for each in ordered)
+    right = min(max(highest, 0.0) * 1.05 + 0.5, _FURTHEST_PERCENT)
     left = min(each.loss.mean * 100 for each in ordered)
     for row, each in enumerate(ordered):
         colour = FAMILY_COLOURS.get(each.arm.family, GREY)

@@ -39,21 +39,25 @@ _REFERENCE: Final = 16
 def draw_sweeps(results: Results, directory: Path) -> list[str]:
     """Draw a panel for each sweep that was run; nothing where none was."""
     panels = {
-        "warm-up length, loss in the first window against none": ("events frozen", _warmups(results, "loss_at")),
+        "warm-up length, loss in five windows against none": ("events frozen", _warmups(results, "loss_soon")),
         "warm-up length, summed loss against none": ("events frozen", _warmups(results, "loss_sum")),
         f"MLET, summed loss against a single table of {_REFERENCE}": ("table width d", _tables(results)),
         "patch size, summed loss against carry": ("parameters added to a layer", _patches(results)),
         "IAK, summed loss against beta 0": ("beta", _betas(results)),
         "forgetting, summed loss against the longest": ("half-life, events", _half_lives(results)),
     }
-    drawn = {title: (label, known) for title, (label, lines) in panels.items() if (known := _known(lines))}
+    drawn = {
+        title: (label, known, list(dict.fromkeys(tick for points in lines.values() for tick, _ in points)))
+        for title, (label, lines) in panels.items()
+        if (known := _known(lines))
+    }
     if not drawn:
         return []
     columns = min(len(drawn), 3)
     figure = new_figure(4.4 * columns, 3.3 * math.ceil(len(drawn) / columns))
-    for number, (title, (label, lines)) in enumerate(drawn.items(), 1):
+    for number, (title, (label, lines, order)) in enumerate(drawn.items(), 1):
         axes = figure.add_subplot(math.ceil(len(drawn) / columns), columns, number)
-        _panel(axes, title, label, lines)
+        _panel(axes, title, label, lines, order)
     figure.suptitle("Sweeps: mean and 95 % interval over seeds, below 0 is better", fontsize=11, x=0.01, ha="left")
     return save(figure, directory, "sweeps")
 
@@ -63,10 +67,13 @@ def _known(lines: _Lines) -> dict[str, list[tuple[str, Interval]]]:
     return {name: points for name, points in kept.items() if len(points) > 1}
 
 
-def _panel(axes: Axes, title: str, label: str, lines: Mapping[str, Sequence[tuple[str, Interval]]]) -> None:
+def _panel(
+    axes: Axes, title: str, label: str, lines: Mapping[str, Sequence[tuple[str, Interval]]], order: Sequence[str]
+) -> None:
     quiet(axes)
     axes.axhline(0, color="#999999", linewidth=1)
-    ticks = list(dict.fromkeys(tick for points in lines.values() for tick, _ in points))
+    known = {tick for points in lines.values() for tick, _ in points}
+    ticks = [tick for tick in order if tick in known]
     ends = []
     for number, (name, points) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -75,9 +82,10 @@ def _panel(axes: Axes, title: str, label: str, lines: Mapping[str, Sequence[tupl
         half = [0.0 if each.half_width is None else each.half_width * 100 for _, each in points]
         axes.errorbar(x, y, half, fmt="o-", color=colour, markersize=3.5, linewidth=1.3, elinewidth=0.8, capsize=1.5)
         ends.append((name, x[-1], y[-1], colour))
-    means = [each.mean * 100 for points in lines.values() for _, each in points]
-    low, high = min(*means, 0.0), max(*means, 0.0)
-    axes.set_ylim(low - 0.25 * (high - low) - 0.02, high + 0.25 * (high - low) + 0.02)
+    found = [each for points in lines.values() for _, each in points]
+    ends_of = [each.mean * 100 + side * (each.half_width or 0.0) * 100 for each in found for side in (-1, 1)]
+    low, high = min(*ends_of, 0.0), max(*ends_of, 0.0)
+    axes.set_ylim(low - 0.06 * (high - low) - 0.02, high + 0.06 * (high - low) + 0.02)
     axes.set_xticks(range(len(ticks)), ticks)
     label_ends(axes, ends, 7.5)
     axes.set_title(title, fontsize=8.5, loc="left")
