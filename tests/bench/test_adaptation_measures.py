@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream.bench.adaptation.facts import Facts, deciles
-from stream.bench.adaptation.measures import loss_within_seconds, measure, window_of
+from stream.bench.adaptation.measures import beginning, loss_within_seconds, measure, window_of
 from tests.bench.made_traces import PAIRS, facts_with, trace_of
 
 EVENTS = 1500  # the window is 50
@@ -78,3 +78,16 @@ def test_losses_by_domain_and_by_rarity_are_over_their_own_events() -> None:
 def test_deciles_go_by_rarity_and_leave_out_events_without_values() -> None:
     rarity = np.array([-1, *range(20, 0, -1)])
     assert deciles(rarity).tolist() == [-1, *(9 - index // 2 for index in range(20))]
+
+
+def test_the_beginning_of_a_run_is_what_a_run_would_have_been_that_ended_there() -> None:
+    whole = trace_of([1.0] * 750 + [3.0] * 750)
+    whole.frozen[700:800], whole.events_frozen, whole.cpu_seconds_frozen = True, 100, 0.2
+    part = beginning(whole, 750)
+    found = measure(part, facts_with([400, 900], EVENTS))
+    assert (found.events, found.events_frozen) == (750, 50)
+    assert found.loss_sum == pytest.approx(750 * PAIRS)
+    assert found.train_seconds == pytest.approx(0.75)
+    assert [site.event for site in found.around] == [400]
+    assert math.isnan(found.calibration_error)
+    assert beginning(whole, 9999) is whole

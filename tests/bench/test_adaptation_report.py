@@ -14,7 +14,7 @@ from rich.console import Console
 from stream.bench.adaptation.arms import HALF_LIVES, half_life_arm
 from stream.bench.adaptation.claims import all_claims, bayes, transfer
 from stream.bench.adaptation.command import Wanted, bench_adaptation
-from stream.bench.adaptation.measures import Measures, measure
+from stream.bench.adaptation.measures import Measures, beginning, measure
 from stream.bench.adaptation.report import make_report
 from stream.bench.adaptation.results import Missing, Results
 from tests.bench.made_traces import facts_with, trace_of
@@ -87,6 +87,19 @@ def test_retraining_is_beaten_only_where_the_loss_is_as_low_and_the_time_shorter
     assert verdict(1.001, 0.001) == "seen"
     assert verdict(1.01, 0.001) == "not seen"
     assert verdict(1.001, 0.02) == "not seen"
+
+
+def test_a_peer_that_saw_the_beginning_only_is_compared_on_that() -> None:
+    whole, part = trace_of([1.0] * 750 + [9.0] * 750), trace_of([1.1] * 750)
+    facts = facts_with([], EVENTS)
+    made = Results(
+        {(COURSE, "carry"): {0: measure(whole, facts)}, (COURSE, "river-logistic"): {0: measure(part, facts)}},
+        beginnings={(COURSE, "carry", 0, 750): measure(beginning(whole, 750), facts)},
+    )
+    for first, second, effect in (("river-logistic", "carry", 0.1), ("carry", "river-logistic", 1 / 1.1 - 1)):
+        found = made.ratio(COURSE, first, second, "loss_sum")
+        assert found is not None
+        assert found.mean == pytest.approx(effect)
 
 
 def test_half_lives_are_compared_with_the_longest() -> None:

@@ -36,6 +36,18 @@ class Facts:
     truth: NDArray[np.float64] | None
     """`(N,)` nats: the loss of the true probabilities on the labels drawn; None where the truth is not known."""
 
+    def beginning(self, events: int) -> Facts:
+        """Return the facts of the first so many events."""
+        if events >= len(self.decile):
+            return self
+        return Facts(
+            changes=self.changes[self.changes < events],
+            decile=self.decile[:events],
+            domain=self.domain[:events],
+            domains=self.domains,
+            truth=None if self.truth is None else self.truth[:events],
+        )
+
     def save(self, path: Path) -> None:
         """Write the facts as .npz, whole or not at all."""
         arrays: dict[str, Any] = {"changes": self.changes, "decile": self.decile, "domain": self.domain}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from stream.bench.adaptation.trace import Trace
 from stream.bench.adaptation.windows import Site, mean_between, recovery, sites, steadiness
 from stream.evaluation.calibration import expected_calibration_error, reliability
 
-__all__ = ["AroundChange", "Measures", "loss_within_seconds", "measure", "window_of"]
+__all__ = ["AroundChange", "Measures", "beginning", "loss_within_seconds", "measure", "window_of"]
 
 Floats = NDArray[np.float64]
 
@@ -118,10 +118,41 @@ class Measures:
         return {name: _plain(value) for name, value in document.items()}
 
 
+def beginning(trace: Trace, events: int) -> Trace:
+    """Return the trace of a run's first events, with the costs up to there, to compare with a run that saw no more.
+
+    Calibration is over a whole run and is not known of a part.
+    """
+    if events >= len(trace):
+        return trace
+    cut: dict[str, Any] = {
+        each.name: value[:events]
+        for each in fields(trace)
+        if isinstance(value := getattr(trace, each.name), np.ndarray) and each.name != "histogram"
+    }
+    share = float(trace.seconds[events - 1]) / trace.train_seconds if events and trace.train_seconds else 0.0
+    frozen = int(trace.frozen[:events].sum())
+    return replace(
+        trace,
+        **cut,
+        histogram=np.zeros_like(trace.histogram),
+        train_seconds=trace.train_seconds * share,
+        cpu_seconds=trace.cpu_seconds * share,
+        cpu_seconds_frozen=trace.cpu_seconds_frozen * frozen / max(trace.events_frozen, 1),
+        events_frozen=frozen,
+        kl_nats=[(event, nats) for event, nats in trace.kl_nats if event <= events],
+    )
+
+
 def measure(trace: Trace, facts: Facts, oracle: Trace | None = None) -> Measures:
-    """Measure a run; `oracle` is the oracle's trace on the same stream from the same seed, where there is one."""
+    """Measure a run; `oracle` is the oracle's trace on the same stream from the same seed, where there is one.
+
+    A run may be shorter than its stream (a peer's is): the stream's window stays, so that sites are the same.
+    """
     events = len(trace)
-    window = window_of(events)
+    window = window_of(len(facts.decile))
+    facts = facts.beginning(events)
+    oracle = None if oracle is None else beginning(oracle, events)
     found = sites(facts.changes, events, window)
     late = _late(trace)
     frozen, loose = trace.events_frozen, events - trace.events_frozen

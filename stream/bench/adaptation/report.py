@@ -175,6 +175,8 @@ _METHOD: Final = """\
 - *Jumps*: blocks of a quarter of a window, up to twelve behind the change, whose loss rises by more than two standard
   deviations of the steps before the change.
 - *Old offers*, *new offers*: over the two windows behind a change, the new being those that came last.
+- Peers see the beginning of a stream only; they are compared with what the default did on the same events. Their own
+  rows by stream are over those events.
 - *At equal seconds*: the loss of what an arm gets through in the training seconds of the fastest one-pass arm there.
 - Training seconds are CPU time of encoding, predicting, training and schema changes, on one thread; peak memory is the
   resident set of the whole process, the stream itself included.

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stream.bench.adaptation.arms import ARMS, ORACLE
+from stream.bench.adaptation.arms import ARMS, DEFAULT, ORACLE
 from stream.bench.adaptation.facts import Facts
 from stream.bench.adaptation.intervals import Interval, mean_interval, paired_difference, paired_ratio
 from stream.bench.adaptation.jobs import Job
-from stream.bench.adaptation.measures import Measures, loss_within_seconds, measure
+from stream.bench.adaptation.measures import Measures, beginning, loss_within_seconds, measure
 from stream.bench.adaptation.trace import Trace
 from stream.bench.adaptation.work import Outcome
 
@@ -48,12 +48,14 @@ class Results:
         paths: Mapping[tuple[str, str, int], Path] | None = None,
         facts: Mapping[tuple[str, int], Path] | None = None,
         within_seconds: Mapping[tuple[str, str], Mapping[int, float]] | None = None,
+        beginnings: Mapping[tuple[str, str, int, int], Measures] | None = None,
     ) -> None:
         self._measures = measures
         self.missing = list(missing)
         self._paths = paths or {}
         self._facts = facts or {}
         self._within_seconds = within_seconds or {}
+        self._beginnings = beginnings or {}
 
     @property
     def courses(self) -> list[str]:
@@ -90,13 +92,34 @@ class Results:
         found = self.interval(course, arm, name)
         return float("nan") if found is None else found.mean
 
+    def pairs(self, course: str, first: str, second: str, name: str) -> dict[int, tuple[float, float]]:
+        """Return a measure of both by seed, over the events that both saw: a peer may have seen fewer."""
+        ours, theirs = self.runs(course, first), self.runs(course, second)
+        found = {}
+        for seed in sorted(ours.keys() & theirs.keys()):
+            both = [
+                self._beginnings.get((course, arm, seed, other.events)) if other.events < run.events else run
+                for arm, run, other in ((first, ours[seed], theirs[seed]), (second, theirs[seed], ours[seed]))
+            ]
+            if both[0] is not None and both[1] is not None:
+                values = both[0].value(name), both[1].value(name)
+                if all(map(math.isfinite, values)):
+                    found[seed] = values
+        return found
+
     def difference(self, course: str, first: str, second: str, name: str) -> Interval | None:
         """Return a measure of `first` less that of `second`, paired by seed."""
-        return paired_difference(self.by_seed(course, first, name), self.by_seed(course, second, name))
+        found = self.pairs(course, first, second, name)
+        return paired_difference(
+            {seed: ours for seed, (ours, _) in found.items()}, {seed: theirs for seed, (_, theirs) in found.items()}
+        )
 
     def ratio(self, course: str, first: str, second: str, name: str) -> Interval | None:
         """Return by which share a measure of `first` is above that of `second`, paired by seed."""
-        return paired_ratio(self.by_seed(course, first, name), self.by_seed(course, second, name))
+        found = self.pairs(course, first, second, name)
+        return paired_ratio(
+            {seed: ours for seed, (ours, _) in found.items()}, {seed: theirs for seed, (_, theirs) in found.items()}
+        )
 
     def best(self, course: str, arms: Iterable[str], name: str) -> str | None:
         """Return the arm with the best mean; None where none was measured."""
@@ -133,6 +156,7 @@ def gather(outcomes: Sequence[Outcome], directory: Path, order: Sequence[Job]) -
     within: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     paths: dict[tuple[str, str, int], Path] = {}
     facts_paths: dict[tuple[str, int], Path] = {}
+    beginnings: dict[tuple[str, str, int, int], Measures] = {}
     for (course, seed), jobs in runs.items():
         facts_paths[course, seed] = jobs[0].course.facts_path(directory, seed)
         facts = Facts.load(facts_paths[course, seed])
@@ -141,9 +165,13 @@ def gather(outcomes: Sequence[Outcome], directory: Path, order: Sequence[Job]) -
             name = job.arm.name
             paths[course, name, seed] = job.path(directory)
             measures[course, name][seed] = measure(traces[name], facts, traces.get(ORACLE))
+        for events in {len(trace) for trace in traces.values()}:
+            if DEFAULT in traces and events < len(traces[DEFAULT]):
+                part = beginning(traces[DEFAULT], events)
+                beginnings[course, DEFAULT, seed, events] = measure(part, facts, traces.get(ORACLE))
         online = [job.arm.name for job in jobs if job.arm.kind == "online"]
         budget = min((measures[course, name][seed].train_seconds for name in online), default=math.nan)
         for name in traces:
             within[course, name][seed] = loss_within_seconds(traces[name], budget)[0]
     missing = [Missing(course, arm, status, why, count) for (course, arm, status, why), count in lost.items()]
-    return Results(measures, missing, paths, facts_paths, within)
+    return Results(measures, missing, paths, facts_paths, within, beginnings)

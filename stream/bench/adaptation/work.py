@@ -6,18 +6,23 @@ import traceback
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from stream.bench.adaptation.facts import facts_of
 from stream.bench.adaptation.jobs import Course, Job
 from stream.bench.adaptation.online import run_arm
 from stream.bench.adaptation.oracle import run_oracle
+from stream.bench.adaptation.peers import run_peer
 from stream.bench.adaptation.retrain import run_retrain
 from stream.bench.adaptation.stream import BenchStream, stream_named
 from stream.bench.adaptation.trace import Trace
 from stream.errors import ConfigurationError, StreamError
 
-__all__ = ["Outcome", "work"]
+__all__ = ["PEER_EVENTS", "PEER_SECONDS", "Outcome", "work"]
+
+PEER_EVENTS: Final = 4_000
+PEER_SECONDS: Final = 120.0
+"""How much of a stream a peer sees, whichever is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def _run(job: Job, stream: BenchStream) -> Trace:
         return run_retrain(stream, job.overrides, job.seed, _quiet, every_events=job.arm.every_events)
     if job.arm.kind == "oracle":
         return run_oracle(stream, job.overrides, job.seed, _quiet)
-    raise ConfigurationError(f"{job.arm.name} is not built yet")
+    return run_peer(job.arm.name, stream, job.seed, _quiet, limit_events=PEER_EVENTS, limit_seconds=PEER_SECONDS)
 
 
 def _quiet(done: int, total: int) -> None:

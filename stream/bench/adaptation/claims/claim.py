@@ -97,11 +97,10 @@ def _pooled(
 ) -> Interval | None:
     by_course = []
     for course in courses:
-        ours, theirs = results.by_seed(course, first, name), results.by_seed(course, second, name)
         found = {
-            seed: ours[seed] / theirs[seed] - 1 if ratio else ours[seed] - theirs[seed]
-            for seed in ours.keys() & theirs.keys()
-            if theirs[seed] or not ratio
+            seed: ours / theirs - 1 if ratio else ours - theirs
+            for seed, (ours, theirs) in results.pairs(course, first, second, name).items()
+            if theirs or not ratio
         }
         if found:  # a measure may not be defined on a stream: no change, no recovery
             by_course.append(found)
