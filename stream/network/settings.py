@@ -41,11 +41,12 @@ class OptimiserSettings(Section):
 
     prefix: ClassVar[str] = "optimiser"
 
-    trunk_rate: float = setting(3e-3, "Adam, trunk and dense input weights.", above=0)
+    dense_rate: float = setting(4e-3, "Adam, dense weights of the input layer.", above=0)
+    hidden_rate: float = setting(3e-4, "Adam, weights between hidden layers.", above=0)
     embedding_method: Literal["adagrad", "sgd"] = setting(
         "adagrad", "How rows of categorical values are trained.", choices=("adagrad", "sgd")
     )
-    embedding_rate: float = setting(0.1, "Rows of categorical values.", above=0)
+    embedding_rate: float = setting(0.3, "Rows of categorical values.", above=0)
     output_rate: float = setting(0.02, "Adagrad, offer and attribute weights.", above=0)
     bias_rate: float = setting(0.02, "Adagrad, offer and attribute biases.", above=0)
     entity_rate: float = setting(0.01, "Adagrad, key x offer and key x attribute value.", above=0)
