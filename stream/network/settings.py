@@ -34,6 +34,11 @@ class NetworkSettings(Section):
     count_half_life_days: float = setting(28.0, "Event time after which a recent count counts half.", above=0)
     prevalence: float = setting(0.02, "Assumed rate of a label before anything was seen.", above=0, below=1)
 
+    def check(self) -> None:
+        """Refuse a network without a hidden layer."""
+        if not self.hidden:
+            raise self.wrong("hidden", "has no layer", "Give one width at least, as in [128].")
+
 
 @dataclass(frozen=True)
 class OptimiserSettings(Section):
