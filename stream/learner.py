@@ -119,6 +119,10 @@ class Learner:
         logits = self.network.forward(self.network.frame(batch)).cpu().numpy()
         return Predictions(batch, logits, list(self.network.offers.offers.names))
 
+    def represent(self, batch: Batch) -> np.ndarray:
+        """Return the shared representation ``(B, hidden[-1])`` float32 of each event, and leave no trace."""
+        return np.asarray(self.network.represent(self.network.frame(batch)).cpu().numpy())
+
     def learn(self, batch: Batch) -> BatchReport:
         """Predict and score a batch, then train on it; raises NonFinite where the loss is no number.
 

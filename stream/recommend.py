@@ -1,4 +1,4 @@
-"""The best offers for one event, with probabilities, from a learner that stays as it is."""
+"""What a learner that stays as it is says of one event: the best offers with probabilities, or its representation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from stream.interaction import decode_interaction
+from stream.interaction import Interaction, decode_interaction
 from stream.learner import Learner
 
-__all__ = ["recommend"]
+__all__ = ["recommend", "represent"]
 
 
 def recommend(learner: Learner, line: bytes, top: int) -> dict[str, Any]:
@@ -18,13 +18,7 @@ def recommend(learner: Learner, line: bytes, top: int) -> dict[str, Any]:
 
     ``line`` is an interaction as JSON; ``labels`` may be absent and is ignored. Raises InvalidInteraction.
     """
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        value = None
-    if isinstance(value, dict) and "labels" not in value:
-        line = orjson.dumps(value | {"labels": []})
-    event = decode_interaction(line)
+    event = _decode(line)
     batch = learner.encode([event])
     predictions = learner.predict(batch)
     scored = [
@@ -40,3 +34,23 @@ def recommend(learner: Learner, line: bytes, top: int) -> dict[str, Any]:
         "schema_version": learner.schema.version,
         "recommendations": [[name, float(1.0 / (1.0 + np.exp(-logit)))] for logit, name in scored[:top]],
     }
+
+
+def represent(learner: Learner, line: bytes) -> dict[str, Any]:
+    """Return id, key and the representation that all tasks share: the trunk's last hidden activations, patch-free.
+
+    ``line`` is as for :func:`recommend`; what is possible or taken does not matter. Raises InvalidInteraction.
+    """
+    event = _decode(line)
+    [hidden] = learner.represent(learner.encode([event]))
+    return {"id": event.id, "key": event.key, "representation": hidden.tolist()}
+
+
+def _decode(line: bytes) -> Interaction:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        value = None
+    if isinstance(value, dict) and "labels" not in value:
+        line = orjson.dumps(value | {"labels": []})
+    return decode_interaction(line)

@@ -100,13 +100,17 @@ class SlotRegistry:
     def from_state(cls, state: dict[str, object]) -> SlotRegistry:
         """Rebuild a register from :meth:`state`, slots unchanged."""
         registry = cls()
+        registry.restore(state)
+        return registry
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Take back what :meth:`state` returned, for whoever holds this register already."""
         names = state["names"]
         capacity = state["capacity"]
         assert isinstance(names, Iterable)
         assert isinstance(capacity, int)
-        registry.capacity = capacity
-        registry._names = [None if name is None else str(name) for name in names]
-        registry._slot_of = {name: slot for slot, name in enumerate(registry._names) if name is not None}
-        registry._free = [slot for slot, name in enumerate(registry._names) if name is None]
-        heapq.heapify(registry._free)
-        return registry
+        self.capacity = capacity
+        self._names = [None if name is None else str(name) for name in names]
+        self._slot_of = {name: slot for slot, name in enumerate(self._names) if name is not None}
+        self._free = [slot for slot, name in enumerate(self._names) if name is None]
+        heapq.heapify(self._free)

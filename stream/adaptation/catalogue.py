@@ -66,13 +66,27 @@ METHODS: Final[dict[str, Entry]] = {
             Seat.TABLES,
             "Train each categorical table as a product with a wider inner dimension, merged exactly for serving.",
         ),
+        Entry(
+            "peterrec-serial",
+            Seat.TRUNK,
+            "PeterRec: patches after the matrices of a trunk frozen for good, a set of them for each task.",
+        ),
+        Entry(
+            "peterrec-parallel",
+            Seat.TRUNK,
+            "PeterRec: patches beside the matrices of a trunk frozen for good, a set of them for each task.",
+        ),
     )
 }
+
+_NO_BACKBONE: Final = "scratch starts a new network at each change, so that no backbone stays to be frozen."
 
 # Pairs whose seats differ and that still do not go together, with the reason.
 _REFUSED: Final[dict[frozenset[str], str]] = {
     frozenset({"bayes-network", "mlet"}): "only the product of two factors is identified, not the factors, so that a "
     "quadratic around them measures nothing. Use bayes-output with mlet, or bayes-network with single tables.",
+    frozenset({"scratch", "peterrec-serial"}): _NO_BACKBONE,
+    frozenset({"scratch", "peterrec-parallel"}): _NO_BACKBONE,
 }
 
 

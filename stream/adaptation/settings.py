@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from stream.settings.fields import Section, setting
 
-__all__ = ["BackboneSettings", "BayesSettings", "MletSettings", "WarmupSettings"]
+__all__ = ["BackboneSettings", "BayesSettings", "MletSettings", "PeterRecSettings", "WarmupSettings"]
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,34 @@ class MletSettings(Section):
     inner: int = setting(0, "The inner dimension; 0: four times network.embedding_dim.", minimum=0)
     rows_rate: float = setting(0.05, "Rows of the wide factor, a row for each categorical value.", above=0)
     factor_rate: float = setting(0.01, "The narrow factor that each categorical feature has beside its rows.", above=0)
+
+
+@dataclass(frozen=True)
+class PeterRecSettings(Section):
+    """The patches of PeterRec, and the tasks that each have a set of them."""
+
+    prefix: ClassVar[str] = "peterrec"
+
+    bottleneck: int = setting(
+        0, "Units of a patch; 0 is an eighth of its layer's width, at least 4.", unit="units", minimum=0
+    )
+    patches: int = setting(
+        1, "Patches a block: 1 in each hidden matrix, 2 (serial only) on the input layer's sum too.", choices=(1, 2)
+    )
+    after_warmup: str = setting(
+        "keep",
+        "keep trains a patch set on; fold moves its linear part into the backbone and starts it anew, which loses the "
+        "rest (and is kept instead while two tasks live).",
+        choices=("keep", "fold"),
+    )
+    task_attribute: str = setting("task", "Offers whose value of this attribute differs are different tasks.")
+    tasks: int = setting(
+        8, "Tasks that may live beside that of offers without the attribute; further ones share its patches.", minimum=0
+    )
+
+    def check(self) -> None:
+        """Refuse to fold what stands on the input layer, whose rows come and go."""
+        if self.patches == 2 and self.after_warmup == "fold":
+            raise self.wrong(
+                "after_warmup", "cannot fold a patch of the input layer", "Use keep, or peterrec.patches = 1."
+            )

@@ -10,6 +10,7 @@ from stream.adaptation.bayes_network import BayesNetwork
 from stream.adaptation.catalogue import parse_strategy
 from stream.adaptation.method import ChangeMade, Method
 from stream.adaptation.mlet import Mlet
+from stream.adaptation.peterrec import PeterRec
 from stream.adaptation.transfer import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
 from stream.network.quadratic import Quadratic
 from stream.state import Tree
@@ -39,6 +40,8 @@ _BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
     ),
     "tune-head": lambda settings: FrozenBackbone(settings.backbone.pretrain_events),
     "mlet": lambda settings: Mlet(settings.mlet, settings.optimiser),
+    "peterrec-serial": lambda settings: PeterRec(settings, serial=True),
+    "peterrec-parallel": lambda settings: PeterRec(settings, serial=False),
 }
 
 

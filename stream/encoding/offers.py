@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stream.encoding.tasks import DEFAULT, Tasks
 from stream.slots import SlotRegistry
 from stream.state import Tree
 
@@ -16,9 +17,9 @@ Shown = tuple[str, ...] | Mapping[str, tuple[str, ...]] | None
 _CACHED_SELECTORS = 4096
 
 
-def value_name(attribute: str, value: str) -> str:
-    """Return the one name of an (attribute, value) pair."""
-    return json.dumps([attribute, value], ensure_ascii=False)
+def value_name(attribute: str, value: str, task: str = DEFAULT) -> str:
+    """Return the one name of an (attribute, value) pair; tasks share none."""
+    return json.dumps([attribute, value] if task == DEFAULT else [attribute, value, task], ensure_ascii=False)
 
 
 class Offers:
@@ -37,8 +38,12 @@ class Offers:
         self.of_offer: dict[str, dict[str, str]] = {}
         self.columns = np.full((self.offers.capacity, attributes), -1, dtype=np.int64)
         self.value_of: dict[str, tuple[str, str]] = {}
+        self.tasks = Tasks()
+        self.task_of_offer = np.zeros(self.offers.capacity, dtype=np.int64)
+        self.task_of_value = np.zeros(self.values.capacity, dtype=np.int64)
+        """Task slots by offer slot and by value slot; 0 where a slot is free."""
         self.columns_of_string: dict[str, list[tuple[int, int]]] = {}
-        """(attribute slot, value slot) by value string: where an input's value is also an offer's attribute value."""
+        """(match slot, value slot) by value string: where an input's value is also an offer's attribute value."""
         self._users: dict[str, int] = {}
         self._departed: dict[str, None] = {}
         self._cache: dict[object, tuple[np.ndarray, int]] = {}
@@ -54,6 +59,7 @@ class Offers:
         if slot >= len(self.columns):
             extra = np.full((self.offers.capacity - len(self.columns), self.columns.shape[1]), -1, dtype=np.int64)
             self.columns = np.concatenate([self.columns, extra])
+            self.task_of_offer = np.pad(self.task_of_offer, (0, len(extra)))
         added, evicted = self._attach(name, slot, attributes)
         return slot, added, evicted
 
@@ -62,12 +68,14 @@ class Offers:
         self._detach(name)
         slot = self.offers.remove(name)
         self.columns[slot] = -1
+        self.task_of_offer[slot] = 0
         return slot, self._expire()
 
     def rename(self, name: str, to: str) -> int:
         """Move an offer to another name, slot and attributes unchanged."""
         slot = self.offers.rename(name, to)
         self.of_offer[to] = self.of_offer.pop(name)
+        self.tasks.rename(name, to)
         self._cache.clear()
         return slot
 
@@ -81,6 +89,8 @@ class Offers:
 
     def _attach(self, name: str, slot: int, attributes: Mapping[str, str]) -> tuple[list[int], list[int]]:
         self.of_offer[name] = dict(attributes)
+        task = self.tasks.join(name, attributes)
+        self.task_of_offer[slot] = self.tasks.names.slot(task)
         self._cache.clear()
         added: list[int] = []
         for attribute, value in sorted(attributes.items()):
@@ -89,20 +99,37 @@ class Offers:
                     continue
                 self.attributes.add(attribute)
             index = self.attributes.slot(attribute)
-            key = value_name(attribute, value)
+            key = value_name(attribute, value, task)
             if key not in self.values:
                 added.append(self.values.add(key))
-                self.value_of[key] = (attribute, value)
-                self.columns_of_string.setdefault(value, []).append((index, self.values.slot(key)))
+                self._start_value(key, attribute, value, task)
             self._departed.pop(key, None)
             self._users[key] = self._users.get(key, 0) + 1
             self.columns[slot, index] = self.values.slot(key)
         return added, self._expire()
 
+    def _start_value(self, key: str, attribute: str, value: str, task: str) -> None:
+        slot = self.values.slot(key)
+        self.value_of[key] = (attribute, value)
+        if slot >= len(self.task_of_value):
+            self.task_of_value = np.pad(self.task_of_value, (0, self.values.capacity - len(self.task_of_value)))
+        self.task_of_value[slot] = self.tasks.names.slot(task)
+        self.columns_of_string.setdefault(value, []).append((self.match_slot(attribute, slot), slot))
+
+    def match_slot(self, attribute: str, value_slot: int) -> int:
+        """Return the slot of an (attribute, task): an input's value matches one value of each."""
+        return self.attributes.slot(attribute) + self.attribute_limit * int(self.task_of_value[value_slot])
+
+    @property
+    def match_slots(self) -> int:
+        """How many slots there are for (attribute, task), reserved ones included."""
+        return self.attribute_limit * self.tasks.names.capacity
+
     def _detach(self, name: str) -> None:
         self._cache.clear()
+        task = self.tasks.leave(name)
         for attribute, value in sorted(self.of_offer.pop(name).items()):
-            key = value_name(attribute, value)
+            key = value_name(attribute, value, task)
             if key not in self._users:
                 continue
             self._users[key] -= 1
@@ -113,16 +140,33 @@ class Offers:
     def _expire(self) -> list[int]:
         evicted: list[int] = []
         while len(self._departed) > self.departed_capacity:
-            key = next(iter(self._departed))
-            del self._departed[key]
-            attribute, value = self.value_of.pop(key)
-            slot = self.values.remove(key)
-            entries = self.columns_of_string[value]
-            entries.remove((self.attributes.slot(attribute), slot))
-            if not entries:
-                del self.columns_of_string[value]
-            evicted.append(slot)
+            evicted.append(self._end_value(next(iter(self._departed))))
         return evicted
+
+    def _end_value(self, key: str) -> int:
+        """Give up the slot of a departed value and return it."""
+        del self._departed[key]
+        attribute, value = self.value_of.pop(key)
+        slot = self.values.remove(key)
+        entries = self.columns_of_string[value]
+        entries.remove((self.match_slot(attribute, slot), slot))
+        if not entries:
+            del self.columns_of_string[value]
+        self.task_of_value[slot] = 0
+        return slot
+
+    def end_idle_tasks(self) -> tuple[list[int], list[int]]:
+        """End the tasks without offers; return their slots, and those of their values, which end with them."""
+        ended, values = [], []
+        for task in self.tasks.idle():
+            slot = self.tasks.names.slot(task)
+            values += [self._end_value(key) for key, _ in self.values_of_task(slot)]
+            ended.append(self.tasks.names.remove(task))
+        return ended, values
+
+    def values_of_task(self, task: int) -> list[tuple[str, int]]:
+        """Return name and slot of the attribute values of the task in slot ``task``."""
+        return [(key, slot) for key, slot in self.values.items() if self.task_of_value[slot] == task]
 
     # -- questions --------------------------------------------------------------------------------------------
 
@@ -163,8 +207,10 @@ class Offers:
             "offers": self.offers.state(),
             "values": self.values.state(),
             "attributes": self.attributes.state(),
+            "tasks": self.tasks.state(),
             "of_offer": [[name, attributes] for name, attributes in self.of_offer.items()],
             "value_of": [[key, *pair] for key, pair in self.value_of.items()],
+            "task_of_value": self.task_of_value.copy(),
             "departed": list(self._departed),
         }
 
@@ -173,17 +219,22 @@ class Offers:
         self.offers = SlotRegistry.from_state(tree["offers"])
         self.values = SlotRegistry.from_state(tree["values"])
         self.attributes = SlotRegistry.from_state(tree["attributes"])
+        self.tasks.restore(tree["tasks"])
+        self.task_of_offer = np.zeros(self.offers.capacity, dtype=np.int64)
+        self.task_of_value = tree["task_of_value"].copy()
         self.of_offer = {name: dict(attributes) for name, attributes in tree["of_offer"]}
         self.value_of = {key: (attribute, value) for key, attribute, value in tree["value_of"]}
         self._departed = dict.fromkeys(tree["departed"])
         self._users, self.columns_of_string, self._cache = {}, {}, {}
         self.columns = np.full((self.offers.capacity, self.attribute_limit), -1, dtype=np.int64)
         for key, (attribute, value) in self.value_of.items():
-            place = (self.attributes.slot(attribute), self.values.slot(key))
-            self.columns_of_string.setdefault(value, []).append(place)
+            slot = self.values.slot(key)
+            self.columns_of_string.setdefault(value, []).append((self.match_slot(attribute, slot), slot))
         for name, slot in self.offers.items():
+            task = self.tasks.of(name)
+            self.task_of_offer[slot] = self.tasks.names.slot(task)
             for attribute, value in self.of_offer[name].items():
-                key = value_name(attribute, value)
+                key = value_name(attribute, value, task)
                 if key in self.values:
                     self._users[key] = self._users.get(key, 0) + 1
                     self.columns[slot, self.attributes.slot(attribute)] = self.values.slot(key)

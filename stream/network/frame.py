@@ -44,6 +44,12 @@ class Frame:
     match_column: torch.Tensor
     match_slot: torch.Tensor
     match_attribute: torch.Tensor
+    """int64 ``(M,)``: which attribute, of which task."""
+    tasks: tuple[int, ...]
+    """Task slots among the pairs, ascending; that of the default task where there is no pair."""
+    offer_task: torch.Tensor
+    value_task: torch.Tensor
+    """int64, task slots by offer slot and by value slot."""
     ts: np.ndarray
 
     @classmethod
@@ -57,7 +63,7 @@ class Frame:
         offers: Offers,
         device: torch.device,
     ) -> Frame:
-        """Put a batch on ``device``; ``matches`` ``(vocabulary rows, A)`` holds attribute value slots or -1."""
+        """Put a batch on ``device``; ``matches`` ``(vocabulary rows, match slots)`` holds value slots or -1."""
 
         def put(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
@@ -85,5 +91,8 @@ class Frame:
             match_column=put(found[index, attribute]),
             match_slot=put(batch.row_slot[index]),
             match_attribute=put(attribute),
+            tasks=tuple(np.unique(offers.task_of_offer[batch.pair_slot]).tolist()) or (0,),
+            offer_task=put(offers.task_of_offer),
+            value_task=put(offers.task_of_value),
             ts=batch.ts,
         )

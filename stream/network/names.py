@@ -112,8 +112,8 @@ class NamedParts:
             assert owner is not None
             slot, value = owner
             if self.rows.vocabularies[slot].row_of.get(value) == row:  # not one for missing or rare
-                for attribute, column in self.offers.columns_of_string.get(value, ()):
-                    self.matches[row, attribute] = column
+                for place, column in self.offers.columns_of_string.get(value, ()):
+                    self.matches[row, place] = column
         self._reserve()
         wide_rows = [int(row) for row in self.wide_of[rows] if row]
         self.pairs.wide.clear_rows(wide_rows)
@@ -157,10 +157,10 @@ class NamedParts:
         self.input.bias.weight[0] += self.input.mean_contribution(slot, rows, mass)
         self.output.value_bias.weight += mass @ self.pairs.wide.weight[self.wide_of[rows]]
         for row in rows:
-            for attribute, value in enumerate(self.matches[row]):
+            for place, value in enumerate(self.matches[row]):
                 if value >= 0:
                     share = self.rows.presence[row] / vocabulary.events
-                    self.output.value_bias.weight[int(value)] += share * self.pairs.flags.weight[slot, attribute]
+                    self.output.value_bias.weight[int(value)] += share * self.pairs.flags.weight[slot, place]
 
     def _release_rows(self, rows: list[int]) -> None:
         """Zero what vocabulary rows held."""
@@ -217,22 +217,17 @@ class NamedParts:
 
     def _start_attributes(self, known: int) -> None:
         """Start the weights of attributes that no offer had before; an attribute's slot is never given up."""
+        self._reserve()
+        tasks = self.offers.tasks.names.slots()
         for name, slot in self.offers.attributes.items():
             if slot >= known:
-                self.pairs.start_attribute(name, slot)
+                self.pairs.mixer.start_attribute(name, slot, tasks)
 
     def _changed_values(self, added: list[int], evicted: list[int]) -> None:
         self._reserve()
         self.evictions += len(evicted)
-        for slots, fresh in ((evicted, False), (added, True)):
-            if not slots:
-                continue
-            self.counts.clear_values(slots)
-            for pair_table in (self.pairs.key_value, self.pairs.wide):
-                pair_table.clear_columns(slots)
-                pair_table.fresh_columns[slots] = fresh
-            self.output.clear_values(slots, fresh=fresh)
-            self.matches[np.isin(self.matches, slots)] = -1
+        self._clear_values(evicted, fresh=False)
+        self._clear_values(added, fresh=True)
         for slot in added:
             key = self.offers.values.names[slot]
             assert key is not None
@@ -240,7 +235,32 @@ class NamedParts:
             for vocabulary in self.rows.vocabularies.values():
                 row = vocabulary.row_of.get(value)
                 if row is not None:
-                    self.matches[row, self.offers.attributes.slot(attribute)] = slot
+                    self.matches[row, self.offers.match_slot(attribute, slot)] = slot
+
+    def _clear_values(self, slots: list[int], *, fresh: bool) -> None:
+        if not slots:
+            return
+        self.counts.clear_values(slots)
+        for pair_table in (self.pairs.key_value, self.pairs.wide):
+            pair_table.clear_columns(slots)
+            pair_table.fresh_columns[slots] = fresh
+        self.output.clear_values(slots, fresh=fresh)
+        self.matches[np.isin(self.matches, slots)] = -1
+
+    def settle_tasks(self) -> tuple[list[tuple[str, int]], list[int]]:
+        """Start the new tasks and end those without offers, once a version's changes were all made.
+
+        Returns name and slot of those that started, and the slots of those that ended.
+        """
+        started = self.offers.tasks.started()
+        number = self.offers.attribute_limit
+        for _, task in started:
+            self.pairs.start_task(task, task * number, number)
+        ended, values = self.offers.end_idle_tasks()
+        self._clear_values(values, fresh=False)
+        for task in ended:
+            self.pairs.end_task(task, task * number, number)
+        return started, ended
 
     def _reserve(self) -> None:
         """Let every table have room for the names that there are."""
@@ -249,6 +269,11 @@ class NamedParts:
         self.statistics.reserve(numeric)
         self.input.reserve(numeric, categorical, self.rows.reserved)
         self.pairs.flags.grow(categorical)
+        self.pairs.flags.widen(self.offers.match_slots)
+        self.pairs.mixer.reserve(self.offers.tasks.names.capacity)
+        if self.matches.shape[1] < self.offers.match_slots:
+            extra = self.offers.match_slots - self.matches.shape[1]
+            self.matches = np.pad(self.matches, ((0, 0), (0, extra)), constant_values=-1)
         extra = self.rows.reserved - len(self.wide_of)
         if extra > 0:
             self.wide_of = np.concatenate([self.wide_of, np.zeros(extra, dtype=np.int64)])
@@ -288,12 +313,12 @@ class NamedParts:
         rows = [row for row, _, _ in self.rows.owners()]
         names = [self.row_name(row) for row in rows]
         self.input.restart(self.features.numeric.items(), self.features.categorical.items(), rows, names)
-        self.pairs.restart(self.offers.attributes.items())
+        self.pairs.restart(self.offers.attributes.items(), self.offers.tasks.names.items())
 
     def refresh_output(self) -> None:
         """Replace the output layer: fresh weights and optimiser state; counts stay."""
         self.output.restart()
-        self.pairs.restart(self.offers.attributes.items())
+        self.pairs.restart(self.offers.attributes.items(), self.offers.tasks.names.items())
 
     def hold_backbone(self) -> None:
         """Freeze the input layer as it stands and the trunk for good; names that join later are not held."""

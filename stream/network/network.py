@@ -40,13 +40,17 @@ class Network(NamedParts):
         ``count_inputs`` ``(P, inputs)`` stand in for the running counts (None: the counts as they are now).
         """
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
-        by_offer, by_value = self.output.forward(self._hidden)
+        by_offer, by_value = self.trunk.merged(*self.output.forward(self._hidden))
         self._wide = torch.from_numpy(self.wide_of[frame.rows.cpu().numpy()]).to(self.device)
         counts = self.counts.inputs(frame) if count_inputs is None else count_inputs
         logits = self.pairs.forward(frame, self._wide, counts, by_offer, by_value)
         muted = self.muted[frame.pair_slot]
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
         return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits
+
+    def represent(self, frame: Frame) -> torch.Tensor:
+        """Return the shared representation ``(B, hidden[-1])`` of each event: the plain trunk's last activations."""
+        return self.trunk.represent(self.input.forward(frame))
 
     def train(self, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Take one step on the batch of the last :meth:`forward`: BCE, summed over pairs, weighted by event."""
@@ -67,13 +71,14 @@ class Network(NamedParts):
         by_value = padded.view(frame.events, values + 1)[:, :values]
         train_input = self.input.trains(warming_up=warming_up)
         passed = train_input or self.trunk.trains(warming_up=warming_up)
-        hidden = self.output.hidden_gradient(by_offer, by_value) if passed else None
-        self.output.train(frame, logits, by_offer, by_value, descent, warming_up=warming_up)
+        rows = self.trunk.split(by_offer, by_value)
+        hidden = self.output.hidden_gradient(*rows) if passed else None
+        self.output.train(self.trunk.rows_of(frame), logits, *rows, descent, warming_up=warming_up)
         self.pairs.train(frame, logits, self._wide, gradient, by_offer, by_value, descent, warming_up=warming_up)
         if hidden is None:
             return
         z = self.trunk.backward(hidden, descent, warming_up=warming_up)
-        if train_input:
+        if train_input and z is not None:
             live = {
                 "numeric": torch.tensor(self.features.numeric.slots(), dtype=torch.int64, device=self.device),
                 "projection": torch.tensor(self.features.categorical.slots(), dtype=torch.int64, device=self.device),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from stream.encoding.offers import Offers
 from stream.network.network import Network
 from stream.network.table import Table
 from stream.state import Tree
@@ -72,7 +73,8 @@ def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, 
     features, offers = network.features, network.offers
     numeric, categorical = list(features.numeric.items()), list(features.categorical.items())
     values = [(network.row_name(row), row) for row, _, _ in network.rows.owners()]
-    mixed = network.pairs.input_rows(offers.attributes.items())
+    mixed = network.pairs.mixer.input_rows(list(offers.attributes.items()), offers.tasks.names.items())
+    tasks = list(offers.tasks.names.items())
     of_table = {
         "input/numeric": numeric,
         "input/missing": numeric,
@@ -81,6 +83,8 @@ def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, 
         "pairs/flags": categorical,
         "pairs/mixer_in": mixed,
         "pairs/linear": mixed,
+        "pairs/mixer_bias": tasks,
+        "pairs/mixer_out": tasks,
         "input/rows": values,
         "output/offer": list(offers.offers.items()),
         "output/offer_bias": list(offers.offers.items()),
@@ -89,6 +93,13 @@ def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, 
     }
     for name, table in _layers(network):
         yield name, table, of_table[name] if name in of_table else _own_names(table)
+
+
+def _match_slots(offers: Offers) -> list[int]:
+    """Return the match slots of the live tasks in the order of names."""
+    attributes = [slot for _, slot in sorted(offers.attributes.items())]
+    tasks = [slot for _, slot in sorted(offers.tasks.names.items())]
+    return [task * offers.attribute_limit + attribute for task in tasks for attribute in attributes]
 
 
 def _pair_names(network: Network, table: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
@@ -107,7 +118,7 @@ def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[t
         fresh = table.fresh.cpu().numpy()
         by_name = None
         if name == "pairs/flags":
-            by_name = [slot for _, slot in sorted(network.offers.attributes.items())]
+            by_name = _match_slots(network.offers)
         for row_name, row in rows:
             if not (frozen_only and fresh[row]):
                 yield f"{name}/{row_name}", table.named_row(row, by_name)
@@ -157,6 +168,7 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
         yield f"keys/{key}", int(network.keys.last_seen[row])
     offers = network.offers
     yield "offers/attributes", {name: offers.of_offer[name] for name in offers.offers}
+    yield "offers/tasks", offers.tasks.named()
     yield "offers/muted", sorted(name for name, slot in offers.offers.items() if network.muted[slot])
     yield "offers/departed", list(offers.state()["departed"])
     for part_name, part in network.parts():
@@ -174,7 +186,10 @@ def parameter_counts(network: Network) -> tuple[int, int]:
     """Return how many parameters are in use, and how many of them a warm-up would train."""
     total = fresh = 0
     categorical, numeric = len(network.features.categorical), len(network.features.numeric)
-    mixed = len(network.pairs.input_rows(network.offers.attributes.items()))
+    tasks = len(network.offers.tasks.names)
+    mixed = len(
+        network.pairs.mixer.input_rows(list(network.offers.attributes.items()), network.offers.tasks.names.items())
+    )
     used = {
         "input/numeric": numeric,
         "input/missing": numeric,
@@ -183,6 +198,8 @@ def parameter_counts(network: Network) -> tuple[int, int]:
         "pairs/flags": categorical,
         "pairs/mixer_in": mixed,
         "pairs/linear": mixed,
+        "pairs/mixer_bias": tasks,
+        "pairs/mixer_out": tasks,
         "input/rows": network.rows.live,
         "output/offer": len(network.offers.offers),
         "output/offer_bias": len(network.offers.offers),

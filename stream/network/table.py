@@ -90,6 +90,29 @@ class Table:
         for name, moment in self.moments.items():
             self.moments[name] = _extended(moment, extra, self._start_of(name))
 
+    def widen(self, columns: int) -> None:
+        """Reserve columns of a table whose rows are vectors, up to ``columns``; what is there stays."""
+        extra = columns - self.shape[0]
+        if extra <= 0:
+            return
+        before, self.shape = self.shape, (columns,)
+        wide = self.weight.new_zeros(self.rows, columns)
+        wide[:, : before[0]] = self.weight
+        self.weight = wide
+        for name, moment in self.moments.items():
+            if moment.shape[1:] == before:
+                wide = moment.new_full((self.rows, columns), self._start_of(name))
+                wide[:, : before[0]] = moment
+                self.moments[name] = wide
+
+    def set_columns(self, first: int, values: torch.Tensor) -> None:
+        """Give the columns from ``first`` on fresh values ``(rows, n)`` and fresh optimiser state."""
+        columns = slice(first, first + values.shape[1])
+        self.weight[:, columns] = values
+        for name, moment in self.moments.items():
+            if moment.shape == self.weight.shape:
+                moment[:, columns] = self._start_of(name)
+
     def set(self, rows: torch.Tensor | list[int] | int, values: torch.Tensor | np.ndarray | float) -> None:
         """Give rows fresh values and fresh optimiser state; 0.0 is how a freed slot is zeroed."""
         if isinstance(values, np.ndarray):
@@ -155,7 +178,8 @@ class Table:
         return tree
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned; the number of reserved rows comes back too."""
+        """Take back what :meth:`state` returned; reserved rows and columns come back too."""
+        self.shape = tree["weight"].shape[1:]
         self._allocate(int(tree["rows"]))
         used = tree["weight"].shape[0]
         self.weight[:used] = torch.from_numpy(tree["weight"].copy()).to(self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.adaptation import parse_strategy
-from stream.adaptation.settings import BackboneSettings, BayesSettings, MletSettings, WarmupSettings
+from stream.adaptation.settings import BackboneSettings, BayesSettings, MletSettings, PeterRecSettings, WarmupSettings
 from stream.errors import ConfigurationError
 from stream.evaluation.settings import DriftSettings, EvaluationSettings
 from stream.network.settings import NetworkSettings, OptimiserSettings
@@ -27,16 +27,14 @@ class LearnerSettings(Section):
     )
     device: str = setting("cpu", "Where the network is trained.", choices=("cpu", "cuda"))
     threads: int = setting(
-        1,
-        "CPU threads of one training step; part of what makes two runs equal bit for bit.",
-        minimum=1,
-        maximum=1024,  # far beyond, torch does not refuse but crash
+        1, "CPU threads of one training step; part of what makes two runs equal bit for bit.", minimum=1
     )
 
     network: NetworkSettings = section(NetworkSettings)
     optimiser: OptimiserSettings = section(OptimiserSettings)
     warmup: WarmupSettings = section(WarmupSettings)
     backbone: BackboneSettings = section(BackboneSettings)
+    peterrec: PeterRecSettings = section(PeterRecSettings)
     bayes: BayesSettings = section(BayesSettings)
     mlet: MletSettings = section(MletSettings)
     evaluation: EvaluationSettings = section(EvaluationSettings)
@@ -45,6 +43,18 @@ class LearnerSettings(Section):
     def check(self) -> None:
         """Refuse a strategy that is not in the catalogue, and parts that do not go together."""
         try:
-            parse_strategy(self.strategy)
+            names = {entry.name for entry in parse_strategy(self.strategy)}
         except ConfigurationError as error:
             raise WrongSetting("strategy", str(error)) from None
+        if "peterrec-parallel" in names and self.peterrec.patches == 2:
+            raise WrongSetting(
+                "peterrec.patches",
+                "peterrec.patches = 2 puts a patch on the input layer's sum, and peterrec-parallel would need its "
+                "inputs. Use 1, or peterrec-serial.",
+            )
+        if names & {"peterrec-serial", "peterrec-parallel"} and len(self.network.hidden) == self.peterrec.patches == 1:
+            raise WrongSetting(
+                "network.hidden",
+                f"network.hidden = {self.network.hidden!r} has no matrix between two layers that a patch could stand "
+                "in. Use two widths or more, or peterrec-serial with peterrec.patches = 2.",
+            )

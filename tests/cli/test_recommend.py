@@ -69,3 +69,9 @@ def test_a_replayed_checkpoint_recommends_and_can_be_inspected(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 40
     assert {line["recommendations"][0][0] for line in lines} == {"b1"}
+    assert main(["recommend", str(checkpoint), "--events", str(interactions), "--represent"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["id"] for line in lines] == [str(number) for number in range(40)]
+    assert {line["key"] for line in lines} == {"k"}
+    assert {len(line["representation"]) for line in lines} == {LearnerSettings().network.hidden[-1]}
+    assert lines[0]["representation"] == lines[3]["representation"] != lines[1]["representation"]
