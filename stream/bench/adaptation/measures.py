@@ -266,6 +266,9 @@ def _loss_where(trace: Trace, where: NDArray[np.bool_]) -> float:
 
 
 def _mean(values: Iterable[float] | Floats) -> float:
+    if isinstance(values, np.ndarray):
+        known = values[np.isfinite(values)]
+        return float(known.mean()) if known.size else _NAN
     finite = [value for value in values if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else _NAN
 

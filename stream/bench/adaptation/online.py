@@ -42,8 +42,9 @@ def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progre
         with meter.measured():
             for version in versions:
                 learner.apply(version)
-            if not events:
-                break
+        if not events:
+            break
+        with meter.measured():  # apart from the change, so that its cost is not taken for that of a frozen batch
             batch = learner.encode(events)
             report = learner.learn(batch)
         frozen = report.phase == "warm_up"

@@ -103,7 +103,7 @@ FULL: Final = (
 
 _QUICKLY: Final = tuple(name for name in MAIN if name not in ("deep-river", "retrain-5k", "retrain-20k"))
 QUICK: Final = (
-    Group([Course("demo", 1_000, {"backbone.pretrain_events": "300"})], _QUICKLY, 1),
+    Group([Course("demo", 800, {"backbone.pretrain_events": "250"})], _QUICKLY, 2),
     Group(synthetic("both_layers", "eight_domains", events=1_200), _QUICKLY, 2),
     Group(synthetic("inputs_replaced_50", events=1_200), _WARMUPS[:4], 2),
 )

@@ -27,7 +27,6 @@ def arms_table(results: Results, found: Sequence[Standing]) -> str:
         each = by_arm.get(name)
         courses = [course for course in results.courses if results.runs(course, name)]
         if not courses:
-            rows.append([f"`{name}`", ARMS[name].sentence, *[_DASH] * 11])
             continue
 
         def mean(measure: str, name: str = name, courses: Sequence[str] = courses) -> float:

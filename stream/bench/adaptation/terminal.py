@@ -22,7 +22,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print()
     table = Table(title=f"Against {DEFAULT}, averaged over streams", title_justify="left")
     for number, title in enumerate(("arm", "streams", "summed loss", "recall@5", "seconds", "better on", "worse on")):
-        table.add_column(title, justify="left" if not number else "right")
+        table.add_column(title, justify="left" if not number else "right", no_wrap=not number)
     for each in report.standings:
         colour = {-1: "green", 0: "", 1: "red"}[each.loss.sign]
         loss = each.loss.text("+.2f", 100, " %")

@@ -60,7 +60,7 @@ def _steady(results: Results, strategy: str) -> list[Claim]:
         verdict, why = judged(effect)
         text = f"{what}: {effect.text('+.4f', unit=unit)}"
         arms = f"{frozen} less {loose}"
-        found.append(Claim(TRANSFER, f"{_STEADY}.", arms, streams_text(courses), text, verdict, why))
+        found.append(Claim(TRANSFER, f"{_STEADY} ({what}).", arms, streams_text(courses), text, verdict, why))
     return found
 
 

@@ -92,7 +92,8 @@ def _curve(results: Results, course: str, arm: str) -> tuple[NDArray[np.int64], 
         trace, facts = results.trace(course, arm, seed), results.facts(course, seed)
         if trace is None or facts is None:
             continue
-        window = window_of(len(trace))
+        window = window_of(len(facts.decile))
+        facts = facts.beginning(len(trace))
         found = sites(facts.changes, len(trace), window)
         if not found:
             continue

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from stream.bench.adaptation.arms import DEFAULT
 from stream.bench.adaptation.plots.style import COLOURS, GREY, new_figure, quiet, save
 from stream.bench.adaptation.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["draw_reliability"]
 
@@ -45,6 +49,7 @@ def draw_reliability(results: Results, directory: Path) -> list[str]:
         axes.plot(ends, ends, color=GREY, linewidth=1, zorder=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        _tick(axes, math.log10(ends[1] / ends[0]) if 0 < ends[0] < ends[1] else 1.0)
         axes.set_title(course.removeprefix("synthetic:"), fontsize=9, loc="left")
         axes.legend(fontsize=7, frameon=False, loc="upper left", title="calibration error", title_fontsize=7)
         axes.set_xlabel("predicted", fontsize=9)
@@ -52,3 +57,13 @@ def draw_reliability(results: Results, directory: Path) -> list[str]:
             axes.set_ylabel("observed", fontsize=9)
     figure.suptitle("Reliability: on the grey line is right", fontsize=11, x=0.02, ha="left")
     return save(figure, directory, "reliability")
+
+
+def _tick(axes: Axes, decades: float) -> None:
+    """Name rates on logarithmic axes: powers of ten, and what lies between where there are few of them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0)))
+        axis.set_major_formatter(lambda value, position: f"{value:g}")
+        axis.set_minor_formatter(NullFormatter())

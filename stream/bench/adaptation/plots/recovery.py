@@ -46,7 +46,12 @@ def draw_recovery(results: Results, directory: Path) -> list[str]:
             if found.half_width is not None:
                 axes.errorbar(found.mean, row, xerr=found.half_width, color="#555555", linewidth=0.8, capsize=1.5)
         axes.set_title(course.removeprefix("synthetic:").partition("@")[0].replace("_", " "), fontsize=8.5)
-        axes.set_xlim(left=0)
+        longest = max(
+            (found.mean for arm in arms if (found := results.interval(course, arm, "recovery_events"))), default=0
+        )
+        axes.set_xlim(
+            0, longest * 1.45 or 1.0
+        )  # an interval may run out of the picture; the bars may not be lost in it
         axes.set_yticks(range(len(arms)), [ARMS[arm].name for arm in arms], fontsize=8)
     panels[0].invert_yaxis()
     figure.supxlabel("events until the loss is back (hollow: mostly not before the next change or the end)", fontsize=9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "FAMILY_COLOURS", "label_ends", "new_figure", "quiet", "save", "spread_apart"]
+__all__ = ["COLOURS", "FAMILY_COLOURS", "label_ends", "new_figure", "place_labels", "quiet", "save", "spread_apart"]
 
 # Okabe and Ito's palette ("Color Universal Design", 2008), its yellow left out: too light on white.
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -100,3 +101,56 @@ def label_ends(axes: Axes, ends: Sequence[tuple[str, float, float, str]], size: 
             va="center",
             annotation_clip=False,
         )
+
+
+def place_labels(axes: Axes, points: Sequence[tuple[str, float, float, str]], size: float = 8) -> None:
+    """Write (name, x, y, colour) near each point so that no name lies on another or on a point; a thin line leads back.
+
+    The axes have to be laid out. Each name takes the first free place of a growing ring around its point.
+    """
+    scale = 72.0 / axes.figure.dpi
+    centres = [axes.transData.transform((x, y)) * scale for _, x, y, _ in points]
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in centres]
+    edges = axes.get_window_extent()
+    left, bottom, right, top = (edge * scale for edge in (edges.x0, edges.y0, edges.x1, edges.y1))
+    for (name, *at, colour), (x, y) in sorted(zip(points, centres, strict=True), key=lambda each: -each[1][1]):
+        width, height = 0.56 * size * len(name), 1.15 * size
+        for radius in (9.0, 14.0, 20.0, 28.0, 38.0, 50.0, 64.0, 80.0, 100.0):
+            turns = (math.pi * turn / 8 for turn in (0, 1, -1, 2, -2, 8, 7, -7, 6, -6, 3, -3, 5, -5, 4, -4))
+            boxes = [
+                _beside(x + radius * math.cos(turn), y + radius * math.sin(turn), x, width, height) for turn in turns
+            ]
+            free = [
+                box
+                for box in boxes
+                if left <= box[0] and box[2] <= right and bottom <= box[1] and box[3] <= top and not _hits(box, taken)
+            ]
+            if free:
+                break
+        else:
+            free = boxes[:1]
+        box = free[0]
+        taken.append(box)
+        axes.annotate(
+            name,
+            (at[0], at[1]),
+            xytext=(box[0] - x, box[1] - y),
+            textcoords="offset points",
+            fontsize=size,
+            color=colour,
+            ha="left",
+            va="bottom",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3},
+        )
+
+
+Box = tuple[float, float, float, float]
+
+
+def _beside(x: float, y: float, point: float, width: float, height: float) -> Box:
+    first = x if x >= point else x - width
+    return first, y - height / 2, first + width, y + height / 2
+
+
+def _hits(box: Box, others: Sequence[Box]) -> bool:
+    return any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in others)
