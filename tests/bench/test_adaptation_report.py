@@ -102,6 +102,22 @@ def test_a_peer_that_saw_the_beginning_only_is_compared_on_that() -> None:
         assert found.mean == pytest.approx(effect)
 
 
+def test_the_kl_divergence_is_told_phase_by_phase_and_domain_by_domain() -> None:
+    kernels = runs(1.0)
+    for run in kernels.values():
+        run.notes["figures"] = {
+            "kl_nats": 1.0,
+            "iak_kl_nats_before_compression/day": 8.0,
+            "iak_kl_nats_after_compression/day": 2.0,
+            "iak_kl_nats_before_compression/night": 4.0,
+            "iak_kl_nats_after_compression/night": 0.0,  # never reached
+        }
+    claim = next(claim for claim in all_claims(results({"iak": kernels})) if claim.claim.startswith("Phase 1"))
+    assert (claim.verdict, claim.effect) == ("seen", "KL divergence over phase 1 -67 ± 0 %")
+    assert claim.tables[0].rows == [["both_layers@1500", "6.000 ± 0.000", "2.000 ± 0.000", "-", "-"]]
+    assert claim.tables[1].rows[1] == ["night", "4.000 ± 0.000", "-", "-", "-"]
+
+
 def test_half_lives_are_compared_with_the_longest() -> None:
     losses = zip(HALF_LIVES, (1.1, 1.02, 1.0, 1.0), strict=True)
     made = results({half_life_arm("bayes-output", events).name: runs(loss) for events, loss in losses})

@@ -92,6 +92,9 @@ _MAIN: Final = (
         "bayes-output",
         bayes__full_cells="0",
     ),
+    _online(
+        "tune-head+bayes-output", "Bayes", "A Bayesian output layer on a trunk that stands still: there it is exact."
+    ),
     _online("bayes-network", "Bayes", "The whole network under one running quadratic with a diagonal Fisher."),
     _online("glmix", "Bayes", "A small model per entity with its own posterior on top of the network's logit."),
     _online("carry+mlet", "MLET", "As carry, each categorical table the product of two wider factors.", "carry+mlet"),

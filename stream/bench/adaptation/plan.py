@@ -33,8 +33,8 @@ from stream.bench.adaptation.jobs import Course, Job
 __all__ = ["FULL", "QUICK", "Group", "planned"]
 
 DEMO: Final = Course("demo")
-DEMO_START: Final = Course("demo", 8_000, {"backbone.pretrain_events": "2500"})
-MOVIELENS_START: Final = Course("movielens", 6_000, {"backbone.pretrain_events": "2000"})
+DEMO_START: Final = Course("demo", 8_000, {"backbone.pretrain_events": "2500", "iak.phase_events": "500"})
+MOVIELENS_START: Final = Course("movielens", 6_000, {"backbone.pretrain_events": "2000", "iak.phase_events": "500"})
 _DOMAINS: Final = {"eight_domains": "domain", "eight_regions": "region", "eight_periods": "period"}
 
 
@@ -51,7 +51,7 @@ def synthetic(*names: str, events: int) -> list[Course]:
     """Return synthetic streams, on which a backbone is pre-trained for a third of the way."""
     found = []
     for name in names:
-        settings = {"backbone.pretrain_events": str(events // 3)}
+        settings = {"backbone.pretrain_events": str(events // 3), "iak.phase_events": str(events // 15)}
         if name in _DOMAINS:
             settings["iak.domain_feature"] = _DOMAINS[name]
         found.append(Course(f"synthetic:{name}", events, settings))
@@ -103,7 +103,7 @@ FULL: Final = (
 
 _QUICKLY: Final = tuple(name for name in MAIN if name not in ("deep-river", "retrain-5k", "retrain-20k"))
 QUICK: Final = (
-    Group([Course("demo", 800, {"backbone.pretrain_events": "250"})], _QUICKLY, 2),
+    Group([Course("demo", 800, {"backbone.pretrain_events": "250", "iak.phase_events": "100"})], _QUICKLY, 2),
     Group(synthetic("both_layers", "eight_domains", events=1_200), _QUICKLY, 2),
     Group(synthetic("inputs_replaced_50", events=1_200), _WARMUPS[:4], 2),
 )

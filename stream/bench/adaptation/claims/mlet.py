@@ -24,7 +24,7 @@ from stream.bench.adaptation.results import Results
 
 __all__ = ["STEP_TEST", "claims"]
 
-STEP_TEST: Final = "tests/network/test_mlet.py"
+STEP_TEST: Final = "tests/adaptation/test_mlet.py"
 _SMALLER: Final = "Factored tables reach a single table's loss at a fraction of its width (4 to 16 times smaller)."
 _RARE: Final = "Rare values gain most."
 _TIME: Final = "Training takes about a quarter longer."

@@ -51,14 +51,16 @@ def _sizes(results: Results, strategy: str) -> Claim:
         if whole is None or head is None:
             continue
         courses = here
-        trained = results.mean(here[0], arm.name, "parameters_trained")
-        rows.append([f"{share:.0%}", f"{trained:,.0f}", whole.text("+.2f", 100, " %"), head.text("+.2f", 100, " %")])
+        figures = next(iter(results.runs(here[0], arm.name).values())).notes.get("figures", {})
+        patched = figures.get("peterrec_patch_parameters")
+        size = "-" if patched is None else f"{patched:,.0f}"
+        rows.append([f"{share:.0%}", size, whole.text("+.2f", 100, " %"), head.text("+.2f", 100, " %")])
         if smallest is None and not_worse(whole, _MARGIN)[0] == "seen":
             smallest = share
     if not rows:
         first = patch_arm(strategy, PATCH_SHARES[0], TRUNK_WIDTH).name
         return untested(PETERREC, claim, strategy, why_missing(results, first, "carry", "tune-head"))
-    header = ["added to a trunk layer", "parameters trained", "against carry (all)", "against tune-head"]
+    header = ["added to a trunk layer", "parameters of the patches", "against carry (all)", "against tune-head"]
     table = Table(f"{strategy}: summed loss by size of the patch", header, rows)
     text = "no size reaches it" if smallest is None else f"the smallest that does adds {smallest:.0%} to a layer"
     verdict: Verdict = "not seen" if smallest is None else "seen"
