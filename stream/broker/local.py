@@ -192,8 +192,9 @@ def _ports(port: int) -> tuple[int, int]:
     with socket.socket() as first, socket.socket() as second:
         try:
             first.bind(("127.0.0.1", port))
-        except OSError as error:
-            message = f"Port {port} of 127.0.0.1 cannot be used: {error.strerror}. Use another, or 0 for a free one."
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", "there is no such port")
+            message = f"Port {port} of 127.0.0.1 cannot be used: {why}. Use another, or 0 for a free one."
             raise ConfigurationError(message) from error
         second.bind(("127.0.0.1", 0))
         return int(first.getsockname()[1]), int(second.getsockname()[1])

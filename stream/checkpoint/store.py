@@ -103,6 +103,8 @@ class CheckpointStore:
             temporary.rename(path)
         except FileNotFoundError:
             raise Fenced(f"{temporary} is gone: a newer learner took over this directory; this one leaves") from None
+        except OSError as error:
+            raise CheckpointError(f"{temporary} cannot be renamed: {error}; the next start does it") from error
         self.sync()
         return path
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from stream.cli import commands
-from stream.errors import StreamError
+from stream.errors import LogError, StreamError
 
 __all__ = ["build_parser", "command_names", "main"]
 
@@ -57,3 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # to flush once more on its way out and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a full disk, say, where nothing of ours expects it
+        print(f"stream {args.command}: {error}; see the path, its rights and the room that is left", file=sys.stderr)
+        return LogError.exit_code

@@ -53,9 +53,11 @@ class EmbeddedTopic:
 
         Raises:
             ConfigurationError: it is there with another number of partitions, by which keys were distributed.
+            LogError: the directory cannot be written.
         """
         place = directory / name
-        place.mkdir(parents=True, exist_ok=True)
+        with _file_errors(place):
+            place.mkdir(parents=True, exist_ok=True)
         with _locked(place):
             present = len(list(place.glob("partition-*.jsonl")))
             if present not in (0, partitions):
@@ -77,7 +79,10 @@ class EmbeddedTopic:
             yield
 
     def append(self, partition: int, lines: bytes) -> None:
-        """Append finished lines durably; the caller holds `locked`. An unfinished last line is removed first."""
+        """Append finished lines durably; the caller holds `locked`. An unfinished last line is removed first.
+
+        Raises `LogError` where the disk refuses; a line that it took in part is no record.
+        """
         with self.path(partition).open("r+b") as file:
             end = _end_of_last_line(file.fileno())
             file.truncate(end)
@@ -260,6 +265,14 @@ def _end_of_last_line(file: int) -> int:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    with (directory / "lock").open("a") as file:
+    with _file_errors(directory), (directory / "lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _file_errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LogError(f"{directory} cannot be written: {error}. Make room, or see the path and its rights.") from error

@@ -52,9 +52,8 @@ class FileCommitLog:
 
     def fence(self) -> Commit | None:
         """Take over, cut the dead letters back to the newest commit, and return it."""
-        self._commit_path.parent.mkdir(parents=True, exist_ok=True)
-        self._dead_letters_path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked():
+            self._dead_letters_path.parent.mkdir(parents=True, exist_ok=True)
             # Before the first commit, what already lies in the file is not ours to cut.
             state = self._read() or _State(0, None, self._cut_back(None))
             self._epoch = state.epoch + 1
@@ -78,7 +77,10 @@ class FileCommitLog:
             self._write(_State(state.epoch, commit, len(kept)))
 
     def commit(self, commit: Commit, dead_letters: Sequence[DeadLetter]) -> None:
-        """Append the dead letters, then replace the commit file, which makes both count; raises `Fenced`."""
+        """Append the dead letters, then replace the commit file, which makes both count.
+
+        Raises `Fenced`, or `LogError` where the disk refuses.
+        """
         with self._locked():
             state = self._own_state()
             lines = b"".join(map(_dead_letter_line, dead_letters))
@@ -146,9 +148,17 @@ class FileCommitLog:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._commit_path.with_suffix(".lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        """Keep other processes out of both files for the block; a disk that refuses is a `LogError`."""
+        try:
+            self._commit_path.parent.mkdir(parents=True, exist_ok=True)
+            with self._commit_path.with_suffix(".lock").open("a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise LogError(
+                f"{self._commit_path} or {self._dead_letters_path} cannot be written: {error}. Make room, or see the "
+                "paths and their rights. Whether the last commit counts is found at the next start."
+            ) from error
 
 
 def read_dead_letters(path: Path) -> list[DeadLetter]:

@@ -29,7 +29,7 @@ class InputLayer(Part):
         self.dim = network.embedding_dim
         self.row_width = self.dim
         """Width of a vocabulary row; ``dim`` is that of what the projection reads."""
-        width, dim, rate = self.width, self.dim, optimiser.trunk_rate
+        width, dim, rate = self.width, self.dim, optimiser.dense_rate
         self.numeric = Table(8, (width,), method="adam", rate=rate, device=device)
         self.missing = Table(8, (width,), method="adam", rate=rate, device=device)
         self.bias = Table(1, (width,), method="adam", rate=rate, device=device)

@@ -1,7 +1,8 @@
 """The trunk of PeterRec: frozen after pre-training, with a set of model patches for each task.
 
-Serial: ``h_l = relu(u + p_l(u))``, ``u = h_{l-1} W_l + b_l``; with two patches a block, on the input layer's ``z`` too.
-Parallel: ``h_l = relu(u + p_l(h_{l-1}))``; without the authors' inner skip, which adds the input and is no identity.
+With ``u = h_{l-1} W_l + b_l`` in place of which the plain trunk has ``u`` alone, inside its residual block:
+serial: ``relu(u + p_l(u))``, and with two patches a block ``relu(z + p_0(z))`` for the input layer's sum too;
+parallel: ``relu(u + p_l(h_{l-1}))``, without the authors' inner skip, which adds the input and is no identity.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from stream.state import Tree
 __all__ = ["PatchedTrunk"]
 
 _SAMPLE_EVENTS = 1024
-_Pass = list[tuple[torch.Tensor, PatchPass | None]]
-"""By layer, the input layer's sum first: the activations and what the layer's patch remembers."""
+_Pass = list[tuple[torch.Tensor, torch.Tensor, PatchPass | None]]
+"""By layer, the input layer's first: its activations, what it bent, and what its patch remembers."""
 
 
 class PatchedTrunk(Trunk):
@@ -63,7 +64,7 @@ class PatchedTrunk(Trunk):
             before = width if serial else network.hidden[layer - 1]
             units = bottleneck or max(4, width // 8)
             self.patches[layer] = Patch(
-                f"patch/{layer}", before, width, units, optimiser.trunk_rate, seed, tasks.names, device
+                f"patch/{layer}", before, width, units, optimiser.dense_rate, seed, tasks.names, device
             )
             if sampled:
                 self._samples[layer] = Sample(_SAMPLE_EVENTS, before, device)
@@ -113,11 +114,13 @@ class PatchedTrunk(Trunk):
         return torch.cat([layers[-1][0] for _, layers in self._passes])
 
     def _forward(self, z: torch.Tensor, task: int) -> _Pass:
-        layers: _Pass = [self._patched(0, z, z, task)]
+        bent, past = self._patched(0, z, z, task)
+        layers: _Pass = [(bent, bent, past)]
         for layer, (weight, bias) in enumerate(self.layers, 1):
             before = layers[-1][0]
             total = torch.addmm(bias.weight[0], before, weight.weight[0])
-            layers.append(self._patched(layer, total, total if self.serial else before, task))
+            bent, past = self._patched(layer, total, total if self.serial else before, task)
+            layers.append((self.joined(before, bent), bent, past))
         return layers
 
     def _patched(
@@ -154,8 +157,8 @@ class PatchedTrunk(Trunk):
 
     def _backward(self, gradient: torch.Tensor, layers: _Pass, descent: Descent, *, warming_up: bool) -> torch.Tensor:
         for layer in range(len(layers) - 1, -1, -1):
-            after, past = layers[layer]
-            by_total = gradient * (after > 0)
+            _, bent, past = layers[layer]
+            by_total = gradient * (bent > 0)
             by_inputs = None
             if past is not None:
                 by_inputs = self.patches[layer].backward(past, by_total, descent, warming_up=warming_up)
@@ -164,11 +167,15 @@ class PatchedTrunk(Trunk):
             if layer == 0:
                 return by_total
             weight, bias = self.layers[layer - 1]
-            gradient = by_total @ weight.weight[0].T
+            before = layers[layer - 1][0]
+            passed = by_total @ weight.weight[0].T
+            if before.shape == bent.shape:
+                passed += gradient
+            gradient = passed
             if by_inputs is not None:
                 gradient = gradient + by_inputs
             if not (warming_up or bool(weight.held[0])):
-                descent.product(weight, layers[layer - 1][0], by_total)
+                descent.product(weight, before, by_total)
                 descent.summed(bias, by_total)
         raise AssertionError("a trunk has a first layer")
 
@@ -178,7 +185,7 @@ class PatchedTrunk(Trunk):
         """Keep what went into the patches in the last forward pass, for a later :meth:`fold`."""
         if len(self._passes) != 1 or not self.inserted:
             return
-        for layer, (_, past) in enumerate(self._passes[0][1]):
+        for layer, (_, _, past) in enumerate(self._passes[0][1]):
             if past is not None and layer in self._samples:
                 self._samples[layer].add(past.inputs[: self._rows.events])
 

@@ -34,6 +34,11 @@ class NetworkSettings(Section):
     count_half_life_days: float = setting(28.0, "Event time after which a recent count counts half.", above=0)
     prevalence: float = setting(0.02, "Assumed rate of a label before anything was seen.", above=0, below=1)
 
+    def check(self) -> None:
+        """Refuse a network without a hidden layer."""
+        if not self.hidden:
+            raise self.wrong("hidden", "has no layer", "Give one width at least, as in [128].")
+
 
 @dataclass(frozen=True)
 class OptimiserSettings(Section):
@@ -41,11 +46,12 @@ class OptimiserSettings(Section):
 
     prefix: ClassVar[str] = "optimiser"
 
-    trunk_rate: float = setting(3e-3, "Adam, trunk and dense input weights.", above=0)
+    dense_rate: float = setting(4e-3, "Adam, dense weights of the input layer.", above=0)
+    hidden_rate: float = setting(3e-4, "Adam, weights between hidden layers.", above=0)
     embedding_method: Literal["adagrad", "sgd"] = setting(
         "adagrad", "How rows of categorical values are trained.", choices=("adagrad", "sgd")
     )
-    embedding_rate: float = setting(0.1, "Rows of categorical values.", above=0)
+    embedding_rate: float = setting(0.3, "Rows of categorical values.", above=0)
     output_rate: float = setting(0.02, "Adagrad, offer and attribute weights.", above=0)
     bias_rate: float = setting(0.02, "Adagrad, offer and attribute biases.", above=0)
     entity_rate: float = setting(0.01, "Adagrad, key x offer and key x attribute value.", above=0)

@@ -15,16 +15,22 @@ from stream.network.table import Table
 
 __all__ = ["Trunk"]
 
+_SMALL = 0.1
+
 
 class Trunk(Part):
-    """``h_l = relu(h_{l-1} W_l + b_l)``, with ``h_0 = relu(z)``; trained by Adam."""
+    """``h_l = h_{l-1} + relu(h_{l-1} W_l + b_l)``, with ``h_0 = relu(z)``; trained by Adam.
+
+    Where a layer changes the width, its input is not added. The first weights are small: the network starts as one of a
+    single hidden layer, which learns soonest, and bends as it finds reason to (He et al. 2016, arXiv 1512.03385).
+    """
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
         self.layers: list[tuple[Table, Table]] = []
         for index, (before, after) in enumerate(zip(network.hidden, network.hidden[1:], strict=False)):
-            weight = Table(1, (before, after), method="adam", rate=optimiser.trunk_rate, device=device)
-            bias = Table(1, (after,), method="adam", rate=optimiser.trunk_rate, device=device)
-            bound = (6.0 / before) ** 0.5
+            weight = Table(1, (before, after), method="adam", rate=optimiser.hidden_rate, device=device)
+            bias = Table(1, (after,), method="adam", rate=optimiser.hidden_rate, device=device)
+            bound = (6.0 / before) ** 0.5 * (_SMALL if before == after else 1.0)
             weight.set(0, uniform(seed, "trunk", [str(index)], before * after, bound)[0])
             self.layers.append((weight, bias))
 
@@ -34,21 +40,28 @@ class Trunk(Part):
             yield f"{index}/weight", weight
             yield f"{index}/bias", bias
 
+    @staticmethod
+    def joined(before: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
+        """Return a layer's activations: what it bent beside what came in, where the two have one width."""
+        return before + bent if before.shape == bent.shape else bent
+
     def forward(self, z: torch.Tensor, frame: Frame, *, training: bool) -> torch.Tensor:
         """Return the last hidden activations ``(B, hidden[-1])`` for the input layer's ``z`` ``(B, hidden[0])``.
 
         ``training`` says that a :meth:`backward` follows; the plain trunk computes the same either way.
         """
-        self._activations = [torch.relu(z)]
+        self._activations, self._bent = [torch.relu(z)], []
         for weight, bias in self.layers:
-            self._activations.append(torch.relu(torch.addmm(bias.weight[0], self._activations[-1], weight.weight[0])))
+            before = self._activations[-1]
+            self._bent.append(torch.relu(torch.addmm(bias.weight[0], before, weight.weight[0])))
+            self._activations.append(self.joined(before, self._bent[-1]))
         return self._activations[-1]
 
     def represent(self, z: torch.Tensor) -> torch.Tensor:
         """Return the last hidden activations ``(B, hidden[-1])`` without what a method has put on the trunk."""
         hidden = torch.relu(z)
         for weight, bias in self.layers:
-            hidden = torch.relu(torch.addmm(bias.weight[0], hidden, weight.weight[0]))
+            hidden = self.joined(hidden, torch.relu(torch.addmm(bias.weight[0], hidden, weight.weight[0])))
         return hidden
 
     def merged(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,13 +81,15 @@ class Trunk(Part):
 
         A trunk may return None: then the input layer takes no step.
         """
-        for (weight, bias), before, after in zip(
-            reversed(self.layers), self._activations[-2::-1], self._activations[:0:-1], strict=True
+        for (weight, bias), before, bent in zip(
+            reversed(self.layers), self._activations[-2::-1], reversed(self._bent), strict=True
         ):
-            gradient = gradient * (after > 0)
-            passed = gradient @ weight.weight[0].T
+            inner = gradient * (bent > 0)
+            passed = inner @ weight.weight[0].T
+            if before.shape == bent.shape:
+                passed += gradient
             if not (warming_up or bool(weight.held[0])):
-                descent.product(weight, before, gradient)
-                descent.summed(bias, gradient)
+                descent.product(weight, before, inner)
+                descent.summed(bias, inner)
             gradient = passed
         return gradient * (self._activations[0] > 0)

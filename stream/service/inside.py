@@ -18,7 +18,7 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
     """
     tree = checkpoint.tree()
     service = tree["service"]
-    learner = Learner.from_state(tree["learner"], from_plain(service["learner_settings"]))
+    learner = Learner.from_state(tree["learner"], from_plain(service["learner_settings"], device="cpu"))
     schema = learner.schema
     rejection = service["rejection"]
     return {

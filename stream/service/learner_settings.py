@@ -11,7 +11,7 @@ from stream.settings.catalogue import entries, sections
 from stream.settings.fields import Section
 from stream.settings.learner import LearnerSettings
 
-__all__ = ["from_plain", "require_same_model", "to_plain"]
+__all__ = ["from_plain", "require_device", "require_same_model", "to_plain"]
 
 S = TypeVar("S", bound=Section)
 
@@ -27,15 +27,28 @@ def to_plain(settings: LearnerSettings) -> dict[str, Any]:
     return {entry.key: _value(settings, entry.key) for entry in entries(LearnerSettings)}
 
 
-def from_plain(values: Mapping[str, Any]) -> LearnerSettings:
+def from_plain(values: Mapping[str, Any], device: str | None = None) -> LearnerSettings:
     """Return the settings that `to_plain` wrote; what it did not know yet has its default.
+
+    A `device` stands in for that of the checkpoint, which may have been made on another machine.
 
     Raises `ConfigurationError` where a key is no setting any more, or its value is out of bounds now.
     """
     unknown = sorted(set(values).difference(entry.key for entry in entries(LearnerSettings)))
     if unknown:
         raise ConfigurationError(f"the checkpoint has the settings {', '.join(unknown)}, which this program lacks")
-    return _build(LearnerSettings, values, "")
+    return _build(LearnerSettings, values if device is None else {**values, "device": device}, "")
+
+
+def require_device(device: str) -> None:
+    """Raise `ConfigurationError` where this machine, or this torch, lacks the device of the settings."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError(
+            "device = 'cuda', but torch finds none here; set device = \"cpu\", or see the driver and whether this "
+            "torch carries CUDA"
+        )
 
 
 def require_same_model(kept: Mapping[str, Any], settings: LearnerSettings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, LogError
 
 __all__ = ["PredictionsFile", "Scored"]
 
@@ -47,6 +47,7 @@ class PredictionsFile:
                 f"{path} has {size} bytes, the restored checkpoint has written {length_bytes}; "
                 "give the file of the run that is resumed"
             )
+        self._path = path
         self._committed_bytes = self.length_bytes = length_bytes
         os.ftruncate(self._file, length_bytes)
         self._lines: list[bytes] = []
@@ -57,15 +58,24 @@ class PredictionsFile:
             self._lines.append(score.to_json().encode() + b"\n")
 
     def flush(self) -> None:
-        """Make all lines durable; `length_bytes` is the file's length from then on."""
-        if self._lines:
-            data = memoryview(b"".join(self._lines))
+        """Make all lines durable; `length_bytes` is the file's length from then on.
+
+        Raises `LogError` where the disk refuses; a next start cuts the file back.
+        """
+        if not self._lines:
+            return
+        data = memoryview(b"".join(self._lines))
+        try:
             while data:
                 written = os.pwrite(self._file, data, self.length_bytes)
                 self.length_bytes += written
                 data = data[written:]
             os.fsync(self._file)
-            self._lines.clear()
+        except OSError as error:
+            raise LogError(
+                f"the predictions file {self._path} cannot be written: {error}; make room, or leave it out"
+            ) from error
+        self._lines.clear()
 
     def committed(self) -> None:
         """Note that a checkpoint with the present `length_bytes` counts."""

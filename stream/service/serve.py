@@ -44,6 +44,7 @@ def serve(
     and what `stream.service.start.open_service` and `Service.run` raise.
     """
     from stream.learner import Learner
+    from stream.service.learner_settings import require_device
     from stream.service.start import open_service
     from stream.settings.show import masked
     from stream.state import Tree
@@ -52,32 +53,51 @@ def serve(
         return Learner(settings) if tree is None else Learner.from_state(tree, settings)
 
     _require_writable(outputs.summary)
-    service = open_service(
-        endpoints,
-        settings,
-        learner,
-        observer,
-        stop_at_end=stop_at_end,
-        predictions=outputs.predictions,
-        settings_masked=masked(settings),
-    )
-    with _stopped_by_signals(service):
+    require_device(settings.device)
+    with _signals() as asked:
+        service = open_service(
+            endpoints,
+            settings,
+            learner,
+            observer,
+            stop_at_end=stop_at_end,
+            predictions=outputs.predictions,
+            settings_masked=masked(settings),
+        )
+        asked.passed_on_to(service)
         summary = service.run()
     _write_summary(outputs.summary, summary)
     return summary
 
 
-@contextmanager
-def _stopped_by_signals(service: Service) -> Iterator[None]:
-    """Let the first SIGTERM or SIGINT end the service in order; a second SIGINT interrupts whatever it does."""
+class _Asked:
+    """Whether a signal has asked for the end, perhaps before there was a service that could be told."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        service.stop()
+    def __init__(self) -> None:
+        self._already = False
+        self._service: Service | None = None
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
+        self._already = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._service is not None:
+            self._service.stop()
 
-    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    def passed_on_to(self, service: Service) -> None:
+        """Stop this service when asked, at once where that has been."""
+        self._service = service
+        if self._already:
+            service.stop()
+
+
+@contextmanager
+def _signals() -> Iterator[_Asked]:
+    """Let the first SIGTERM or SIGINT end the service in order; a second SIGINT interrupts whatever it does."""
+    asked = _Asked()
+    former = {number: signal.signal(number, asked.stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -27,7 +27,10 @@ class LearnerSettings(Section):
     )
     device: str = setting("cpu", "Where the network is trained.", choices=("cpu", "cuda"))
     threads: int = setting(
-        1, "CPU threads of one training step; part of what makes two runs equal bit for bit.", minimum=1
+        1,
+        "CPU threads of one training step; part of what makes two runs equal bit for bit.",
+        minimum=1,
+        maximum=1024,  # far beyond, torch does not refuse but crash
     )
 
     network: NetworkSettings = section(NetworkSettings)

@@ -124,6 +124,17 @@ def test_an_error_of_the_program_itself_is_not_hidden(monkeypatch: pytest.Monkey
         main(["strategies"])
 
 
+def test_a_disk_that_refuses_ends_a_command_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(strategies, "run", fail)
+    assert main(["strategies"]) == errors.LogError.exit_code
+    assert "No space left on device: 'somewhere'" in capsys.readouterr().err
+
+
 def test_the_keyboard_ends_a_command_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt

@@ -359,7 +359,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     Run(log, tmp_path).run()
     with pytest.raises(ConfigurationError, match=r"seed = 1 \(it was 0\)"):
         Run(log, tmp_path, "seed=1")
-    Run(log, tmp_path, "evaluation.finite=true", "optimiser.trunk_rate=0.5").die()
+    Run(log, tmp_path, "evaluation.finite=true", "optimiser.dense_rate=0.5").die()
 
 
 def test_held_partitions_are_bounded_and_lose_nothing() -> None:

@@ -83,6 +83,8 @@ def _speed(args: argparse.Namespace) -> int:
     for name in ("events", "repeats"):
         if getattr(args, name) < 1:
             raise ConfigurationError(f"--{name} {getattr(args, name)} measures nothing; give at least 1.")
+    if args.out is not None and not args.out.parent.is_dir():
+        raise ConfigurationError(f"--out {args.out}: there is no directory {args.out.parent}; make it first.")
     torch.set_num_threads(1)
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="stream-bench-") as temporary:

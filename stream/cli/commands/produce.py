@@ -47,8 +47,10 @@ def run(args: argparse.Namespace) -> int:
     from stream.log.writer import writing
 
     settings = log_settings_from(args)
-    if args.rate is not None and not args.rate > 0:
-        raise ConfigurationError(f"--rate {args.rate:g} sends nothing; give a number above 0, or leave it out.")
+    if args.rate is not None and not 0 < args.rate < float("inf"):
+        raise ConfigurationError(f"--rate {args.rate:g} is no rate; give a number above 0, or leave it out.")
+    if args.events is not None and args.events < 0:
+        raise ConfigurationError(f"--events {args.events} is no number of events; give one from 0.")
     started = time.monotonic()
     with ExitStack() as stack:
         interactions, schema = _files(args, stack)

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError(f"--top {args.top} asks for nothing; give at least 1")
     path: Path = args.checkpoint
     tree = (newest(path) if path.is_dir() else read_checkpoint(path)).tree()
-    learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"]))
+    learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"], device="cpu"))
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(args.events.open("rb")) if args.events else sys.stdin.buffer

@@ -107,8 +107,8 @@ def _publish(settings: Settings, args: argparse.Namespace) -> None:
     from stream.log.publish import next_version, publish_embedded, publish_kafka
     from stream.schema import describe
 
-    changes = _changes(args.file, args.change)
     ts = None if args.at_once else _time_ms(args.ts)
+    changes = _changes(args.file, args.change, ts or 0)
 
     def make(history: SchemaHistory) -> Version:
         return next_version(history, changes, ts)
@@ -140,20 +140,20 @@ def _read(settings: Settings) -> SchemaHistory:
     return history
 
 
-def _changes(file: Path | None, texts: Sequence[str]) -> tuple[Change, ...]:
+def _changes(file: Path | None, texts: Sequence[str], ts: int) -> tuple[Change, ...]:
     from stream.schema import parse_version
 
     listed = [] if file is None else _listed(file)
     try:
         listed += [json.loads(text) for text in texts]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"--change is not JSON: {error}.") from error
     if not listed:
         raise ConfigurationError("Give the changes: a FILE that lists them, or --change JSON.")
     try:
-        return parse_version(json.dumps({"version": 1, "ts": 0, "changes": listed}).encode()).changes
+        return parse_version(json.dumps({"version": 1, "ts": ts, "changes": listed}).encode()).changes
     except InvalidVersion as error:
-        raise ConfigurationError(f"The changes are not well formed: {error}.") from error
+        raise ConfigurationError(f"This is no schema version: {error}.") from error
 
 
 def _listed(file: Path) -> list[object]:
@@ -161,7 +161,7 @@ def _listed(file: Path) -> list[object]:
         value = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{file} is not JSON: {error}.") from error
     if isinstance(value, dict):  # a version as it stands in a schema file; its number and time are not taken
         value = value.get("changes")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from stream.cli.arguments import Subparsers, new_parser
 from stream.cli.log_arguments import add_log_arguments, log_settings_from, place_of
-from stream.errors import LogError
+from stream.errors import ConfigurationError, LogError
 
 if TYPE_CHECKING:
     from stream.settings.root import Settings
@@ -33,9 +33,12 @@ def run(args: argparse.Namespace) -> int:
     """Print a line for each topic; returns 0 where all is well.
 
     Raises:
+        ConfigurationError: an argument is wrong.
         LogError: the log cannot be reached, or a topic is missing or unfit.
     """
     settings = log_settings_from(args)
+    if args.partitions < 1:
+        raise ConfigurationError(f"--partitions {args.partitions} leaves no place for a record; give at least 1.")
     lines = _embedded(settings, args) if settings.log.directory else _kafka(settings, args)
     for name, partitions, faults in lines:
         print(f"{name}: " + ("; ".join(faults) or f"{partitions} partition{'s' * (partitions != 1)}, as it should be"))
