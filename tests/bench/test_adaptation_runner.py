@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.bench.adaptation.arms import ARMS, MAIN, Arm, arm_named, patch_arm, warmup_arm
+from stream.bench.adaptation.arms import ARMS, DEFAULT, MAIN, Arm, arm_named, patch_arm, warmup_arm
 from stream.bench.adaptation.jobs import Course, Job
 from stream.bench.adaptation.plan import FULL, QUICK, planned
 from stream.bench.adaptation.progress import Pace
@@ -15,6 +15,7 @@ from stream.bench.adaptation.runner import run_jobs
 from stream.bench.adaptation.trace import Trace
 from stream.bench.adaptation.work import Outcome
 from stream.errors import ConfigurationError
+from stream.settings.learner import LearnerSettings
 
 COURSE = Course("synthetic:both_layers", 600)
 
@@ -110,6 +111,10 @@ def test_the_plan_has_every_job_once_and_every_main_arm_somewhere() -> None:
     }
     with pytest.raises(ConfigurationError, match="no arm 'nothing'"):
         planned(FULL, arms=["nothing"])
+
+
+def test_what_the_others_are_compared_with_is_the_default_of_the_settings() -> None:
+    assert ARMS[DEFAULT].overrides == {"strategy": LearnerSettings().strategy}
 
 
 def test_the_arms_of_the_sweeps_are_what_they_are_called() -> None:

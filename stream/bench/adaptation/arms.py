@@ -14,9 +14,11 @@ __all__ = [
     "ORACLE",
     "Arm",
     "arm_named",
+    "beta_arm",
     "half_life_arm",
     "inner_arm",
     "patch_arm",
+    "sgd_arm",
     "table_arm",
     "warmup_arm",
 ]
@@ -161,6 +163,17 @@ def table_arm(d: int) -> Arm:
     return Arm(f"single d={d}", "tables", "online", overrides, f"Single tables {d} wide.")
 
 
+def sgd_arm(factored: bool, rate: float) -> Arm:
+    """Return tables 8 wide, single or through 32, trained by plain SGD, for which MLET's formula of a step holds."""
+    overrides = {"strategy": "carry+mlet" if factored else "carry", "optimiser.embedding_method": "sgd"}
+    if factored:
+        overrides |= {"mlet.inner": "32", "mlet.rows_rate": f"{rate:g}", "mlet.factor_rate": f"{rate:g}"}
+    else:
+        overrides["optimiser.embedding_rate"] = f"{rate:g}"
+    what = "mlet d=8 k/d=4" if factored else "single d=8"
+    return Arm(f"{what} sgd {rate:g}", "tables", "online", overrides, f"{what} by SGD at {rate:g}.")
+
+
 def beta_arm(beta: float) -> Arm:
     """Return IAK with another weight of the KL term."""
     return Arm(f"iak beta {beta:g}", "beta", "online", {"strategy": "iak", "iak.beta": f"{beta:g}"}, "Another beta.")
@@ -171,6 +184,7 @@ HALF_LIVES: Final = (1_000, 4_000, 16_000, 64_000)
 PATCH_SHARES: Final = (0.05, 0.10, 0.25)
 WIDTHS: Final = (4, 8, 16, 32, 64)
 RATIOS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+SGD_RATES: Final = (0.003, 0.03, 0.3)
 BETAS: Final = (0.0, 1e-4, 1e-3, 1e-2)
 TRUNK_WIDTH: Final = 128
 
@@ -185,6 +199,7 @@ def _all() -> Iterator[Arm]:
     yield from (beta_arm(beta) for beta in BETAS)
     yield from (table_arm(d) for d in WIDTHS)
     yield from (inner_arm(d, ratio) for d in WIDTHS for ratio in RATIOS)
+    yield from (sgd_arm(factored, rate) for factored in (False, True) for rate in SGD_RATES)
 
 
 ARMS: Final[Mapping[str, Arm]] = {arm.name: arm for arm in _all()}

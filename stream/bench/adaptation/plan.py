@@ -16,6 +16,7 @@ from stream.bench.adaptation.arms import (
     MAIN,
     PATCH_SHARES,
     RATIOS,
+    SGD_RATES,
     TRUNK_WIDTH,
     WARMUPS,
     WIDTHS,
@@ -25,6 +26,7 @@ from stream.bench.adaptation.arms import (
     half_life_arm,
     inner_arm,
     patch_arm,
+    sgd_arm,
     table_arm,
     warmup_arm,
 )
@@ -78,7 +80,13 @@ _PATCHES: Final = _names(
 )
 _BETAS: Final = _names(map(beta_arm, BETAS))
 _HALF_LIVES: Final = _names(half_life_arm("bayes-output", events) for events in HALF_LIVES)
-_TABLES: Final = _names([*map(table_arm, WIDTHS), *(inner_arm(d, ratio) for d in WIDTHS for ratio in RATIOS)])
+_TABLES: Final = _names(
+    [
+        *map(table_arm, WIDTHS),
+        *(inner_arm(d, ratio) for d in WIDTHS for ratio in RATIOS),
+        *(sgd_arm(factored, rate) for factored in (False, True) for rate in SGD_RATES),
+    ]
+)
 
 FULL: Final = (
     Group([DEMO], ("carry", "carry-unfrozen", "replace", "bayes-output", "retrain-20k"), 5),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from stream.bench.adaptation.arms import RATIOS, WIDTHS, inner_arm, table_arm
+from stream.bench.adaptation.arms import RATIOS, SGD_RATES, WIDTHS, inner_arm, sgd_arm, table_arm
 from stream.bench.adaptation.claims.claim import (
     MLET,
     Claim,
@@ -35,7 +35,7 @@ _TIE: Final = 0.001
 
 def claims(results: Results) -> list[Claim]:
     """Return the paper's claims."""
-    return [_smaller(results), _rare(results), _time(results), _step()]
+    return [_smaller(results), _rare(results), _plain_sgd(results), _time(results), _step()]
 
 
 def _course(results: Results) -> str | None:
@@ -130,6 +130,29 @@ def _rare(results: Results) -> Claim:
     table = Table("loss against the single table, by tenth of the events, the rarest first", ["tenth", "loss"], rows)
     text = f"the rarer half less the more frequent half: {effect.text('+.2f', 100, ' %')}"
     return Claim(MLET, _RARE, f"{first} against {second}", streams_text([course]), text, verdict, why, [table])
+
+
+def _plain_sgd(results: Results) -> Claim:
+    """Compare the best of the rates with the best: both are tuned equally."""
+    claim = "Trained by plain SGD, for which the formula of a step holds, a factored table beats a single one."
+    arms = {factored: [sgd_arm(factored, rate).name for rate in SGD_RATES] for factored in (True, False)}
+    courses = with_all(results, *arms[True], *arms[False])
+    if not courses:
+        return untested(MLET, claim, f"SGD at {SGD_RATES}", why_missing(results, arms[True][0], arms[False][0]))
+    course = courses[0]
+    first, second = (results.best(course, arms[factored], "loss_sum") for factored in (True, False))
+    assert first is not None
+    assert second is not None
+    effect = results.ratio(course, first, second, "loss_sum")
+    assert effect is not None
+    verdict, why = judged(effect)
+    rows = []
+    for rate in SGD_RATES:
+        cells = [results.interval(course, sgd_arm(factored, rate).name, "loss_sum") for factored in (False, True)]
+        rows.append([f"{rate:g}", *("-" if cell is None else cell.text(",.0f") for cell in cells)])
+    table = Table("summed loss by the rate of SGD", ["rate", "single", "k/d = 4"], rows)
+    text = f"summed loss {effect.text('+.2f', 100, ' %')}, each at its best rate"
+    return Claim(MLET, claim, f"{first} against {second}", streams_text([course]), text, verdict, why, [table])
 
 
 def _time(results: Results) -> Claim:
