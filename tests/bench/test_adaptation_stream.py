@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stream.bench.adaptation.plan import synthetic as synthetic_courses
 from stream.bench.adaptation.stream import STREAMS, merged, of_json, stream_named
 from stream.data import synthetic
 from stream.errors import ConfigurationError
@@ -81,3 +82,11 @@ def test_a_version_comes_first_at_an_equal_time_and_one_after_the_last_event_is_
 def test_an_unknown_stream_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="synthetic:rename"):
         stream_named("nothing")
+
+
+@pytest.mark.parametrize("name", ["eight_domains", "eight_regions", "eight_periods"])
+def test_the_plan_names_the_feature_that_a_stream_has_for_its_domains(name: str) -> None:
+    (course,) = synthetic_courses(name, events=50)
+    stream = STREAMS[course.stream](0, 50)
+    assert stream.domain is not None
+    assert stream.domain == course.settings["iak.domain_feature"]

@@ -37,7 +37,7 @@ __all__ = ["FULL", "QUICK", "Group", "planned"]
 DEMO: Final = Course("demo")
 DEMO_START: Final = Course("demo", 8_000, {"backbone.pretrain_events": "2500", "iak.phase_events": "500"})
 MOVIELENS_START: Final = Course("movielens", 6_000, {"backbone.pretrain_events": "2000", "iak.phase_events": "500"})
-_DOMAINS: Final = {"eight_domains": "domain", "eight_regions": "region", "eight_periods": "period"}
+_DOMAINS: Final = {"eight_domains": "scene", "eight_regions": "region", "eight_periods": "period"}
 
 
 @dataclass(frozen=True, slots=True)
