@@ -120,7 +120,9 @@ class Quadratic(Descent):
         keep = keep.to(precision.dtype).reshape(-1, *([1] * len(table.shape)))
         precision[where] = keep * precision[where] + (1.0 - keep) * self.prior + information
         seen[where] = float(self.now)
-        self._keep[id(table)] = keep
+        # By row: tasks have rows of their own in a table, and each is trained in a step of its own.
+        kept = self._keep.setdefault(id(table), keep.new_ones(table.rows, *([1] * len(table.shape))))
+        kept[where] = keep
 
     def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: Rows = None) -> None:
         """Step along ``left.T @ right``."""
@@ -152,5 +154,5 @@ class Quadratic(Descent):
     def _step(self, table: Table, gradient: torch.Tensor, rows: Rows) -> None:
         where = slice(None) if rows is None else rows
         weight, limit = table.weight[where], self.bound * table.rate
-        pull = (1.0 - self._keep[id(table)]) * self.prior * weight
+        pull = (1.0 - self._keep[id(table)][where]) * self.prior * weight
         table.weight[where] = weight - ((gradient + pull) / table.moments["precision"][where]).clamp_(-limit, limit)

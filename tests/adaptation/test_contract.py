@@ -30,7 +30,7 @@ from tests.learner.streams import (
     trained,
 )
 
-JOINED = ["replace+tune-head", "carry-unfrozen+tune-head", "replace+mlet"]
+JOINED = ["replace+tune-head", "carry-unfrozen+tune-head", "replace+mlet", "peterrec-serial+bayes-network"]
 STRATEGIES = [*METHODS, *JOINED]
 WARMING = [name for name in STRATEGIES if parse_strategy(name)[0].name in ("carry", "replace")]
 LABELS = ["soap", "milk", "bread", "tea", "jam", "leek", "x"]
