@@ -288,6 +288,7 @@ class Learner:
             creating=creating,
             leaves_new=_leaves_new_names(version.changes),
             warming_up=warming_up,
+            changes=version.changes,
         )
         if transfer.restarts and not creating and (made.inputs or made.outputs):
             self.network = self.network.anew(self._new_network())

@@ -57,6 +57,11 @@ METHODS: Final[dict[str, Entry]] = {
             "Sequential Bayes over all weights: one running quadratic, its diagonal from per-sample gradients.",
         ),
         Entry(
+            "iak",
+            Seat.TRUNK,
+            "A bottleneck kernel after a frozen backbone: it first compresses what the backbone knows, then matches.",
+        ),
+        Entry(
             "tune-head",
             Seat.TRUNK,
             "A control: after pre-training, inputs that were there and the trunk stand still for good.",
@@ -87,6 +92,10 @@ _REFUSED: Final[dict[frozenset[str], str]] = {
     "quadratic around them measures nothing. Use bayes-output with mlet, or bayes-network with single tables.",
     frozenset({"scratch", "peterrec-serial"}): _NO_BACKBONE,
     frozenset({"scratch", "peterrec-parallel"}): _NO_BACKBONE,
+    frozenset({"scratch", "iak"}): _NO_BACKBONE,
+    frozenset({"iak", "bayes-network"}): (
+        "the quadratic takes the step of every weight, and what of a kernel trains, and how fast, is up to its phases."
+    ),
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stream.schema import Change
 from stream.state import Tree
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class ChangeMade:
     """A feature or offer is new now that all changes were made."""
     warming_up: tuple[bool, bool]
     """Whether input and output layer were being warmed up as wholes just before."""
+    changes: Sequence[Change] = ()
+    """The single changes, for a method that follows a name."""
 
 
 class Method:
@@ -39,8 +42,10 @@ class Method:
     schema version was made; :meth:`after_batch` after each batch was predicted, trained and counted.
     """
 
-    stochastic = False
-    """Whether the training pass draws random numbers: the prediction is then a pass of its own."""
+    @property
+    def stochastic(self) -> bool:
+        """Say whether the next training pass draws random numbers: the prediction is then a pass of its own."""
+        return False
 
     def install(self, network: Network) -> None:
         """Put the method's own parts into a network that has no names yet."""

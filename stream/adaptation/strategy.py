@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from stream.adaptation.backbone import FrozenBackbone
 from stream.adaptation.bayes_network import BayesNetwork
 from stream.adaptation.catalogue import parse_strategy
+from stream.adaptation.iak import Iak
 from stream.adaptation.method import ChangeMade, Method
 from stream.adaptation.mlet import Mlet
 from stream.adaptation.peterrec import PeterRec
@@ -38,6 +39,7 @@ _BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
             bound=settings.bayes.step_bound,
         )
     ),
+    "iak": Iak,
     "tune-head": lambda settings: FrozenBackbone(settings.backbone.pretrain_events),
     "mlet": lambda settings: Mlet(settings.mlet, settings.optimiser),
     "peterrec-serial": lambda settings: PeterRec(settings, serial=True),
@@ -55,7 +57,11 @@ class Strategy:
         first = next(iter(self.methods.values()))
         assert isinstance(first, Transfer)
         self.transfer = first
-        self.stochastic = any(method.stochastic for method in self.methods.values())
+
+    @property
+    def stochastic(self) -> bool:
+        """Say whether the next training pass draws random numbers."""
+        return any(method.stochastic for method in self.methods.values())
 
     def install(self, network: Network) -> None:
         """Put every method's parts into a network without names."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xxhash
 
-__all__ = ["mixed", "uniform"]
+__all__ = ["mixed", "normal", "uniform"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -31,3 +31,11 @@ def uniform(seed: int, group: str, names: Sequence[str], width: int, bound: floa
     bits = mixed(keys[:, None] + steps[None, :])
     unit = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return ((2.0 * unit - 1.0) * bound).astype(np.float32)
+
+
+def normal(seed: int, group: str, names: Sequence[str], width: int) -> np.ndarray:
+    """Return standard normal draws ``(len(names), width)``, float32; row i depends on (seed, group, names[i])."""
+    draws = uniform(seed, group, names, 2 * width, 1.0).astype(np.float64)
+    # Box and Muller 1958; the radius is of a number in (0, 1].
+    radius = np.sqrt(-2.0 * np.log(0.5 * (1.0 - draws[:, :width]) + 2.0**-54))
+    return np.asarray(radius * np.cos(np.pi * draws[:, width:]), dtype=np.float32)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.adaptation import parse_strategy
-from stream.adaptation.settings import BackboneSettings, BayesSettings, MletSettings, PeterRecSettings, WarmupSettings
+from stream.adaptation.settings import (
+    BackboneSettings,
+    BayesSettings,
+    IakSettings,
+    MletSettings,
+    PeterRecSettings,
+    WarmupSettings,
+)
 from stream.errors import ConfigurationError
 from stream.evaluation.settings import DriftSettings, EvaluationSettings
 from stream.network.settings import NetworkSettings, OptimiserSettings
@@ -40,6 +47,7 @@ class LearnerSettings(Section):
     peterrec: PeterRecSettings = section(PeterRecSettings)
     bayes: BayesSettings = section(BayesSettings)
     mlet: MletSettings = section(MletSettings)
+    iak: IakSettings = section(IakSettings)
     evaluation: EvaluationSettings = section(EvaluationSettings)
     drift: DriftSettings = section(DriftSettings)
 
