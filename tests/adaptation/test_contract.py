@@ -30,11 +30,13 @@ from tests.learner.streams import (
     trained,
 )
 
-<<<<<<< HEAD
-JOINED = ["replace+tune-head", "carry-unfrozen+tune-head", "replace+mlet", "peterrec-serial+bayes-network"]
-=======
-JOINED = ["replace+tune-head", "carry-unfrozen+tune-head", "replace+mlet", "iak+mlet"]
->>>>>>> caa7b68 (iak: a two-phase bottleneck kernel behind a frozen backbone, one per domain where asked, started by schema events and drift)
+JOINED = [
+    "replace+tune-head",
+    "carry-unfrozen+tune-head",
+    "replace+mlet",
+    "peterrec-serial+bayes-network",
+    "iak+mlet",
+]
 STRATEGIES = [*METHODS, *JOINED]
 WARMING = [name for name in STRATEGIES if parse_strategy(name)[0].name in ("carry", "replace")]
 LABELS = ["soap", "milk", "bread", "tea", "jam", "leek", "x"]
