@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,13 @@ def test_one_command_runs_compares_writes_and_goes_on_where_it_was(
         assert f"]({plot.name})" in text
     assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".md", ".json", ".png", ".svg"}
     traces = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    for path in traces:  # as if the code had changed since
+        path.rename(path.with_name(f"{path.name.rpartition('--')[0]}--0ther.npz"))
+    alone = bench_adaptation(tmp_path, replace(wanted, only_report=True), Console(file=said, width=120))
+    assert alone is not None
+    assert (alone.facts["code"], alone.facts["kept_from_an_earlier_call"]) == ("0ther", 4)
+    for path in traces:
+        path.with_name(f"{path.name.rpartition('--')[0]}--0ther.npz").rename(path)
     again = bench_adaptation(tmp_path, wanted, Console(file=said, width=120))
     assert again is not None
     assert again.facts["kept_from_an_earlier_call"] == 4

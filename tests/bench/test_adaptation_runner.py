@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream.bench.adaptation.arms import ARMS, DEFAULT, MAIN, Arm, arm_named, patch_arm, warmup_arm
-from stream.bench.adaptation.jobs import Course, Job
+from stream.bench.adaptation.jobs import Course, Job, Places
 from stream.bench.adaptation.plan import FULL, QUICK, planned
 from stream.bench.adaptation.progress import Pace
 from stream.bench.adaptation.runner import run_jobs
@@ -40,9 +40,9 @@ def leave_or_die(job: Job, trace_path: Path, facts_path: Path) -> Outcome:
 
 def test_what_was_run_is_kept_and_what_failed_is_tried_again(tmp_path: Path) -> None:
     jobs = [Job(COURSE, online(name), 0) for name in ("one", "fails", "two")]
-    first = run_jobs(jobs, tmp_path, 0, ignore, leave_or_die)
+    first = run_jobs(jobs, Places(tmp_path, "c0de"), 0, ignore, leave_or_die)
     assert [outcome.status for outcome in first] == ["done", "failed", "done"]
-    again = run_jobs(jobs, tmp_path, 0, ignore, leave_or_die)
+    again = run_jobs(jobs, Places(tmp_path, "c0de"), 0, ignore, leave_or_die)
     assert {outcome.job.arm.name: outcome.status for outcome in again} == {
         "one": "kept",
         "two": "kept",
@@ -52,7 +52,9 @@ def test_what_was_run_is_kept_and_what_failed_is_tried_again(tmp_path: Path) -> 
 
 def test_a_worker_that_dies_takes_only_its_own_job_with_it(tmp_path: Path) -> None:
     jobs = [Job(COURSE, online(name), 0) for name in ("one", "dies", "two", "three")]
-    ended = {outcome.job.arm.name: outcome for outcome in run_jobs(jobs, tmp_path, 1, ignore, leave_or_die)}
+    ended = {
+        outcome.job.arm.name: outcome for outcome in run_jobs(jobs, Places(tmp_path, "c0de"), 1, ignore, leave_or_die)
+    }
     assert {name: outcome.status for name, outcome in ended.items()} == {
         "one": "done",
         "dies": "failed",
@@ -72,8 +74,21 @@ def test_a_file_is_named_by_all_that_made_it(tmp_path: Path) -> None:
         Job(Course("synthetic:both_layers", 600, {"batch_size": "16"}), online("one"), 0),
         Job(COURSE, Arm("one", "transfer", "retrain", {"strategy": "carry"}, "", 1000), 0),
     ]
-    assert len({job.path(tmp_path) for job in (base, *others)}) == 1 + len(others)
-    assert Job(COURSE, online("one"), 0, cost_seconds=7).path(tmp_path) == base.path(tmp_path)
+    places = Places.of_this_code(tmp_path)
+    assert len({places.trace(job) for job in (base, *others)}) == 1 + len(others)
+    assert places.trace(Job(COURSE, online("one"), 0, cost_seconds=7)) == places.trace(base)
+    assert Places(tmp_path, "other").trace(base) != places.trace(base)
+
+
+def test_the_newest_code_that_ran_is_found_by_its_files(tmp_path: Path) -> None:
+    job = Job(COURSE, online("one"), 0)
+    with pytest.raises(ConfigurationError, match="no run"):
+        Places.of_the_newest(tmp_path)
+    for age, code in enumerate(("new", "old")):
+        for path in (Places(tmp_path, code).trace(job), Places(tmp_path, code).facts(job)):
+            path.touch()
+            os.utime(path, (1000 - age, 1000 - age))
+    assert Places.of_the_newest(tmp_path) == Places(tmp_path, "new")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +99,7 @@ def test_a_file_is_named_by_all_that_made_it(tmp_path: Path) -> None:
     ],
 )
 def test_an_arm_that_cannot_be_is_skipped_with_its_reason(tmp_path: Path, arm: Arm, why: str) -> None:
-    (outcome,) = run_jobs([Job(COURSE, arm, 0)], tmp_path, 0, ignore)
+    (outcome,) = run_jobs([Job(COURSE, arm, 0)], Places(tmp_path, "c0de"), 0, ignore)
     assert outcome.status == "skipped"
     assert why in outcome.why
 
@@ -92,9 +107,9 @@ def test_an_arm_that_cannot_be_is_skipped_with_its_reason(tmp_path: Path, arm: A
 def test_a_run_in_a_worker_is_the_run_in_this_process(tmp_path: Path) -> None:
     job = Job(COURSE, ARMS["carry"], 0)
     for place, workers in ((tmp_path / "here", 0), (tmp_path / "there", 1)):
-        (outcome,) = run_jobs([job], place, workers, ignore)
+        (outcome,) = run_jobs([job], Places(place, "c0de"), workers, ignore)
         assert outcome.status == "done", outcome.why
-    here, there = (Trace.load(job.path(tmp_path / place)) for place in ("here", "there"))
+    here, there = (Trace.load(Places(tmp_path / place, "c0de").trace(job)) for place in ("here", "there"))
     assert len(here) == 600
     assert here.bce_sum.tobytes() == there.bce_sum.tobytes()
 

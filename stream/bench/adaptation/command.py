@@ -11,12 +11,14 @@ from typing import Final
 
 from rich.console import Console
 
+from stream.bench.adaptation.jobs import Job, Places
 from stream.bench.adaptation.plan import FULL, QUICK, planned
 from stream.bench.adaptation.progress import Pace, shown_progress
 from stream.bench.adaptation.report import Report, make_report
 from stream.bench.adaptation.results import gather
 from stream.bench.adaptation.runner import run_jobs
 from stream.bench.adaptation.terminal import print_report
+from stream.bench.adaptation.work import Outcome
 from stream.errors import ConfigurationError
 
 __all__ = ["Wanted", "bench_adaptation"]
@@ -35,6 +37,8 @@ class Wanted:
     workers: int = 2
     only_plan: bool = False
     """Print how much work it is, and stop."""
+    only_report: bool = False
+    """Run nothing: report on what the newest code that ran there has left, even if it has changed since."""
 
 
 def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | None:
@@ -60,10 +64,15 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
     runs = out / RUNS
     runs.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with shown_progress(Pace(jobs, wanted.workers), console) as told:
-        outcomes = run_jobs(jobs, runs, wanted.workers, told)
+    if wanted.only_report:
+        places = Places.of_the_newest(runs)
+        outcomes = [_found(job, places) for job in jobs]
+    else:
+        places = Places.of_this_code(runs)
+        with shown_progress(Pace(jobs, wanted.workers), console) as told:
+            outcomes = run_jobs(jobs, places, wanted.workers, told)
     seconds = time.monotonic() - started
-    results = gather(outcomes, runs, jobs)
+    results = gather(outcomes, places, jobs)
     kept = sum(outcome.status == "kept" for outcome in outcomes)
     report = make_report(
         results,
@@ -71,9 +80,10 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
             "size": "quick" if wanted.quick else "full",
             "runs": len(jobs),
             "kept_from_an_earlier_call": kept,
-            "seconds": round(seconds),
-            "runs_at_a_time": max(wanted.workers, 1),
+            **({} if wanted.only_report else {"seconds": round(seconds), "runs_at_a_time": max(wanted.workers, 1)}),
+            "training_minutes_of_one_core": round(results.training_seconds / 60, 1),
             "cores": os.cpu_count() or 1,
+            "code": places.code,
         },
     )
     plots = _plots(report, out)
@@ -81,6 +91,11 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
     print_report(report, console)
     console.print(f"\n{out / 'report.md'}, report.json and {len(plots)} plots.", highlight=False)
     return report
+
+
+def _found(job: Job, places: Places) -> Outcome:
+    found = places.trace(job).exists() and places.facts(job).exists()
+    return Outcome(job, "kept") if found else Outcome(job, "skipped", "There is no such run.")
 
 
 def _plots(report: Report, out: Path) -> list[str]:

@@ -14,10 +14,11 @@ from typing import Final
 
 import stream
 from stream.bench.adaptation.arms import Arm
+from stream.errors import ConfigurationError
 from stream.settings.catalogue import entries
 from stream.settings.learner import LearnerSettings
 
-__all__ = ["Course", "Job", "code_digest"]
+__all__ = ["Course", "Job", "Places", "code_digest"]
 
 # What decides a trace, and nothing that only reads one. Retries, reports and plots may change without a new run.
 _ROOMS: Final = ("adaptation", "data", "encoding", "evaluation", "network", "schema")
@@ -55,10 +56,6 @@ class Course:
         """What the report calls it."""
         return self.stream if self.events is None else f"{self.stream}@{self.events}"
 
-    def facts_path(self, directory: Path, seed: int) -> Path:
-        """Return where the facts of this stream under a seed lie."""
-        return directory / f"{_file_name(self.name)}--s{seed}--{_hash([self.name, seed, code_digest()])}.facts.npz"
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -77,19 +74,37 @@ class Job:
         shared = {key: value for key, value in self.course.settings.items() if key in known}
         return {**shared, **self.arm.overrides}
 
-    def path(self, directory: Path) -> Path:
-        """Return where its trace lies: the same for the same arm, settings, stream, seed, length and code only."""
-        made_of = [
-            self.course.name,
-            self.seed,
-            [self.arm.kind, self.arm.every_events],
-            sorted(self.overrides.items()),
-            code_digest(),
-        ]
-        return (
-            directory
-            / f"{_file_name(self.course.name)}--{_file_name(self.arm.name)}--s{self.seed}--{_hash(made_of)}.npz"
-        )
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where traces and facts lie: files in one folder, named by what made them."""
+
+    directory: Path
+    code: str
+    """The :func:`code_digest` of what ran, or will run."""
+
+    @classmethod
+    def of_this_code(cls, directory: Path) -> Places:
+        """Return the places of runs by the code as it is."""
+        return cls(directory, code_digest())
+
+    @classmethod
+    def of_the_newest(cls, directory: Path) -> Places:
+        """Return the places of runs by the code that ran there last; raises ConfigurationError where none did."""
+        newest = max(directory.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns, default=None)
+        if newest is None:
+            raise ConfigurationError(f"{directory} holds no run; leave out --report-only to make some")
+        return cls(directory, newest.name.removesuffix(".npz").rpartition("--")[2])
+
+    def trace(self, job: Job) -> Path:
+        """Return where a trace lies: the same for the same arm, settings, stream, seed, length and code only."""
+        made_of = [[job.arm.kind, job.arm.every_events], sorted(job.overrides.items())]
+        names = (_file_name(job.course.name), _file_name(job.arm.name), f"s{job.seed}", _hash(made_of), self.code)
+        return self.directory / f"{'--'.join(names)}.npz"
+
+    def facts(self, job: Job) -> Path:
+        """Return where the facts of the job's stream under its seed lie."""
+        return self.directory / f"{_file_name(job.course.name)}--s{job.seed}--facts--{self.code}.npz"
 
 
 @cache

@@ -13,7 +13,6 @@ from stream.bench.adaptation.advice import advice
 from stream.bench.adaptation.arms import ARMS, DEFAULT
 from stream.bench.adaptation.claims import Claim, all_claims
 from stream.bench.adaptation.intervals import Interval
-from stream.bench.adaptation.jobs import code_digest
 from stream.bench.adaptation.markdown import markdown_table
 from stream.bench.adaptation.overall import Standing, standings
 from stream.bench.adaptation.results import Results
@@ -94,7 +93,6 @@ def make_report(results: Results, facts: Mapping[str, Any]) -> Report:
     """Compare what was measured; `facts` say how the run was made."""
     made = {
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
-        "code": code_digest(),
         **facts,
     }
     return Report(results, standings(results), all_claims(results), made)

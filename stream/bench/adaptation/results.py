@@ -12,7 +12,7 @@ from typing import Final
 from stream.bench.adaptation.arms import ARMS, DEFAULT, ORACLE
 from stream.bench.adaptation.facts import Facts
 from stream.bench.adaptation.intervals import Interval, mean_interval, paired_difference, paired_ratio
-from stream.bench.adaptation.jobs import Job
+from stream.bench.adaptation.jobs import Job, Places
 from stream.bench.adaptation.measures import Measures, beginning, loss_within_seconds, measure
 from stream.bench.adaptation.trace import Trace
 from stream.bench.adaptation.work import Outcome
@@ -61,6 +61,11 @@ class Results:
     def courses(self) -> list[str]:
         """The streams on which something was measured, as planned."""
         return list(dict.fromkeys(course for course, _ in self._measures))
+
+    @property
+    def training_seconds(self) -> float:
+        """The training seconds of all runs together."""
+        return sum(run.train_seconds for runs in self._measures.values() for run in runs.values())
 
     def arms(self, course: str) -> list[str]:
         """Return the arms measured on a stream, in the order of the table of arms."""
@@ -140,8 +145,8 @@ class Results:
         return None if path is None else Facts.load(path)
 
 
-def gather(outcomes: Sequence[Outcome], directory: Path, order: Sequence[Job]) -> Results:
-    """Measure every run that has a trace under `directory`; the streams stand in the order of the plan."""
+def gather(outcomes: Sequence[Outcome], places: Places, order: Sequence[Job]) -> Results:
+    """Measure every run that has a trace; the streams stand in the order of the plan."""
     ended = {(o.job.course.name, o.job.arm.name, o.job.seed): o for o in outcomes}
     runs: dict[tuple[str, int], list[Job]] = defaultdict(list)
     lost: dict[tuple[str, str, str, str], int] = defaultdict(int)
@@ -158,12 +163,12 @@ def gather(outcomes: Sequence[Outcome], directory: Path, order: Sequence[Job]) -
     facts_paths: dict[tuple[str, int], Path] = {}
     beginnings: dict[tuple[str, str, int, int], Measures] = {}
     for (course, seed), jobs in runs.items():
-        facts_paths[course, seed] = jobs[0].course.facts_path(directory, seed)
+        facts_paths[course, seed] = places.facts(jobs[0])
         facts = Facts.load(facts_paths[course, seed])
-        traces = {job.arm.name: Trace.load(job.path(directory)) for job in jobs}
+        traces = {job.arm.name: Trace.load(places.trace(job)) for job in jobs}
         for job in jobs:
             name = job.arm.name
-            paths[course, name, seed] = job.path(directory)
+            paths[course, name, seed] = places.trace(job)
             measures[course, name][seed] = measure(traces[name], facts, traces.get(ORACLE))
         for events in {len(trace) for trace in traces.values()}:
             if DEFAULT in traces and events < len(traces[DEFAULT]):

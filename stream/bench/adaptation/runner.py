@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-from stream.bench.adaptation.jobs import Job
+from stream.bench.adaptation.jobs import Job, Places
 from stream.bench.adaptation.work import Outcome, work
 
 __all__ = ["run_jobs"]
@@ -17,10 +17,11 @@ Told = Callable[[Outcome], None]
 Work = Callable[[Job, Path, Path], Outcome]
 
 
-def run_jobs(jobs: Sequence[Job], directory: Path, workers: int, told: Told, do: Work = work) -> list[Outcome]:
+def run_jobs(jobs: Sequence[Job], places: Places, workers: int, told: Told, do: Work = work) -> list[Outcome]:
     """Run every job whose trace is not there yet, `workers` at a time, and return how each ended, in no order.
 
-    With `workers` = 0 everything runs in this process. A worker that dies (out of memory, say) takes the jobs that it
+    Files are named here, not in the workers: code that changes meanwhile must not change the names. With `workers` = 0
+    everything runs in this process. A worker that dies (out of memory, say) takes the jobs that it
     and its siblings were at with it: these count as failed, and the rest goes on in new workers. ``told`` hears of each
     end, in this process.
     """
@@ -32,25 +33,20 @@ def run_jobs(jobs: Sequence[Job], directory: Path, workers: int, told: Told, do:
 
     pending: list[Job] = []
     for job in jobs:
-        if all(path.exists() for path in _paths(job, directory)):
+        if places.trace(job).exists() and places.facts(job).exists():
             note(Outcome(job, "kept"))
         else:
             pending.append(job)
     if workers < 1:
         for job in pending:
-            note(do(job, *_paths(job, directory)))
+            note(do(job, places.trace(job), places.facts(job)))
         return outcomes
     while pending:
-        pending = _run_until_broken(pending, directory, workers, note, do)
+        pending = _run_until_broken(pending, places, workers, note, do)
     return outcomes
 
 
-def _paths(job: Job, directory: Path) -> tuple[Path, Path]:
-    """Name the files of a job here, not in the worker: code that changes meanwhile must not change the names."""
-    return job.path(directory), job.course.facts_path(directory, job.seed)
-
-
-def _run_until_broken(jobs: Sequence[Job], directory: Path, workers: int, note: Told, do: Work) -> list[Job]:
+def _run_until_broken(jobs: Sequence[Job], places: Places, workers: int, note: Told, do: Work) -> list[Job]:
     """Run jobs in one pool and return those that a worker's death left undone; at least one has ended."""
     waiting = list(jobs)
     running: dict[Future[Outcome], Job] = {}
@@ -60,7 +56,7 @@ def _run_until_broken(jobs: Sequence[Job], directory: Path, workers: int, note: 
             # No more is handed over than is running, so that a broken pool takes no more with it.
             while waiting and len(running) < workers:
                 job = waiting.pop(0)
-                running[pool.submit(do, job, *_paths(job, directory))] = job
+                running[pool.submit(do, job, places.trace(job), places.facts(job))] = job
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 job = running.pop(future)
