@@ -53,6 +53,8 @@ class Predictions:
     batch: Batch
     logits: np.ndarray
     names: Sequence[str | None]
+    variance: np.ndarray | None = None
+    """Posterior variance float64 ``(P,)`` of the logits, where asked for and the strategy keeps a posterior."""
 
 
 def _leaves_new_names(changes: Sequence[Change]) -> bool:
@@ -114,10 +116,13 @@ class Learner:
         """Return a batch of interactions as arrays under the schema in force; changes nothing."""
         return encode(interactions, self.schema.version, self.network.features, self.network.offers)
 
-    def predict(self, batch: Batch) -> Predictions:
-        """Return the logits that :meth:`learn` would train on, and leave no trace."""
-        logits = self.network.forward(self.network.frame(batch)).cpu().numpy()
-        return Predictions(batch, logits, list(self.network.offers.offers.names))
+    def predict(self, batch: Batch, *, variance: bool = False) -> Predictions:
+        """Return the logits that :meth:`learn` would train on, and leave no trace; with their ``variance`` if asked."""
+        frame = self.network.frame(batch)
+        logits = self.network.forward(frame).cpu().numpy()
+        spread = self.network.logit_variance(frame) if variance else None
+        names = list(self.network.offers.offers.names)
+        return Predictions(batch, logits, names, None if spread is None else spread.cpu().numpy())
 
     def represent(self, batch: Batch) -> np.ndarray:
         """Return the shared representation ``(B, hidden[-1])`` float32 of each event, and leave no trace."""
@@ -315,6 +320,7 @@ class Learner:
             warmup_started=started,
             warmup_joined=joined,
             lines=describe(version.changes),
+            remarks=self.strategy.remarks(),
         )
 
     def _ignore(self, change: Change) -> bool:

@@ -7,33 +7,39 @@ from typing import Any
 import numpy as np
 import orjson
 
+from stream.explore import Exploration
 from stream.interaction import Interaction, decode_interaction
 from stream.learner import Learner
 
 __all__ = ["recommend", "represent"]
 
 
-def recommend(learner: Learner, line: bytes, top: int) -> dict[str, Any]:
+def recommend(learner: Learner, line: bytes, top: int, explore: Exploration | None = None) -> dict[str, Any]:
     """Return id, schema version and the ``top`` possible offers with probabilities, best first, ties by name.
 
-    ``line`` is an interaction as JSON; ``labels`` may be absent and is ignored. Raises InvalidInteraction.
+    ``line`` is an interaction as JSON; ``labels`` may be absent and is ignored. With ``explore`` the explored score
+    decides the order, and ``explored`` holds, for each recommendation, its name, the explored score as a probability,
+    and the standard deviation of its logit. Raises InvalidInteraction.
     """
     event = _decode(line)
     batch = learner.encode([event])
-    predictions = learner.predict(batch)
-    scored = [
-        (float(logit), name)
-        for logit, slot in zip(
-            predictions.logits[batch.possible].tolist(), batch.pair_slot[batch.possible].tolist(), strict=True
-        )
-        if (name := predictions.names[slot]) is not None
-    ]
-    scored.sort(key=lambda pair: (-pair[0], pair[1].encode()))
-    return {
-        "id": event.id,
-        "schema_version": learner.schema.version,
-        "recommendations": [[name, float(1.0 / (1.0 + np.exp(-logit)))] for logit, name in scored[:top]],
-    }
+    predictions = learner.predict(batch, variance=explore is not None)
+    named = [(predictions.names[slot], pair) for pair, slot in enumerate(batch.pair_slot.tolist())]
+    by_name = sorted((name.encode(), pair) for name, pair in named if name is not None and batch.possible[pair])
+    pairs = np.array([pair for _, pair in by_name], dtype=np.int64)
+    names = [name.decode() for name, _ in by_name]
+    logits = scores = predictions.logits[pairs].astype(np.float64)
+    found: dict[str, Any] = {"id": event.id, "schema_version": learner.schema.version}
+    if explore is not None:
+        assert predictions.variance is not None
+        scores = explore.scores(logits, predictions.variance[pairs])
+    best = np.argsort(-scores, kind="stable")[:top].tolist()  # stable: ties stay in the order of names
+    found["recommendations"] = [[names[place], _probability(logits[place])] for place in best]
+    if explore is not None:
+        assert predictions.variance is not None
+        spread = np.sqrt(predictions.variance[pairs])
+        found["explored"] = [[names[place], _probability(scores[place]), float(spread[place])] for place in best]
+    return found
 
 
 def represent(learner: Learner, line: bytes) -> dict[str, Any]:
@@ -54,3 +60,7 @@ def _decode(line: bytes) -> Interaction:
     if isinstance(value, dict) and "labels" not in value:
         line = orjson.dumps(value | {"labels": []})
     return decode_interaction(line)
+
+
+def _probability(logit: float) -> float:
+    return float(1.0 / (1.0 + np.exp(-logit)))

@@ -40,6 +40,8 @@ class SchemaReport:
     warmup_joined: bool = False
     lines: Sequence[str] = ()
     """The changes in words, one a line."""
+    remarks: Sequence[str] = ()
+    """What the strategy's methods had to give up or do for it, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,16 @@ METHODS: Final[dict[str, Entry]] = {
             Seat.TRUNK,
             "PeterRec: patches beside the matrices of a trunk frozen for good, a set of them for each task.",
         ),
+        Entry(
+            "bayes-output",
+            Seat.OUTPUT,
+            "Each offer's weights are a logistic regression with a posterior, updated by sequential Bayes.",
+        ),
+        Entry(
+            "glmix",
+            Seat.KEYS,
+            "The network is the fixed effect; each key has random effects with a posterior of their own.",
+        ),
     )
 }
 
@@ -96,6 +106,8 @@ _REFUSED: Final[dict[frozenset[str], str]] = {
     frozenset({"iak", "bayes-network"}): (
         "the quadratic takes the step of every weight, and what of a kernel trains, and how fast, is up to its phases."
     ),
+    frozenset({"bayes-network", "bayes-output"}): "each would keep a posterior of the offers' weights.",
+    frozenset({"bayes-network", "glmix"}): "each would keep a posterior of the keys' weights.",
 }
 
 

@@ -60,6 +60,10 @@ class Method:
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
         """Act on ``now`` events trained; ``drift`` says whether the loss has just moved."""
 
+    def remarks(self) -> Sequence[str]:
+        """Return, a sentence each, what the last schema version made the method do that an operator should know."""
+        return ()
+
     def figures(self) -> Mapping[str, float]:
         """Return what the method has to say of itself in numbers, by name, for reports; part of no state."""
         return {}

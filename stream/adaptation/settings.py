@@ -7,7 +7,15 @@ from typing import ClassVar
 
 from stream.settings.fields import Section, setting
 
-__all__ = ["BackboneSettings", "BayesSettings", "IakSettings", "MletSettings", "PeterRecSettings", "WarmupSettings"]
+__all__ = [
+    "BackboneSettings",
+    "BayesSettings",
+    "GlmixSettings",
+    "IakSettings",
+    "MletSettings",
+    "PeterRecSettings",
+    "WarmupSettings",
+]
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,13 @@ class BayesSettings(Section):
     half_life_events: int = setting(
         20_000, "Events after which what was learned weighs half; 0 never forgets.", minimum=0
     )
-    prior_precision: float = setting(1.0, "Prior precision of a weight, whose prior mean is 0.", above=0)
-    bias_precision: float = setting(1.0, "Prior precision of an offer's bias.", above=0)
+    prior_precision: float = setting(
+        1.0, "Prior precision of a weight, whose prior mean is 0, under bayes-network.", above=0
+    )
+    output_precision: float = setting(
+        100.0, "Prior precision of an offer's weight on a hidden activation, under bayes-output.", above=0
+    )
+    bias_precision: float = setting(50.0, "Prior precision of an offer's bias, under bayes-output.", above=0)
     full_cells: int = setting(
         16_000_000, "Live offers x (hidden width + 1)^2 up to which precision is full; beyond, diagonal.", minimum=0
     )
@@ -131,3 +144,22 @@ class IakSettings(Section):
     domain_batch_events: int = setting(
         64, "Events of a domain that its gradient is gathered over for one step with their mean.", minimum=1
     )
+
+
+@dataclass(frozen=True)
+class GlmixSettings(Section):
+    """The keys' own weights as random effects with a posterior; prior mean 0."""
+
+    prefix: ClassVar[str] = "glmix"
+
+    half_life_events: int = setting(
+        0, "Events after which what was learned of a key weighs half; 0 never forgets.", minimum=0
+    )
+    value_precision: float = setting(30.0, "Prior precision of key x attribute value.", above=0)
+    offer_precision: float = setting(30.0, "Prior precision of key x offer.", above=0)
+    order: str = setting(
+        "attributes-first",
+        "Which of a key's weights are trained first; their new scores are in the offset of those that follow.",
+        choices=("attributes-first", "offers-first"),
+    )
+    newton_steps: int = setting(3, "Bound on the Newton steps of one update.", minimum=1)

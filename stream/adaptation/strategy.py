@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from stream.adaptation.backbone import FrozenBackbone
 from stream.adaptation.bayes_network import BayesNetwork
+from stream.adaptation.bayes_output import BayesOutput
 from stream.adaptation.catalogue import parse_strategy
+from stream.adaptation.glmix import Glmix
 from stream.adaptation.iak import Iak
 from stream.adaptation.method import ChangeMade, Method
 from stream.adaptation.mlet import Mlet
@@ -44,6 +46,8 @@ _BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
     "mlet": lambda settings: Mlet(settings.mlet, settings.optimiser),
     "peterrec-serial": lambda settings: PeterRec(settings, serial=True),
     "peterrec-parallel": lambda settings: PeterRec(settings, serial=False),
+    "bayes-output": BayesOutput,
+    "glmix": Glmix,
 }
 
 
@@ -82,6 +86,10 @@ class Strategy:
         """Let every method act on a trained batch."""
         for method in self.methods.values():
             method.after_batch(network, batch, frame, now, drift=drift)
+
+    def remarks(self) -> Sequence[str]:
+        """Return what the methods have to say of the last schema version."""
+        return [remark for method in self.methods.values() for remark in method.remarks()]
 
     def figures(self) -> Mapping[str, float]:
         """Return what the methods have to say of themselves in numbers."""

@@ -52,6 +52,22 @@ class Network(NamedParts):
         """Return the shared representation ``(B, hidden[-1])`` of each event: the plain trunk's last activations."""
         return self.trunk.represent(self.input.forward(frame))
 
+    @property
+    def keeps_posterior(self) -> bool:
+        """Say whether :meth:`logit_variance` has anything to tell."""
+        return any(part.keeps_posterior for _, part in self.parts())
+
+    def logit_variance(self, frame: Frame) -> torch.Tensor | None:
+        """Return the posterior variance float64 ``(P,)`` of the last :meth:`forward`'s logits, summed over the parts.
+
+        None where no part keeps a posterior: then nothing is known of how sure the logits are.
+        """
+        seen = {"output": self.trunk.rows_of(frame)}
+        known = [
+            found for name, part in self.parts() if (found := part.logit_variance(seen.get(name, frame))) is not None
+        ]
+        return torch.stack(known).sum(0).masked_fill_(self.muted[frame.pair_slot], 0.0) if known else None
+
     def train(self, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Take one step on the batch of the last :meth:`forward`: BCE, summed over pairs, weighted by event."""
         self.descent.train(self, frame, logits, warming_up=warming_up)

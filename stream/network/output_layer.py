@@ -88,17 +88,19 @@ class OutputLayer(Part):
 
         ``logits`` ``(P,)`` are those of the frame's pairs, for a layer that needs more than the gradient.
         """
-        for weight, bias, gradient in (
-            (self.offer, self.offer_bias, by_offer),
-            (self.value, self.value_bias, by_value),
-        ):
-            rows = weight.trained(warming_up=warming_up)
-            if rows is not None:
-                if rows.numel() == 0:
-                    continue
-                gradient = gradient[:, rows]
-            descent.product(weight, gradient, self._hidden, rows)
-            descent.summed(bias, gradient, rows)
+        self._train_rows(self.offer, self.offer_bias, by_offer, descent, warming_up=warming_up)
+        self._train_rows(self.value, self.value_bias, by_value, descent, warming_up=warming_up)
+
+    def _train_rows(
+        self, weight: Table, bias: Table, gradient: torch.Tensor, descent: Descent, *, warming_up: bool
+    ) -> None:
+        rows = weight.trained(warming_up=warming_up)
+        if rows is not None:
+            if rows.numel() == 0:
+                return
+            gradient = gradient[:, rows]
+        descent.product(weight, gradient, self._hidden, rows)
+        descent.summed(bias, gradient, rows)
 
 
 def _start(tables: tuple[Table, ...], slots: list[int], fresh: bool) -> None:

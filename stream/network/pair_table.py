@@ -24,6 +24,10 @@ class PairTable:
         self.fresh_rows = torch.zeros(64, dtype=torch.bool, device=device)
         self.fresh_columns = torch.zeros(32, dtype=torch.bool, device=device)
 
+    def _starts(self) -> dict[str, float]:
+        """Return what is kept of each cell, with the value that a cell without history has."""
+        return {"weight": 0.0, "squares": self.accumulator}
+
     def reserve(self, rows: int, columns: int) -> None:
         """Make room for ``rows`` (by doubling) and ``columns``; what is there stays."""
         have_rows, have_columns = self.weight.shape
@@ -32,9 +36,9 @@ class PairTable:
         columns = max(columns, have_columns)
         if (have_rows, columns) == tuple(self.weight.shape):
             return
-        for name, value in (("weight", 0.0), ("squares", self.accumulator)):
+        for name, value in self._starts().items():
             old = getattr(self, name)
-            new = torch.full((have_rows, columns), value, device=self.device)
+            new = torch.full((have_rows, columns), value, dtype=old.dtype, device=self.device)
             new[: old.shape[0], : old.shape[1]] = old
             setattr(self, name, new)
         for name, size in (("fresh_rows", have_rows), ("fresh_columns", columns)):
@@ -45,18 +49,21 @@ class PairTable:
     def clear_rows(self, rows: list[int]) -> None:
         """Zero rows and their history."""
         if rows:
-            self.weight[rows], self.squares[rows], self.fresh_rows[rows] = 0.0, self.accumulator, False
+            for name, value in self._starts().items():
+                getattr(self, name)[rows] = value
+            self.fresh_rows[rows] = False
 
     def clear_columns(self, columns: list[int]) -> None:
         """Zero columns and their history."""
         if columns:
-            self.weight[:, columns], self.squares[:, columns] = 0.0, self.accumulator
+            for name, value in self._starts().items():
+                getattr(self, name)[:, columns] = value
             self.fresh_columns[columns] = False
 
     def reset(self) -> None:
         """Start every weight anew and mark it fresh."""
-        self.weight.zero_()
-        self.squares.fill_(self.accumulator)
+        for name, value in self._starts().items():
+            getattr(self, name).fill_(value)
         self.fresh_rows.fill_(True)
 
     def settle(self) -> None:
@@ -95,8 +102,7 @@ class PairTable:
         """Return the first ``rows`` rows as a state tree."""
         return {
             "reserved": list(self.weight.shape),
-            "weight": self.weight[:rows].cpu().numpy(),
-            "squares": self.squares[:rows].cpu().numpy(),
+            **{name: getattr(self, name)[:rows].cpu().numpy() for name in self._starts()},
             "fresh_rows": self.fresh_rows.cpu().numpy(),
             "fresh_columns": self.fresh_columns.cpu().numpy(),
         }
@@ -105,13 +111,13 @@ class PairTable:
         """Take back what :meth:`state` returned."""
         shape = tuple(tree["reserved"])
         rows = tree["weight"].shape[0]
-        self.weight = torch.zeros(shape, device=self.device)
-        self.squares = torch.full(shape, self.accumulator, device=self.device)
-        self.weight[:rows] = torch.from_numpy(tree["weight"].copy()).to(self.device)
-        self.squares[:rows] = torch.from_numpy(tree["squares"].copy()).to(self.device)
+        for name, value in self._starts().items():
+            cells = torch.full(shape, value, dtype=getattr(self, name).dtype, device=self.device)
+            cells[:rows] = torch.from_numpy(tree[name].copy()).to(self.device)
+            setattr(self, name, cells)
         self.fresh_rows = torch.from_numpy(tree["fresh_rows"].copy()).to(self.device)
         self.fresh_columns = torch.from_numpy(tree["fresh_columns"].copy()).to(self.device)
 
     def named_row(self, row: int, columns: list[int]) -> np.ndarray:
         """Return weights and history of one row over ``columns``, for the state digest."""
-        return np.concatenate([self.weight[row, columns].cpu().numpy(), self.squares[row, columns].cpu().numpy()])
+        return np.concatenate([getattr(self, name)[row, columns].cpu().numpy() for name in self._starts()])

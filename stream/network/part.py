@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+
+from stream.network.frame import Frame
 from stream.network.table import Table
 from stream.state import Tree
 
@@ -12,6 +15,9 @@ __all__ = ["Part"]
 
 class Part:
     """The base of input layer, trunk, output layer and pair part; a method may put a subclass in their place."""
+
+    keeps_posterior = False
+    """Whether some of its weights have a posterior, whose variance :meth:`logit_variance` tells."""
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield each table with its name."""
@@ -36,6 +42,10 @@ class Part:
         for _, table in self.tables():
             table.fresh.fill_(False)
 
+    def logit_variance(self, frame: Frame) -> torch.Tensor | None:
+        """Return the variance float64 ``(P,)`` that the part's posterior gives the last forward's logits, if any."""
+        return None
+
     def extra_state(self) -> Tree:
         """Return what the part holds beside its tables, as a state tree."""
         return {}
@@ -45,4 +55,8 @@ class Part:
 
     def named_extra(self) -> Iterator[tuple[str, object]]:
         """Yield the same by name, for the state digest."""
+        yield from ()
+
+    def frozen_extra(self) -> Iterator[tuple[str, object]]:
+        """Yield by name, of the same, what a running warm-up must leave as it is."""
         yield from ()

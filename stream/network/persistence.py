@@ -137,6 +137,9 @@ def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[t
 def frozen_entries(network: Network) -> Iterator[tuple[str, object]]:
     """Yield what a running warm-up must leave as it is: parameters, optimiser state, statistics of surviving inputs."""
     yield from weight_entries(network, frozen_only=True)
+    for part_name, part in network.parts():
+        for extra_name, extra in part.frozen_extra():
+            yield f"{part_name}/{extra_name}", extra
     for name, slot in network.features.numeric.items():
         if not network.statistics.new[slot]:
             yield f"statistics/{name}", network.statistics.named(slot)

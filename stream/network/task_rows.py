@@ -60,7 +60,12 @@ class TaskRows:
     def frame(self, frame: Frame) -> Frame:
         """Return a frame whose pairs point to rows instead of events, for the output layer's training."""
         place = self.offer_place[frame.pair_slot]
-        return replace(frame, events=self.tasks * self.block, pair_event=place * self.block + frame.pair_event)
+        return replace(
+            frame,
+            events=self.tasks * self.block,
+            pair_event=place * self.block + frame.pair_event,
+            weight=self.filled(frame.weight[:, None])[:, 0].repeat(self.tasks),
+        )
 
     def _merge(self, rows: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         if self.tasks == 1:

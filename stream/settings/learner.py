@@ -8,6 +8,7 @@ from stream.adaptation import parse_strategy
 from stream.adaptation.settings import (
     BackboneSettings,
     BayesSettings,
+    GlmixSettings,
     IakSettings,
     MletSettings,
     PeterRecSettings,
@@ -46,6 +47,7 @@ class LearnerSettings(Section):
     backbone: BackboneSettings = section(BackboneSettings)
     peterrec: PeterRecSettings = section(PeterRecSettings)
     bayes: BayesSettings = section(BayesSettings)
+    glmix: GlmixSettings = section(GlmixSettings)
     mlet: MletSettings = section(MletSettings)
     iak: IakSettings = section(IakSettings)
     evaluation: EvaluationSettings = section(EvaluationSettings)

@@ -99,6 +99,8 @@ class LogObserver(Status):
             events_trained=self.events,
             seconds=round(seconds, 4),
         )
+        for remark in report.remarks:
+            _log.warning(remark, extra={"fields": {"schema_version": report.version}})
 
     def dead_letter(self, reason: str) -> None:
         """Log the first of each reason; the others are counted in the progress."""

@@ -36,6 +36,11 @@ JOINED = [
     "replace+mlet",
     "peterrec-serial+bayes-network",
     "iak+mlet",
+    "bayes-output+glmix+tune-head",
+    "replace+bayes-output",
+    "scratch+bayes-output+glmix",
+    "peterrec-serial+bayes-output+glmix",
+    "iak+bayes-output",
 ]
 STRATEGIES = [*METHODS, *JOINED]
 WARMING = [name for name in STRATEGIES if parse_strategy(name)[0].name in ("carry", "replace")]

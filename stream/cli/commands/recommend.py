@@ -4,6 +4,10 @@ Events come as interactions, one a line, from a file or from standard input; `la
 output is {"id": ..., "schema_version": ..., "recommendations": [[offer, probability], ...]}, best first, out of the
 offers that the event's `shown` admits. With --represent it is {"id": ..., "key": ..., "representation": [...]}: the
 trunk's last hidden activations, which all offers and tasks share. The model is not changed.
+
+With --explore what the model is unsure of may come forward, by the posterior that some strategies keep (bayes-output,
+glmix): ucb ranks by the logit plus --explore-width standard deviations, thompson by a draw. A line then also has
+"explored": [[offer, explored score as a probability, standard deviation of the logit], ...] in the same order.
 """
 
 from __future__ import annotations
@@ -27,23 +31,37 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--represent", action="store_true", help="print each event's shared representation instead of offers"
     )
+    parser.add_argument(
+        "--explore", choices=("thompson", "ucb"), help="rank by scores that explore, not by the best guess"
+    )
+    parser.add_argument("--explore-seed", type=int, default=0, metavar="N", help="of the draws of thompson (default 0)")
+    parser.add_argument(
+        "--explore-width", type=float, default=1.0, metavar="W", help="standard deviations, at least 0 (default 1)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each event; an event that is not valid ends the command with its reason."""
     import json
+    import math
 
     from stream.checkpoint import newest, read_checkpoint
     from stream.errors import ConfigurationError, InvalidInteraction
+    from stream.explore import Exploration
     from stream.learner import Learner
     from stream.recommend import recommend, represent
     from stream.service.learner_settings import from_plain
 
     if args.top < 1:
         raise ConfigurationError(f"--top {args.top} asks for nothing; give at least 1")
+    if args.explore_seed < 0 or not 0 <= args.explore_width < math.inf:
+        raise ConfigurationError("--explore-seed is a whole number from 0 on, and --explore-width a finite one")
     path: Path = args.checkpoint
     tree = (newest(path) if path.is_dir() else read_checkpoint(path)).tree()
     learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"], device="cpu"))
+    explore = None
+    if args.explore:
+        explore = Exploration.of(learner, args.explore, width=args.explore_width, seed=args.explore_seed)
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(args.events.open("rb")) if args.events else sys.stdin.buffer
@@ -53,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             if not line.strip():
                 continue
             try:
-                found = represent(learner, line) if args.represent else recommend(learner, line, args.top)
+                found = represent(learner, line) if args.represent else recommend(learner, line, args.top, explore)
             except InvalidInteraction as error:
                 raise InvalidInteraction(error.reason, f"line {number}: {error}") from None
             print(json.dumps(found, ensure_ascii=False))

@@ -1,0 +1,117 @@
+"""The strategy `glmix`: the network as the fixed effect, the keys' own weights as random effects with a posterior."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from stream.adaptation.settings import GlmixSettings
+from stream.errors import ConfigurationError
+from stream.learner import Learner
+from stream.network.random_effects import RandomEffects
+from stream.settings.learner import LearnerSettings
+from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
+
+
+def _settings(strategy: str = "glmix", **glmix: Any) -> LearnerSettings:
+    options: dict[str, Any] = {"half_life_events": 300, "value_precision": 2.0, "offer_precision": 5.0, **glmix}
+    return dataclasses.replace(settings(strategy), glmix=GlmixSettings(newton_steps=30, **options))
+
+
+def _trained(number: int = 160, **glmix: Any) -> Learner:
+    learner = Learner(_settings(**glmix))
+    apply(learner, *FEATURES, *OFFERS)
+    learn(learner, events(number))
+    return learner
+
+
+def _pairs(learner: Learner) -> RandomEffects:
+    assert isinstance(learner.network.pairs, RandomEffects)
+    return learner.network.pairs
+
+
+@pytest.mark.parametrize("order", ["attributes-first", "offers-first"])
+def test_coordinates_are_trained_in_order_each_with_the_others_newest_scores_as_its_offset(order: str) -> None:
+    """Every cell of every coordinate by hand, from what the network said before the step."""
+    learner = _trained(order=order)
+    network, pairs = learner.network, _pairs(learner)
+    batch = learner.encode(events(16, 1, 500))
+    network.admit_keys(batch, 160, warming_up=False)
+    frame = network.frame(batch)
+    logits = network.forward(frame).double()
+    old = {
+        name: (table.weight.clone().double(), table.squares.clone().double(), table.updated.clone())
+        for name, table in (("offer", pairs.key_offer), ("value", pairs.key_value))
+    }
+    learner.learn(batch)
+    attributes = [("value", frame.pair_columns[:, slot]) for _, slot in sorted(network.offers.attributes.items())]
+    offer = [("offer", frame.pair_slot)]
+    rows, checked = frame.entity[frame.pair_event], 0
+    for name, columns in attributes + offer if order == "attributes-first" else offer + attributes:
+        table = pairs.key_value if name == "value" else pairs.key_offer
+        weight, precision, updated = old[name]
+        new_logits = logits.clone()
+        for row, column in {(int(r), int(c)) for r, c in zip(rows, columns, strict=True)}:
+            if row == 0 or column >= weight.shape[1]:
+                continue
+            mine = ((rows == row) & (columns == column)).nonzero()[:, 0]
+            theta = table.weight[row, column].double().requires_grad_()
+            offset = logits[mine] - weight[row, column]
+            keep = 0.5 ** ((176 - int(updated[row, column])) / 300)
+            share = frame.weight[frame.pair_event[mine]].double()
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(
+                offset + theta, frame.taken[mine].double(), reduction="none"
+            )
+            moved = theta - weight[row, column]
+            pull, ridge = keep * precision[row, column], (1 - keep) * table.accumulator
+            ((share * losses).sum() + pull / 2 * moved**2 + ridge / 2 * theta**2).backward()
+            assert theta.grad is not None
+            assert abs(float(theta.grad)) < 1e-5
+            chance = torch.sigmoid(offset + theta.detach())
+            wanted = pull + ridge + (share * chance * (1 - chance)).sum()
+            assert float(table.squares[row, column]) == pytest.approx(float(wanted), rel=1e-5)
+            new_logits[mine] = offset + theta.detach()
+            checked += 1
+        logits = new_logits
+    assert checked > 40
+
+
+def test_a_key_without_a_row_keeps_the_prior_and_new_names_enter_with_it() -> None:
+    learner = _trained()
+    pairs = _pairs(learner)
+    assert not pairs.key_offer.weight[0].any()
+    assert (pairs.key_offer.squares[0] == 5.0).all()
+    apply(learner, label("jam", group="g9"), {"op": "remove_label", "name": "soap"}, label("x", size="m"))
+    slots = [learner.network.offers.offers.slot(name) for name in ("jam", "x")]
+    assert (pairs.key_offer.squares[:, slots] == 5.0).all()
+    assert not pairs.key_offer.weight[:, slots].any()
+    assert not pairs.key_offer.updated[:, slots].any()
+
+
+def test_a_restored_learner_goes_on_as_the_other_does() -> None:
+    learner = _trained()
+    again = restored(learner)
+    for one in (learner, again):
+        learn(one, events(64, 3, 900))
+    assert again.state_digest() == learner.state_digest()
+    assert torch.equal(_pairs(again).key_value.updated, _pairs(learner).key_value.updated)
+
+
+def test_it_joins_with_a_bayesian_output_layer_and_not_with_a_quadratic_over_all_weights() -> None:
+    learner = Learner(_settings("glmix+bayes-output"))
+    apply(learner, *FEATURES, *OFFERS)
+    learn(learner, events(64))
+    network = learner.network
+    frame = network.frame(learner.encode(events(8, 2, 700)))
+    network.forward(frame)
+    total, single = network.logit_variance(frame), [part.logit_variance(frame) for _, part in network.parts()]
+    known = [value for value in single if value is not None]
+    assert total is not None
+    assert len(known) == 2
+    assert torch.allclose(total, known[0] + known[1])
+    for other in ("glmix", "bayes-output"):
+        with pytest.raises(ConfigurationError, match="do not go together: each would keep a posterior"):
+            _settings(f"bayes-network+{other}")
