@@ -24,6 +24,7 @@ from stream.settings.root import Settings
 from stream.view.history import History
 from stream.view.open import open_view
 from stream.view.plot import plot_learning
+from stream.view.reliability import plot_reliability
 from stream.view.summary import summary_table
 
 __all__ = ["Demo", "run_demo"]
@@ -116,8 +117,10 @@ def _await_first(source: InteractionSource, producer: Producer) -> None:
 def _conclude(demo: Demo, settings: Settings, history: History, summary: Mapping[str, Any], out: TextIO) -> None:
     plot = demo.out / "learning.png"
     plot_learning(history, plot, _title(summary), settings.evaluation.window_events)
+    reliability = demo.out / "reliability.png"
+    plot_reliability(summary["model"]["reliability"], reliability, _calibration(summary))
     Console(file=out, width=None if out.isatty() else 100).print(summary_table(summary))
-    print(f"{demo.out / 'summary.json'} and {plot} hold this and its course.", file=out, flush=True)
+    print(f"{demo.out / 'summary.json'}, {plot} and {reliability} hold this and its course.", file=out, flush=True)
 
 
 def _title(summary: Mapping[str, Any]) -> str:
@@ -127,3 +130,9 @@ def _title(summary: Mapping[str, Any]) -> str:
         f"The Complete Journey from {summary['source']}: strategy {summary['strategy']}, seed {summary['seed']}, "
         f"{summary['events_trained']:,} events\nrecall@5 without the first fifth: {', '.join(known)}"
     )
+
+
+def _calibration(summary: Mapping[str, Any]) -> str:
+    error = summary["model"]["expected_calibration_error"]
+    off = "" if error is None else f"\nexpected calibration error {error:.4f} over all pairs"
+    return f"Predicted before it was trained on, and taken: strategy {summary['strategy']}{off}"

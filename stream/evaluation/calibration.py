@@ -50,19 +50,22 @@ def micro_auc(counts: Histogram) -> float | None:
 def reliability(counts: Histogram) -> list[tuple[float, float, int]]:
     """Return (mean predicted probability, observed rate, pairs) of at most 15 groups of like predictions, ascending.
 
-    Groups are of nearly equal size, in whole bins: where positives are rare, bins of equal width in probability, as of
-    Guo et al. ("On Calibration of Modern Neural Networks", ICML 2017), would put nearly every pair into the first
-    (Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language processing models", EMNLP
-    2015).
+    Groups are whole bins, and of like weight: half of it is their share of the pairs, half their share of the positives
+    predicted. Where positives are rare, bins of equal width in probability, as of Guo et al. ("On Calibration of Modern
+    Neural Networks", ICML 2017), would put nearly every pair into the first, and groups of equal size (Nguyen and
+    O'Connor, "Posterior calibration and exploratory analysis for natural language processing models", EMNLP 2015)
+    nearly every positive into the last.
     """
     pairs = counts.sum(axis=0)
     total = int(pairs.sum())
     if not total:
         return []
-    middle = np.cumsum(pairs) - pairs / 2
-    group = np.minimum((middle * _GROUPS / total).astype(np.int64), _GROUPS - 1)
+    expected = pairs * _PROBABILITY
+    weight = (pairs / total + expected / expected.sum()) / 2
+    middle = np.cumsum(weight) - weight / 2
+    group = np.minimum((middle * _GROUPS).astype(np.int64), _GROUPS - 1)
     size, predicted, observed = (
-        np.bincount(group, weights=weights, minlength=_GROUPS) for weights in (pairs, pairs * _PROBABILITY, counts[1])
+        np.bincount(group, weights=weights, minlength=_GROUPS) for weights in (pairs, expected, counts[1])
     )
     return [(float(predicted[g] / size[g]), float(observed[g] / size[g]), int(size[g])) for g in np.flatnonzero(size)]
 

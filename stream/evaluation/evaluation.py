@@ -143,16 +143,27 @@ class Evaluation:
         A finite pass leaves out the first fifth of the labelled events, as the contract has it; a service, which cannot
         know where that ends, gives its lifetime; ``first_fifth_left_out`` says which of the two it is. None stands
         where no event had labels; the baselines' bce is always None.
+
+        The model has its calibration too, over all pairs of all events in either case: no sums by event are kept of it.
         """
-        if self._finite is not None:
-            return {"first_fifth_left_out": True, **self._finite.summary()}
         life = self._lifetime.measures()
+        calibrated = {
+            "expected_calibration_error": life.expected_calibration_error,
+            "reliability": [
+                {"predicted": predicted, "observed": observed, "pairs": pairs}
+                for predicted, observed, pairs in self.reliability()
+            ],
+        }
+        if self._finite is not None:
+            finite = self._finite.summary()
+            return {"first_fifth_left_out": True, **finite, "model": finite["model"] | calibrated}
         return {
             "first_fifth_left_out": False,
             "model": {
                 "recall_at_5": life.recall_at_5,
                 "ndcg_at_5": life.ndcg_at_5,
                 "bce": life.bce if life.events_with_labels else None,
+                **calibrated,
             },
             "baselines": {
                 name: {

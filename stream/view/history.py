@@ -66,6 +66,7 @@ class History(Observer):
         self._max_points = max_points
         self._max_marks = max_marks
         self._warmup_start: int | None = None
+        self._last: BatchReport | None = None
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:
         """Mark a version that changed something."""
@@ -80,6 +81,7 @@ class History(Observer):
         self, report: BatchReport, seconds: float, event_to_trained_seconds: object = (), cpu_seconds: float = 0.0
     ) -> None:
         """Take a point where one is due, and note the end of a warm-up."""
+        self._last = report
         before = report.events_trained_total - report.events
         self.events = report.events_trained_total
         if report.phase == "warm_up" and self._warmup_start is None:
@@ -91,6 +93,11 @@ class History(Observer):
             self._warmup_start = None
         if not self.points or self.events - self.points[-1].events >= self._every_events:
             self._take(report)
+
+    def stopped(self, summary: object) -> None:
+        """Take the last point, however near the one before it."""
+        if self._last is not None and (not self.points or self.points[-1].events < self.events):
+            self._take(self._last)
 
     def spans(self) -> list[WarmupSpan]:
         """Return all warm-ups, the one that runs included."""

@@ -16,11 +16,14 @@ from rich.text import Text
 from stream.report import BatchReport, SchemaReport
 from stream.view.history import History
 from stream.view.lines import duration
-from stream.view.sparkline import bounds, sparkline
+from stream.view.sparkline import Values, bounds, sparkline
 from stream.view.status import Status
 
 __all__ = ["LiveView", "draw"]
 
+_WIDEST, _BORDERS = 120, 4
+_NAMES, _VALUES, _GAP = 25, 9, 2
+"""Columns of a measure's name and of its value, and between two columns; its course has what is left."""
 _PHASES = {"warm_up": ("warm-up", "bold yellow"), "train": ("training", "green"), "idle": ("idle", "dim")}
 
 
@@ -87,8 +90,10 @@ def draw(status: Status, history: History, width: int = 100) -> RenderableType:
     parts: list[RenderableType] = []
     if status.done is not None:
         parts.append(_progress(status))
-    parts += [_series(status, history, max(width - 48, 10)), Text(), _facts(status), Text(), _changes(status)]
-    return Panel(Group(*parts), title=title, title_align="left", border_style="cyan", width=min(width, 120))
+    width = min(width, _WIDEST)
+    inside = width - _BORDERS
+    parts += [_series(status, history, inside), Text(), _facts(status, inside), Text(), _changes(status)]
+    return Panel(Group(*parts), title=title, title_align="left", border_style="cyan", width=width)
 
 
 def _progress(status: Status) -> Table:
@@ -104,53 +109,64 @@ def _progress(status: Status) -> Table:
 
 
 def _series(status: Status, history: History, width: int) -> Table:
-    """Return a row a measure: its name, its value now, its course. All recalls share one scale."""
-    width = min(width, 72)
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", width=26)
-    table.add_column(justify="right", width=10)
-    table.add_column(no_wrap=True)
+    """Return a row a measure: its name, its value now, and its course where that has room. Recalls share one scale."""
+    width -= _NAMES + _VALUES + 2 * _GAP
+    table = Table.grid(padding=(0, _GAP))
+    table.add_column(style="bold", width=_NAMES, no_wrap=True)
+    table.add_column(justify="right", width=_VALUES, no_wrap=True)
+    if width > 0:
+        table.add_column(no_wrap=True)
+
+    def add(name: str, value: str, values: Values, style: str, scale: tuple[float, float] | None = None) -> None:
+        named = Text(name, style if scale else "")
+        table.add_row(named, value, *([Text(sparkline(values, width, scale), style)] if width > 0 else []))
+
     points = history.points
+    losses = [point.loss for point in points]
+    add("events/s", _number(status.rate, ",.0f"), status.rates, "cyan")
+    add("lag", _number(status.lag, ",.0f"), status.lags, "cyan")
+    add("loss (nats a pair)", _number(_last(losses), ".4f"), losses, "magenta")
     recalls: dict[str, list[float | None]] = {
         "recall@5": [point.recall_at_5 for point in points],
         "  popularity": [point.popularity for point in points],
         "  entity_attribute_counts": [point.entity_attribute_counts for point in points],
     }
-    lag = "" if status.lag is None else f"{status.lag:,}"
-    table.add_row("events/s", _number(status.rate, ",.0f"), Text(sparkline(status.rates, width), "cyan"))
-    table.add_row("lag", lag, Text(sparkline(status.lags, width), "cyan"))
-    losses = [point.loss for point in points]
-    table.add_row("loss (nats a pair)", _number(_last(losses), ".4f"), Text(sparkline(losses, width), "magenta"))
     scale = bounds(*recalls.values())
     for name, values in recalls.items():
-        style = "green" if name == "recall@5" else "dim"
-        table.add_row(Text(name, style), _number(_last(values), ".3f"), Text(sparkline(values, width, scale), style))
+        add(name, _number(_last(values), ".3f"), values, "green" if name == "recall@5" else "dim", scale)
     return table
 
 
-def _facts(status: Status) -> Text:
-    text = Text(f"schema {status.schema_version}")
+def _facts(status: Status, width: int) -> Text:
+    """Return schema, phase and counts, none of them broken over two lines, and what is wrong."""
+    facts = [Text(f"schema {status.schema_version}")]
     report = status.report
     if report is not None:
-        text.append(f"   {report.features_live} features   {report.labels_live} offers   phase ")
-        text.append(*_PHASES.get(report.phase, (report.phase, "")))
+        facts += [Text(f"{report.features_live} features"), Text(f"{report.labels_live} offers")]
+        facts.append(Text.assemble("phase ", _PHASES.get(report.phase, (report.phase, ""))))
         if report.parameters_frozen:
-            text.append(f" ({report.parameters_frozen:,} of {report.parameters:,} parameters frozen)")
-        text.append(f"   warm-ups {report.warmups_total}")
+            facts.append(Text(f"{report.parameters_frozen:,} of {report.parameters:,} parameters frozen"))
+        facts.append(Text(f"warm-ups {report.warmups_total}"))
     if status.checkpoint is not None:
-        text.append(f"   checkpoint {status.checkpoint}")
+        facts.append(Text(f"checkpoint {status.checkpoint}"))
+    lines = [facts[0]]
+    for fact in facts[1:]:
+        if len(lines[-1]) + 3 + len(fact) <= width:
+            lines[-1].append("   ").append(fact)
+        else:
+            lines.append(fact)
     if status.dead_letters:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in status.dead_letters.most_common(3))
-        text.append(f"\ndead letters: {reasons}", style="red")
+        lines.append(Text(f"dead letters: {reasons}", style="red"))
     if status.rejection:
-        text.append(f"\n{status.rejection}", style="bold red")
-    return text
+        lines.append(Text(status.rejection, style="bold red"))
+    return Text("\n").join(lines)
 
 
 def _changes(status: Status) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", style="dim", width=9)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table = Table.grid(padding=(0, _GAP), expand=True)
+    table.add_column(justify="right", style="dim", width=_VALUES, no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for events, text in reversed(status.changes):
         table.add_row(f"{events:,}", text)
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_learning"]
 
 _MODEL, _COUNTS, _POPULARITY, _LOSS = "#1a6fb5", "#d1751a", "#8a8a8a", "#8b3fa0"
+_OFFERS, _FEATURES = "#3c8d5a", "#666666"
 _WARM_UP, _VERSION = "#f2d06b", "#b8b8b8"
 
 
@@ -44,27 +46,24 @@ def plot_learning(history: History, path: Path, title: str = "", window_events: 
         axes.set_axisbelow(True)
 
     _line(recall, points, lambda point: point.recall_at_5, "network", _MODEL, 2.0)
-    _line(recall, points, lambda point: point.entity_attribute_counts, "counts by entity and attribute", _COUNTS, 1.4)
+    _line(recall, points, lambda point: point.entity_attribute_counts, "entity_attribute_counts", _COUNTS, 1.4)
     _line(recall, points, lambda point: point.popularity, "popularity", _POPULARITY, 1.4)
     recall.set_ylabel(f"recall@5 over the last\n{window_events:,} events with labels")
     recall.set_ylim(bottom=0)
     _line(loss, points, lambda point: point.loss, "loss", _LOSS, 1.6)
     loss.set_ylabel("cross-entropy, nats a pair,\n" + f"over the last {window_events:,} events")
     _focus(loss, [point.loss for point in points if point.loss is not None])
-    _line(size, points, lambda point: point.labels_live, "live offers", "#3c8d5a", 1.6, steps=True)
-    size.set_ylabel("live offers")
+    _steps(size, history, lambda point: point.labels_live, _OFFERS, 1.6)
+    size.set_ylabel("live offers", color=_OFFERS)
     size.set_ylim(bottom=0)
     size.set_xlabel("events trained")
     size.xaxis.set_major_formatter(lambda value, position: f"{value:,.0f}")
 
     features = size.twinx()
-    _line(features, points, lambda point: point.features_live, "live features", "#666666", 1.2, "--", steps=True)
-    features.set_ylabel("live features")
+    _steps(features, history, lambda point: point.features_live, _FEATURES, 1.2, "--")
+    features.set_ylabel("live features (dashed)", color=_FEATURES)
     features.set_ylim(bottom=0)
     features.spines["top"].set_visible(False)
-    lines = [*size.get_lines(), *features.get_lines()]
-    named = [line for line in lines if not str(line.get_label()).startswith("_")]
-    size.legend(named, [str(line.get_label()) for line in named], loc="lower right", fontsize=8, ncols=2)
     _explain(recall, history)
     _dates(recall, points)
     if points:
@@ -82,13 +81,27 @@ def _line(
     colour: str,
     width: float,
     style: str = "-",
-    steps: bool = False,
 ) -> None:
     values = [value(point) for point in points]
     heights = [float("nan") if height is None else height for height in values]
-    drawn = "steps-pre" if steps else "default"  # a point tells of the events up to it
-    events = [point.events for point in points]
-    axes.plot(events, heights, style, label=label, color=colour, linewidth=width, drawstyle=drawn)
+    axes.plot([point.events for point in points], heights, style, label=label, color=colour, linewidth=width)
+
+
+def _steps(
+    axes: Axes, history: History, value: Callable[[Point], int], colour: str, width: float, style: str = "-"
+) -> None:
+    """Draw what only a schema version changes: it moves at the version that lies between two points."""
+    versions = [mark.events for mark in history.marks]
+    events: list[int] = []
+    heights: list[int] = []
+    for point in history.points:
+        if heights and value(point) != heights[-1]:
+            between = bisect_left(versions, events[-1])
+            events.append(versions[between] if between < len(versions) else point.events)
+            heights.append(value(point))
+        events.append(point.events)
+        heights.append(value(point))
+    axes.plot(events, heights, style, color=colour, linewidth=width, drawstyle="steps-post")
 
 
 def _mark(axes: Axes, history: History) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-__all__ = ["bounds", "sparkline"]
+__all__ = ["Values", "bounds", "sparkline"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 

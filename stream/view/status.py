@@ -103,8 +103,10 @@ class Status(Observer):
         event_to_trained_seconds: Sequence[float],
         cpu_seconds: float = 0.0,
     ) -> None:
-        """Note the report, and what it says of warm-up and drift."""
+        """Note the report, and what it says of lag, warm-up and drift."""
         self.report = report
+        if self.lag is not None:
+            self.lag = max(self.lag - report.events, 0)  # the last poll's, and there may be none after the last batch
         self.schema_version = report.schema_version
         if report.warmup_ended is not None:
             ended = report.warmup_ended

@@ -37,23 +37,32 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     trained = f"{summary['events_trained']:,} trained ({summary['events_with_labels']:,} with labels)"
     lost = f"{summary['events_dead_lettered']:,} dead-lettered, {summary['labels_dropped']:,} labels dropped"
     schema = f"version {summary['schema_version']} after {summary['schema_changes']:,} changes"
-    steps = (_step(summary, "unfrozen"), f"in warm-ups {_step(summary, 'frozen')}")
+    steps = f"{_step(summary, 'unfrozen')}; in warm-ups {_step(summary, 'frozen')}"
     return [
         ("source", f"{summary['source']}, strategy {summary['strategy']}, seed {summary['seed']}"),
         ("events", f"{trained}, {lost}"),
+        ("calibration", _calibration(summary["model"])),
         ("schema", f"{schema}; {summary['warmups']} warm-ups over {summary['events_frozen']:,} events"),
         ("time", f"{summary['seconds']:.1f} s" + (f", {rate:,.0f} events/s" if rate is not None else "")),
-        ("training step", ", ".join(steps)),
+        ("training step", steps),
         ("ids", summary["ids_digest"]),
         ("state", summary["state_digest"]),
     ]
+
+
+def _calibration(model: Mapping[str, Any]) -> str:
+    error, groups = model["expected_calibration_error"], model["reliability"]
+    if error is None:
+        return "-"
+    rate = sum(group["observed"] * group["pairs"] for group in groups) / sum(group["pairs"] for group in groups)
+    return f"off by {error:.4f} in the mean, at a rate of {rate:.4f} taken (all pairs, the first fifth too)"
 
 
 def _step(summary: Mapping[str, Any], which: str) -> str:
     rate, cpu_seconds = summary[f"events_per_second_{which}"], summary[f"cpu_seconds_per_event_{which}"]
     if rate is None or cpu_seconds is None:
         return "-"
-    return f"{rate:,.0f} events/s at {cpu_seconds * 1e6:,.0f} us of CPU an event"
+    return f"{rate:,.0f} events/s, {cpu_seconds * 1e6:,.0f} us of CPU each"
 
 
 def _best(measure: str, rows: Mapping[str, Mapping[str, float | None]]) -> str | None:

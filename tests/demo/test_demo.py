@@ -59,7 +59,9 @@ def test_the_demo_learns_from_every_event_and_leaves_summary_and_plot_and_no_pro
     assert summary["ids_digest"] == f"{sum(xxhash.xxh3_128_intdigest(name.encode()) for name in ids) % 2**128:032x}"
     assert summary["model"]["recall_at_5"] > 0.1
     assert summary["baselines"]["entity_attribute_counts"]["recall_at_5"] > 0.1
-    assert (tmp_path / "learning.png").read_bytes().startswith(b"\x89PNG")
+    assert 0 < summary["model"]["expected_calibration_error"] < 0.05
+    for plot in ("learning.png", "reliability.png"):
+        assert (tmp_path / plot).read_bytes().startswith(b"\x89PNG")
     for sentence in ("1,500 of 1,500 events (100%)", "entity_attribute_counts", "Metrics meanwhile: http://127.0.0.1:"):
         assert sentence in said
     assert processes_that_name(tmp_path) == []

@@ -44,10 +44,16 @@ def test_true_probabilities_are_calibrated_and_shifted_ones_are_not() -> None:
     assert shifted == pytest.approx((1 / (1 + np.exp(-logit))).mean() - taken.mean(), rel=0.01)
 
 
-def test_reliability_groups_are_of_like_size_and_ascend() -> None:
-    groups = reliability(histogram(codes(*_sample())))
+@pytest.mark.parametrize("shift", [0.0, -4.0])
+def test_reliability_groups_ascend_and_weigh_half_by_pairs_and_half_by_predicted_positives(shift: float) -> None:
+    groups = reliability(histogram(codes(*_sample(shift=shift))))
+    predicted, _, size = (np.array(column) for column in zip(*groups, strict=True))
     assert len(groups) == 15
-    assert sum(size for _, _, size in groups) == 60_000
-    assert all(3_000 < size < 5_000 for _, _, size in groups)
-    assert [predicted for predicted, _, _ in groups] == sorted(predicted for predicted, _, _ in groups)
+    assert size.sum() == 60_000
+    weight = (size / size.sum() + size * predicted / (size @ predicted)) / 2
+    assert weight == pytest.approx(np.full(15, 1 / 15), rel=0.2)
+    assert (np.diff(predicted) > 0).all()
+
+
+def test_without_pairs_there_are_no_reliability_groups() -> None:
     assert reliability(histogram(codes(np.zeros(0), np.zeros(0, dtype=bool)))) == []

@@ -54,6 +54,11 @@ def test_predictions_and_measures_are_those_of_the_contract(
     assert summary.pop("first_fifth_left_out") is True
     assert summary.keys() == expected_summary.keys()
     assert summary["baselines"].keys() == expected_summary["baselines"].keys()
+    error, groups = summary["model"].pop("expected_calibration_error"), summary["model"].pop("reliability")
+    assert (error, [tuple(group.values()) for group in groups]) == (
+        evaluation.lifetime().expected_calibration_error,
+        evaluation.reliability(),
+    )
     assert summary["model"] == pytest.approx(expected_summary["model"])
     for baseline in BASELINES:
         assert summary["baselines"][baseline] == pytest.approx(expected_summary["baselines"][baseline])
@@ -144,13 +149,15 @@ def test_a_pass_without_labels_or_without_events_has_null_measures() -> None:
     for chosen in (SETTINGS, EvaluationSettings()):
         expected = {
             "first_fifth_left_out": chosen.finite,
-            "model": nothing,
+            "model": {**nothing, "expected_calibration_error": None, "reliability": []},
             "baselines": {"popularity": nothing, "entity_attribute_counts": nothing},
         }
         teller = _with_offers(chosen)
         assert teller.evaluation.update(scored([], {})) == []
         assert teller.evaluation.summary() == expected
-        assert teller.tell([_event("abc", "")]).evaluation.summary() == expected
+        model = teller.tell([_event("abc", "")]).evaluation.summary()["model"]
+        assert model | {"expected_calibration_error": None, "reliability": []} == expected["model"]
+        assert sum(group["pairs"] for group in model["reliability"]) == 3
 
 
 def test_the_line_of_a_predictions_file_has_the_contracts_form() -> None:

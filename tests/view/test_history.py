@@ -1,9 +1,13 @@
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from stream.report import SchemaReport, WarmupReport
 from stream.view.history import History, WarmupSpan
 from stream.view.plot import plot_learning
+from stream.view.reliability import plot_reliability, wilson_interval
 from tests.metrics.scripted_run import Clock, Script, batch, window
 
 
@@ -38,6 +42,16 @@ def test_a_run_that_was_restored_inside_a_warm_up_knows_its_part_of_it() -> None
     ended = WarmupReport(3, 5000, "bound", 10)
     history.trained(batch(events_trained_total=1128, warmup_ended=ended), 0.01)
     assert history.spans() == [WarmupSpan(1000, 1128, "bound")]
+
+
+def test_the_last_point_is_where_the_run_ended() -> None:
+    history = History(every_events=1000)
+    for step in range(1, 21):
+        history.trained(batch(events_trained_total=step * 64), 0.01)
+    assert [point.events for point in history.points] == [64, 1088]
+    for _ in range(2):
+        history.stopped({})
+        assert [point.events for point in history.points] == [64, 1088, 1280]
 
 
 def test_a_duplicate_is_no_mark() -> None:
@@ -80,3 +94,27 @@ def test_the_plot_is_a_picture_of_any_history_the_empty_one_included(tmp_path: P
         pictures.append(path.read_bytes())
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert len(set(pictures)) == 2
+
+
+def test_calibration_is_a_picture_too_whatever_was_taken(tmp_path: Path) -> None:
+    groups = [
+        {"predicted": 0.0001, "observed": 0.0, "pairs": 5000},
+        {"predicted": 0.02, "observed": 0.03, "pairs": 4000},
+        {"predicted": 0.6, "observed": 1.0, "pairs": 3},
+    ]
+    pictures = []
+    for chosen in ([], groups[:1], groups):
+        plot_reliability(chosen, tmp_path / "reliability.png", "a title")
+        pictures.append((tmp_path / "reliability.png").read_bytes())
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert len(set(pictures)) == 3
+
+
+def test_an_interval_holds_the_rate_and_narrows_with_the_pairs() -> None:
+    rate = np.array([0.0, 0.01, 1.0])
+    low, high = wilson_interval(rate, np.array([100.0, 100.0, 100.0]))
+    assert (low <= rate + 1e-12).all()
+    assert (rate <= high + 1e-12).all()
+    assert high[0] == pytest.approx(0.0370, abs=1e-4)
+    narrow = wilson_interval(rate, np.array([1e6, 1e6, 1e6]))
+    assert (narrow[1] - narrow[0] < (high - low) / 50).all()

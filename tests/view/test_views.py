@@ -19,7 +19,16 @@ from stream.view.status import Status, changes_in_short
 from stream.view.summary import summary_table
 from tests.metrics.scripted_run import Clock, Script, batch
 
-MEASURES = {"recall_at_5": 0.42, "ndcg_at_5": 0.39, "bce": 0.081}
+MEASURES = {
+    "recall_at_5": 0.42,
+    "ndcg_at_5": 0.39,
+    "bce": 0.081,
+    "expected_calibration_error": 0.0042,
+    "reliability": [
+        {"predicted": 0.001, "observed": 0.0, "pairs": 3000},
+        {"predicted": 0.02, "observed": 0.018, "pairs": 1000},
+    ],
+}
 SUMMARY = {
     "source": "embedded-log",
     "strategy": "carry",
@@ -81,12 +90,24 @@ def test_the_live_view_shows_rate_lag_loss_recall_beside_the_baselines_and_the_l
     assert "dead letters:" in text
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [40, 50, 80, 200])
 def test_the_live_view_fits_terminals_of_any_width(width: int) -> None:
     status, history = Status(), History()
     for observer in (status, history):
         play(observer, 30)
-    assert max(map(len, as_text(draw(status, history, width), width).splitlines())) <= width
+    text = as_text(draw(status, history, width), width)
+    assert max(map(len, text.splitlines())) <= width
+    for whole in ("  entity_attribute_counts", "phase warm-up", "parameters frozen", "1,600  version 3: "):
+        assert whole in text, "something is broken over two lines or cut"
+
+
+def test_the_lag_is_what_is_not_trained_yet_also_after_the_last_poll() -> None:
+    status = Status()
+    status.polled(0.1, 100, {0: 90, 1: 10}, 1.0)
+    status.trained(batch(events=64, events_trained_total=64), 0.1, [])
+    assert status.lag == 36
+    status.trained(batch(events=64, events_trained_total=128), 0.1, [])
+    assert status.lag == 0
 
 
 def test_the_live_view_has_something_to_show_before_the_first_event() -> None:
@@ -167,7 +188,8 @@ def test_the_summary_table_marks_the_better_one_of_each_measure() -> None:
     assert marked == ["0.4200", "0.3950"]
     text = as_text(summary_table(SUMMARY))
     assert "1,000 trained (500 with labels), 10 dead-lettered, 3 labels dropped" in text
-    assert "-, in warm-ups 1,500 events/s at 650 us of CPU an event" in text
+    assert "-; in warm-ups 1,500 events/s, 650 us of CPU each" in text
+    assert "off by 0.0042 in the mean, at a rate of 0.0045 taken" in text
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
+    del found["model"]["reliability"]  # a table: --json has it
     width = max(map(len, found))
     for name, value in found.items():
         print(f"{name:<{width}}  {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value}")
