@@ -53,8 +53,9 @@ class PeterRec(FrozenBackbone):
             network.device,
             network.offers.tasks,
             serial=self._serial,
-            on_input=own.patches == 2,
+            on_input=own.on_input(serial=self._serial),
             bottleneck=own.bottleneck,
+            rate=own.rate,
             sampled=self._folding,
         )
 
@@ -100,6 +101,7 @@ class PeterRec(FrozenBackbone):
         patched = sum(patch.parameters for patch in trunk.patches.values())
         figures = {
             "peterrec_tasks": float(len(self._network.offers.tasks.names)),
+            "peterrec_patches": float(len(trunk.patches)),
             "peterrec_patch_parameters": float(patched),
             "peterrec_share_of_trunk": patched / matrices if matrices else 0.0,
             "peterrec_share_of_backbone": patched / (trunk.parameters + inputs),

@@ -94,8 +94,12 @@ class PeterRecSettings(Section):
         0, "Units of a patch; 0 is an eighth of its layer's width, at least 4.", unit="units", minimum=0
     )
     patches: int = setting(
-        1, "Patches a block: 1 in each hidden matrix, 2 (serial only) on the input layer's sum too.", choices=(1, 2)
+        0,
+        "1: one in each hidden matrix; 2: one on the input layer's sum too, which only peterrec-serial can have and "
+        "fold cannot; 0: 2 where that can be, else 1.",
+        choices=(0, 1, 2),
     )
+    rate: float = setting(5e-3, "Adam, weights of the patches.", above=0)
     after_warmup: str = setting(
         "keep",
         "keep trains a patch set on; fold moves its linear part into the backbone and starts it anew, which loses the "
@@ -107,11 +111,15 @@ class PeterRecSettings(Section):
         8, "Tasks that may live beside that of offers without the attribute; further ones share its patches.", minimum=0
     )
 
+    def on_input(self, *, serial: bool) -> bool:
+        """Say whether a patch stands on the input layer's sum."""
+        return serial and self.patches != 1 and self.after_warmup == "keep"
+
     def check(self) -> None:
         """Refuse to fold what stands on the input layer, whose rows come and go."""
         if self.patches == 2 and self.after_warmup == "fold":
             raise self.wrong(
-                "after_warmup", "cannot fold a patch of the input layer", "Use keep, or peterrec.patches = 1."
+                "after_warmup", "cannot fold a patch of the input layer", "Use keep, or peterrec.patches = 0 or 1."
             )
 
 

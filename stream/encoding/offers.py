@@ -155,6 +155,12 @@ class Offers:
         self.task_of_value[slot] = 0
         return slot
 
+    def present_tasks(self, offers: np.ndarray) -> tuple[int, ...]:
+        """Return the slots of the tasks of the ``offers`` (slots), ascending; the default one where there are none."""
+        if len(self.tasks.names) == 1:
+            return (0,)
+        return tuple(np.unique(self.task_of_offer[offers]).tolist()) or (0,)
+
     def end_idle_tasks(self) -> tuple[list[int], list[int]]:
         """End the tasks without offers; return their slots, and those of their values, which end with them."""
         ended, values = [], []

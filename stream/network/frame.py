@@ -91,7 +91,7 @@ class Frame:
             match_column=put(found[index, attribute]),
             match_slot=put(batch.row_slot[index]),
             match_attribute=put(attribute),
-            tasks=tuple(np.unique(offers.task_of_offer[batch.pair_slot]).tolist()) or (0,),
+            tasks=offers.present_tasks(batch.pair_slot),
             offer_task=put(offers.task_of_offer),
             value_task=put(offers.task_of_value),
             ts=batch.ts,

@@ -47,6 +47,7 @@ class PatchedTrunk(Trunk):
         serial: bool,
         on_input: bool,
         bottleneck: int,
+        rate: float,
         sampled: bool,
     ) -> None:
         super().__init__(network, optimiser, seed, device)
@@ -63,9 +64,7 @@ class PatchedTrunk(Trunk):
                 continue
             before = width if serial else network.hidden[layer - 1]
             units = bottleneck or max(4, width // 8)
-            self.patches[layer] = Patch(
-                f"patch/{layer}", before, width, units, optimiser.dense_rate, seed, tasks.names, device
-            )
+            self.patches[layer] = Patch(f"patch/{layer}", before, width, units, rate, seed, tasks.names, device)
             if sampled:
                 self._samples[layer] = Sample(_SAMPLE_EVENTS, before, device)
         self._passes: list[tuple[int, _Pass]] = []

@@ -59,15 +59,19 @@ class LearnerSettings(Section):
             names = {entry.name for entry in parse_strategy(self.strategy)}
         except ConfigurationError as error:
             raise WrongSetting("strategy", str(error)) from None
-        if "peterrec-parallel" in names and self.peterrec.patches == 2:
+        for name in names & {"peterrec-serial", "peterrec-parallel"}:
+            self._check_patches(serial=name == "peterrec-serial")
+
+    def _check_patches(self, *, serial: bool) -> None:
+        if not serial and self.peterrec.patches == 2:
             raise WrongSetting(
                 "peterrec.patches",
                 "peterrec.patches = 2 puts a patch on the input layer's sum, and peterrec-parallel would need its "
                 "inputs. Use 1, or peterrec-serial.",
             )
-        if names & {"peterrec-serial", "peterrec-parallel"} and len(self.network.hidden) == self.peterrec.patches == 1:
+        if len(self.network.hidden) == 1 and not self.peterrec.on_input(serial=serial):
             raise WrongSetting(
                 "network.hidden",
                 f"network.hidden = {self.network.hidden!r} has no matrix between two layers that a patch could stand "
-                "in. Use two widths or more, or peterrec-serial with peterrec.patches = 2.",
+                "in. Use two widths or more, or peterrec-serial with a patch on the input layer's sum.",
             )
