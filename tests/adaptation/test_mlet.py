@@ -172,9 +172,20 @@ def test_a_new_table_has_the_spread_of_a_single_one() -> None:
 # -- merging --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["mlet", "replace+mlet", "mlet+tune-head"])
+MERGED = [
+    "mlet",
+    "replace+mlet",
+    "tune-head+mlet",
+    "bayes-output+mlet",
+    "glmix+mlet",
+    "peterrec-serial+mlet",
+    "iak+mlet",
+]
+
+
+@pytest.mark.parametrize("strategy", MERGED)
 def test_the_merged_learner_predicts_the_same_with_fewer_parameters(strategy: str) -> None:
-    learner = trained(strategy, 320)
+    learner = trained(strategy, 320, hidden=(12, 8))
     apply(learner, feature("colour", "categorical"), label("jam", group="g3"))
     learn(learner, events(64, 1, 900))
     served = merged(learner)
