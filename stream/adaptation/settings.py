@@ -80,8 +80,8 @@ class MletSettings(Section):
     prefix: ClassVar[str] = "mlet"
 
     inner: int = setting(0, "The inner dimension; 0: four times network.embedding_dim.", minimum=0)
-    rows_rate: float = setting(0.05, "Rows of the wide factor, a row for each categorical value.", above=0)
-    factor_rate: float = setting(0.01, "The narrow factor that each categorical feature has beside its rows.", above=0)
+    rows_rate: float = setting(0.1, "Rows of the wide factor, a row for each categorical value.", above=0)
+    factor_rate: float = setting(0.003, "The narrow factor that each categorical feature has beside its rows.", above=0)
 
 
 @dataclass(frozen=True)
