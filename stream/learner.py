@@ -25,6 +25,7 @@ from stream.encoding.encoder import encode
 from stream.errors import NonFinite
 from stream.evaluation import Evaluation, LossDrift, ScoredEvents
 from stream.interaction import Interaction
+from stream.network.frame import Frame
 from stream.network.network import Network
 from stream.network.persistence import (
     frozen_entries,
@@ -170,9 +171,7 @@ class Learner:
         drift = self.drift.update([loss for loss in losses if loss is not None])
         reached = self.network.reaches(frame) if warming_up else None
         if batch.pairs:
-            if self.strategy.stochastic:
-                logits = self.network.forward(frame, training=True)
-            self.network.train(frame, logits, warming_up=warming_up)
+            self._train(batch, frame, logits, warming_up=warming_up)
         self.network.observe(batch, frame, now, warming_up=warming_up)
         self._count(batch, scores)
         self.strategy.after_batch(self.network, batch, frame, self.events_trained, drift=drift)
@@ -196,6 +195,22 @@ class Learner:
             evictions=self.network.evictions + self.evaluation.evictions - evictions,
             **self._standing(warming_up),
         )
+
+    def _train(self, batch: Batch, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
+        """Take the batch's gradient steps, each on the weights that the one before left."""
+        network, number = self.network, self.settings.optimiser.step_events
+        stochastic = self.strategy.stochastic
+        if len(batch) <= number:
+            network.train(frame, network.forward(frame, training=True) if stochastic else logits, warming_up=warming_up)
+            return
+        counts = network.count_inputs
+        for start in range(0, len(batch), number):
+            part = batch.part(start, min(start + number, len(batch)))
+            if part.pairs:
+                pairs = slice(int(batch.offsets[start]), int(batch.offsets[start + len(part)]))
+                frame = network.frame(part)
+                logits = network.forward(frame, training=stochastic, count_inputs=counts[pairs])
+                network.train(frame, logits, warming_up=warming_up)
 
     def count_inputs(self, batch: Batch) -> torch.Tensor:
         """Return the running counts as inputs of a batch's pairs ``(P, inputs)``, as :meth:`replay` wants them back."""

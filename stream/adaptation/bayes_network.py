@@ -45,9 +45,9 @@ class BayesNetwork(Method):
         self.quadratic.take_names(network.offers.offers.names)
 
     def state(self) -> Tree:
-        """Return the clock."""
-        return {"now": self.quadratic.now}
+        """Return the clocks."""
+        return {"now": self.quadratic.now, "drawn": self.quadratic.drawn}
 
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned."""
-        self.quadratic.now = int(tree["now"])
+        self.quadratic.now, self.quadratic.drawn = int(tree["now"]), int(tree["drawn"])

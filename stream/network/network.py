@@ -42,8 +42,9 @@ class Network(NamedParts):
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
         by_offer, by_value = self.trunk.merged(*self.output.forward(self._hidden))
         self._wide = torch.from_numpy(self.wide_of[frame.rows.cpu().numpy()]).to(self.device)
-        counts = self.counts.inputs(frame) if count_inputs is None else count_inputs
-        logits = self.pairs.forward(frame, self._wide, counts, by_offer, by_value)
+        self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
+        """The running counts as inputs ``(P, inputs)`` of the last forward pass."""
+        logits = self.pairs.forward(frame, self._wide, self.count_inputs, by_offer, by_value)
         muted = self.muted[frame.pair_slot]
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
         return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits

@@ -81,6 +81,9 @@ class Quadratic(Descent):
         self.half_life_events = half_life_events
         self.bound = bound
         self.now = 0
+        """Events trained so far: the clock of forgetting."""
+        self.drawn = 0
+        """Events whose outcomes were drawn so far: each has draws of its own."""
         self._salts = np.zeros(0, dtype=np.uint64)
         self._keep: dict[int, torch.Tensor] = {}
 
@@ -104,9 +107,10 @@ class Quadratic(Descent):
         measured = dataclasses.replace(frame, weight=frame.weight.sqrt())
         network.backward(measured, logits, self._drawn(frame, logits), _Fisher(self), warming_up=warming_up)
         network.backward(frame, logits, frame.taken, self, warming_up=warming_up)
+        self.drawn += frame.events
 
     def _drawn(self, frame: Frame, logits: torch.Tensor) -> torch.Tensor:
-        events = (np.uint64(self.now) + frame.pair_event.cpu().numpy().astype(np.uint64)) * np.uint64(1 << 20)
+        events = (np.uint64(self.drawn) + frame.pair_event.cpu().numpy().astype(np.uint64)) * np.uint64(1 << 20)
         bits = mixed(self._salts[frame.pair_slot.cpu().numpy()] ^ mixed(events + np.uint64(self.seed + 1)))
         unit = torch.from_numpy((bits >> np.uint64(40)).astype(np.float32) * 2.0**-24).to(logits.device)
         return (unit < torch.sigmoid(logits)).to(torch.float32)

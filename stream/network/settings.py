@@ -46,6 +46,10 @@ class OptimiserSettings(Section):
 
     prefix: ClassVar[str] = "optimiser"
 
+    step_events: int = setting(
+        32, "Events in one gradient step; a larger batch is predicted at once and trained in several.", minimum=1
+    )
+
     dense_rate: float = setting(4e-3, "Adam, dense weights of the input layer.", above=0)
     hidden_rate: float = setting(3e-4, "Adam, weights between hidden layers.", above=0)
     embedding_method: Literal["adagrad", "sgd"] = setting(

@@ -113,7 +113,7 @@ def test_outcomes_are_drawn_by_name_and_event_whatever_the_slots_and_as_often_as
     assert abs(float(drawn.mean()) - float(torch.sigmoid(torch.tensor(-1.0)))) < 0.03
     names = learner.network.offers.offers.names
     renamed = Quadratic(seed=quadratic.seed, prior_precision=1.0, half_life_events=0, bound=1.0)
-    renamed.now = quadratic.now
+    renamed.drawn = quadratic.drawn
     renamed.take_names([*reversed(names)])
     frame.pair_slot = len(names) - 1 - frame.pair_slot
     assert torch.equal(renamed._drawn(frame, logits), drawn)
