@@ -12,7 +12,7 @@ import numpy as np
 from stream.adaptation.settings import BackboneSettings, WarmupSettings
 from stream.interaction import Interaction
 from stream.learner import Learner
-from stream.network.settings import NetworkSettings
+from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.schema import Version, parse_version
 from stream.settings.learner import LearnerSettings
 from stream.state import decode, encode
@@ -37,6 +37,7 @@ def settings(
         network=NetworkSettings(**shape),
         warmup=warmup or WarmupSettings(max_events=64, window_events=16),
         backbone=BackboneSettings(pretrain_events=96),
+        optimiser=OptimiserSettings(step_events=10),
     )
 
 
