@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Iak"]
 
+_DOMAIN = "domain "
+_WITH_DOMAINS = (Kind.CATEGORICAL, Kind.BOOLEAN)
+_STARTS = (Op.ADD_FEATURE, Op.RETYPE_FEATURE)
+
 
 class Iak(FrozenBackbone):
     """Insert kernels after pre-training, and start a round of both phases at a schema event or a drift of the loss.
@@ -41,6 +45,7 @@ class Iak(FrozenBackbone):
         self.domain = self.settings.domain_feature
         """The domain feature by its name of today; empty where there is none."""
         self.warming_up = False
+        self._remarks: list[str] = []
 
     @property
     def stochastic(self) -> bool:
@@ -59,6 +64,7 @@ class Iak(FrozenBackbone):
         self.warming_up = True  # until settled() says otherwise
         self._follow(change.changes)
         self._bind(network)
+        self._remarks = self._complaints(network, change.changes)
         if not (self.held and self.settings.on_schema and change.leaves_new):
             return False
         self._trigger()
@@ -100,6 +106,10 @@ class Iak(FrozenBackbone):
             if kernel.phase is Phase.STEADY:
                 self.trunk.enter(name, Phase.COMPRESSION)
 
+    def remarks(self) -> Sequence[str]:
+        """Say where the domain feature has just become one that has no domains."""
+        return self._remarks
+
     # -- domains ------------------------------------------------------------------------------------------------
 
     def _follow(self, changes: Sequence[Change]) -> None:
@@ -112,11 +122,19 @@ class Iak(FrozenBackbone):
                 for name in [name for name in self.trunk.kernels if name != COMMON]:
                     self.trunk.drop(name)
 
+    def _complaints(self, network: Network, changes: Sequence[Change]) -> list[str]:
+        kind = network.features.kinds.get(self.domain)
+        started = any(change.op in _STARTS and change.name == self.domain for change in changes)
+        if not started or kind is None or kind in _WITH_DOMAINS:
+            return []
+        wanted = "only a categorical or boolean feature has domains: all events share one kernel"
+        return [f"iak.domain_feature = {self.domain!r} is {kind.value}, and {wanted}"]
+
     def _bind(self, network: Network) -> None:
         """Say which vocabulary row means which kernel; a value without a row of its own has the common one."""
         trunk, features = self.trunk, network.features
         trunk.domain_slot, trunk.slot_of_row = None, {}
-        if self.domain and features.kinds.get(self.domain) in (Kind.CATEGORICAL, Kind.BOOLEAN):
+        if self.domain and features.kinds.get(self.domain) in _WITH_DOMAINS:
             trunk.domain_slot = features.categorical.slot(slot_name(self.domain))
             row_of = network.rows.vocabularies[trunk.domain_slot].row_of
             for name, slot in trunk.names.items():
@@ -173,6 +191,3 @@ class Iak(FrozenBackbone):
         super().restore(tree)
         self.domain = str(tree["domain"])
         self.warming_up = bool(tree["warming_up"])
-
-
-_DOMAIN = "domain "

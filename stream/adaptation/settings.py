@@ -135,8 +135,8 @@ class IakSettings(Section):
     alpha: float = setting(
         0.01, "Weight of the squared distance of what is kept from what was there, fading over phase 1.", minimum=0
     )
-    phase_events: int = setting(1_000, "Length of phase 1, and of phase 2, in events that a kernel saw.", minimum=1)
-    rate: float = setting(1e-3, "Adam, weights of a kernel.", above=0)
+    phase_events: int = setting(500, "Length of phase 1, and of phase 2, in events that a kernel saw.", minimum=1)
+    rate: float = setting(3e-3, "Adam, weights of a kernel.", above=0)
     steady_share: float = setting(
         0.3, "Share of that rate at which a kernel is trained after both phases; 0 leaves it as it is.", minimum=0
     )

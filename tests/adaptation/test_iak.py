@@ -422,9 +422,12 @@ def test_a_renamed_domain_feature_keeps_its_kernels_and_a_removed_one_leaves_zer
     assert set(trunk(learner).kernels) == {"domain true", "domain false", COMMON}
 
 
-def test_a_domain_feature_that_is_no_category_leaves_all_events_to_the_common_kernel() -> None:
+def test_a_domain_feature_that_is_no_category_is_remarked_upon_and_leaves_all_events_to_the_common_kernel() -> None:
     learner = learner_of(domain_feature="age")
-    trigger(learner)
+    assert trigger(learner).remarks == []
+    remarks = apply(learner, {"op": "retype_feature", "name": "age", "kind": "multi_categorical"}).remarks
+    assert len(remarks) == 1
+    assert "is multi_categorical" in remarks[0]
     learn(learner, events(32, 3, 2000))
     assert set(trunk(learner).kernels) == {COMMON}
 
