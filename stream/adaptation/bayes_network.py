@@ -38,7 +38,7 @@ class BayesNetwork(Method):
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
         """Move the clock of forgetting, which counts events."""
-        self.quadratic.now = now
+        self.quadratic.trained = now
 
     def resumed(self, network: Network) -> None:
         """Note the offers' names of a restored network."""
@@ -46,8 +46,8 @@ class BayesNetwork(Method):
 
     def state(self) -> Tree:
         """Return the clocks."""
-        return {"now": self.quadratic.now, "drawn": self.quadratic.drawn}
+        return {"trained": self.quadratic.trained, "drawn": self.quadratic.drawn}
 
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned."""
-        self.quadratic.now, self.quadratic.drawn = int(tree["now"]), int(tree["drawn"])
+        self.quadratic.trained, self.quadratic.drawn = int(tree["trained"]), int(tree["drawn"])

@@ -80,7 +80,7 @@ class Quadratic(Descent):
         self.prior = prior_precision
         self.half_life_events = half_life_events
         self.bound = bound
-        self.now = 0
+        self.trained = 0
         """Events trained so far: the clock of forgetting."""
         self.drawn = 0
         """Events whose outcomes were drawn so far: each has draws of its own."""
@@ -119,11 +119,11 @@ class Quadratic(Descent):
         """Bring rows' precision up to now and add the batch's ``information`` ``(n, *shape)``."""
         where = slice(None) if rows is None else rows
         precision, seen = table.moments["precision"], table.moments["seen"]
-        age = self.now - seen[where]
+        age = self.trained - seen[where]
         keep = torch.pow(0.5, age / self.half_life_events if self.half_life_events else 0.0 * age)
         keep = keep.to(precision.dtype).reshape(-1, *([1] * len(table.shape)))
         precision[where] = keep * precision[where] + (1.0 - keep) * self.prior + information
-        seen[where] = float(self.now)
+        seen[where] = float(self.trained)
         # By row: tasks have rows of their own in a table, and each is trained in a step of its own.
         kept = self._keep.setdefault(id(table), keep.new_ones(table.rows, *([1] * len(table.shape))))
         kept[where] = keep

@@ -96,7 +96,7 @@ def test_a_row_brought_up_to_date_late_has_forgotten_as_much_as_one_kept_up_to_d
     quadratic = Quadratic(seed=0, prior_precision=2.0, half_life_events=half_life_events, bound=1.0)
     nothing = torch.zeros(2, 3)
     for now in (10, 20, 30, 40):
-        quadratic.now = now
+        quadratic.trained = now
         quadratic.learn_precision(tables[0], nothing, None)
     quadratic.learn_precision(tables[1], nothing, None)
     assert torch.allclose(tables[0].moments["precision"], tables[1].moments["precision"])
