@@ -89,7 +89,7 @@ _TABLES: Final = _names(
 )
 
 FULL: Final = (
-    Group([DEMO], ("carry", "carry-unfrozen", "replace", "bayes-output", "retrain-20k"), 5),
+    Group([DEMO], ("carry", "carry-unfrozen", "replace"), 5),
     Group([DEMO_START], (*_ONE_PASS, "retrain-1k", "retrain-5k", "oracle", *_PEERS), 5),
     Group([MOVIELENS_START], (*_CORE, *_PEERS), 5),
     Group(synthetic(*_SHORT_SCENARIOS, events=4_000), _CORE, 5),
