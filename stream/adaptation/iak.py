@@ -78,9 +78,9 @@ class Iak(FrozenBackbone):
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
         """Move the phases on by what was just trained; insert kernels of new domains; act on drift."""
-        for name, events in self.trunk.trained_on.items():
-            self._advance(name, self.trunk.kernels[name], events)
-        self.trunk.trained_on = {}
+        for name, events in list(self.trunk.active(frame)) if batch.pairs else []:
+            if not self.warming_up or self.trunk.is_fresh(name):
+                self._advance(name, self.trunk.kernels[name], len(batch) if events is None else len(events))
         super().after_batch(network, batch, frame, now, drift=drift)
         if not self.held:
             return

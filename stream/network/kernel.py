@@ -98,8 +98,6 @@ class KernelTrunk(Trunk):
         self.slot_of_row: dict[int, int] = {}
         """Kernel by vocabulary row of a domain; derived from names, and so in no digest."""
         self.activations = Activations(h, device)
-        self.trained_on: dict[str, int] = {}
-        """Events of the last training pass by kernel that took part in it."""
         kind = _GatheringTable if settings.domain_feature else Table
         self.kernel_tables: dict[str, Table] = {}
         for name, before, after in (
@@ -157,6 +155,8 @@ class KernelTrunk(Trunk):
         """Begin a phase; a gradient gathered for another one is dropped."""
         kernel, slot = self.kernels[name], self.names.slot(name)
         kernel.phase, kernel.events, kernel.gathered_events = phase, 0, 0
+        if phase is Phase.COMPRESSION:
+            kernel.kl_nats_of[0] = 0.0
         kernel.decodes = kernel.decodes or phase is not Phase.COMPRESSION
         for table in self.kernel_tables.values():
             if "gathered" in table.moments:
@@ -167,6 +167,10 @@ class KernelTrunk(Trunk):
         for table in self.kernel_tables.values():
             table.fresh[self.names.slot(name)] = True
 
+    def is_fresh(self, name: str) -> bool:
+        """Say whether a warm-up trains a kernel."""
+        return bool(self.kernel_tables["projection"].fresh[self.names.slot(name)])
+
     # -- passes -------------------------------------------------------------------------------------------------
 
     def forward(self, z: torch.Tensor, frame: Frame, *, training: bool) -> torch.Tensor:
@@ -174,7 +178,6 @@ class KernelTrunk(Trunk):
         g = super().forward(z, frame, training=training)
         self._passes = []
         self._weight = frame.weight
-        self.trained_on = {}
         if not self.kernels:
             return g
         noise: torch.Tensor | None = None
@@ -182,9 +185,8 @@ class KernelTrunk(Trunk):
             events = [f"{self.steps} {event}" for event in range(frame.events)]
             drawn = normal(self.seed, "kernel noise", events, self.width)
             noise = torch.from_numpy(drawn).to(self.device)
-        active = list(self._active(frame))
         out = g
-        for name, events_of in active:
+        for name, events_of in self.active(frame):
             part = g if events_of is None else g[events_of]
             eps = noise if noise is None or events_of is None else noise[events_of]
             kernel, slot = self.kernels[name], self.names.slot(name)
@@ -198,7 +200,7 @@ class KernelTrunk(Trunk):
                 out[events_of] = done.out
         return out
 
-    def _active(self, frame: Frame) -> Iterator[tuple[str, torch.Tensor | None]]:
+    def active(self, frame: Frame) -> Iterator[tuple[str, torch.Tensor | None]]:
         """Yield each kernel that the batch needs with its events, None for all of them."""
         common = self.names.get(COMMON)
         rows: list[int] = []
@@ -239,7 +241,7 @@ class KernelTrunk(Trunk):
         phase, settings = kernel.phase, self.settings
         share = settings.steady_share if phase is Phase.STEADY else 1.0
         trained: tuple[str, ...] = ()
-        if share and not (warming_up and not bool(self.kernel_tables["projection"].fresh[slot])):
+        if share and not (warming_up and not self.is_fresh(name)):
             trained = {
                 Phase.COMPRESSION: ENCODER,
                 Phase.MATCHING: DECODER,
@@ -252,13 +254,11 @@ class KernelTrunk(Trunk):
         by_g, found = backward(weights, done, gradient, weight, penalty, trained)
         if not trained and phase is not Phase.STEADY:
             return by_g
-        number = len(done.g)
-        self.trained_on[name] = number
         if settings.stochastic:
             kernel.kl_nats = kernel.kl_nats_of[phase] = float(kl_nats(done.mu, done.logvar).mean())
-            if phase is Phase.COMPRESSION and kernel.events == 0:
+            if phase is Phase.COMPRESSION and not kernel.kl_nats_of[0]:
                 kernel.kl_nats_of[0] = kernel.kl_nats
-        self._step(kernel, slot, found, share, number)
+        self._step(kernel, slot, found, share, len(done.g))
         return by_g
 
     def _step(self, kernel: Kernel, slot: int, found: dict[str, torch.Tensor], share: float, number: int) -> None:

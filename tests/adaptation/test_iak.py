@@ -301,6 +301,22 @@ def test_a_restore_in_the_middle_of_each_phase_goes_on_as_if_nothing_had_been(do
     assert len(trunk(learner).kernels) == (1 if not domain else 4)
 
 
+def test_replayed_events_train_the_kernel_and_move_no_clock() -> None:
+    learner = learner_of(warmup=16)
+    trigger(learner)
+    learn(learner, events(32, 3, 2000))
+    again = events(16, 3, 2000)
+    batch = learner.encode(again)
+    before, clock = weights(learner), trunk(learner).kernels[COMMON].events
+    learner.replay(batch, learner.count_inputs(batch))
+    assert of_kernel(moved(before, weights(learner))) == set(ENCODER)
+    broken = restored(learner)
+    for one in (learner, broken):
+        learn(one, events(16, 3, 3000))
+    assert trunk(learner).kernels[COMMON].events == clock + 16
+    assert broken.state_digest() == learner.state_digest()
+
+
 # -- domains ----------------------------------------------------------------------------------------------------------
 
 
@@ -342,7 +358,6 @@ def test_an_event_without_a_known_domain_has_the_common_kernel() -> None:
     after = moved(before, weights(learner))
     assert of_kernel(after, COMMON)
     assert not any(of_kernel(after, f"domain {name}") for name in "abc")
-    assert trunk(learner).trained_on == {}
     assert trunk(learner).kernels[COMMON].events == 9
 
 
