@@ -122,8 +122,8 @@ class Offers:
 
     @property
     def match_slots(self) -> int:
-        """How many slots there are for (attribute, task), reserved ones included."""
-        return self.attribute_limit * self.tasks.names.capacity
+        """How many slots for (attribute, task) were ever used: of these a vocabulary row has one number each."""
+        return self.attribute_limit * len(self.tasks.names.names)
 
     def _detach(self, name: str) -> None:
         self._cache.clear()

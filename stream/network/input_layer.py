@@ -118,7 +118,7 @@ class InputLayer(Part):
         pooled = torch.zeros(frame.events * slots, self.row_width, device=self.rows.device)
         active = self.rows.weight[frame.rows] * frame.row_weight[:, None]
         pooled.index_add_(0, frame.row_event * slots + frame.row_slot, active)
-        self._pooled = self._embed(pooled.view(frame.events, slots, -1)).reshape(frame.events, -1)
+        self._pooled = self._embed(pooled.view(frame.events, slots, self.row_width)).flatten(1)
         z = torch.addmm(self.bias.weight[0], self._pooled, self.projection.weight.view(-1, self.width))
         z.addmm_(frame.numeric, self.numeric.weight)
         return z.addmm_(frame.missing, self.missing.weight)

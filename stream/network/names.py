@@ -270,7 +270,7 @@ class NamedParts:
         self.input.reserve(numeric, categorical, self.rows.reserved)
         self.pairs.flags.grow(categorical)
         self.pairs.flags.widen(self.offers.match_slots)
-        self.pairs.mixer.reserve(self.offers.tasks.names.capacity)
+        self.pairs.mixer.reserve(len(self.offers.tasks.names.names))
         if self.matches.shape[1] < self.offers.match_slots:
             extra = self.offers.match_slots - self.matches.shape[1]
             self.matches = np.pad(self.matches, ((0, 0), (0, extra)), constant_values=-1)

@@ -125,6 +125,22 @@ def test_adding_a_task_changes_no_byte_of_another_and_no_bit_of_its_logits(strat
 
 
 @BOTH
+@pytest.mark.parametrize("reached", ["second", "all"])
+def test_a_warm_up_trains_the_patches_of_the_tasks_that_the_change_reaches(strategy: str, reached: str) -> None:
+    learner = _learner(strategy)
+    apply(learner, *SECOND)
+    learn(learner, _of((*DEFAULT, *NAMES), 160))
+    change = label("r9", group="g1", task="second") if reached == "second" else feature("extra", "numeric")
+    assert apply(learner, change).warmup_started
+    frozen, up = learner.frozen_digest(), _trunk(learner).patches[1].up
+    before = up.weight.clone()
+    learn(learner, _of((*DEFAULT, *NAMES), 16, 5, 3000))
+    assert learner.warmup.active
+    assert learner.frozen_digest() == frozen
+    assert [torch.equal(before[task], up.weight[task]) for task in (0, 1)] == [reached == "second", False]
+
+
+@BOTH
 def test_one_task_s_events_move_no_parameter_of_another_nor_any_that_they_share(strategy: str) -> None:
     learner = _learner(strategy)
     apply(learner, *SECOND, feature("extra", "numeric"))
