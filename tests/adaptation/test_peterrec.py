@@ -15,6 +15,7 @@ from stream.errors import ConfigurationError
 from stream.learner import Learner
 from stream.network.patched_trunk import PatchedTrunk
 from stream.network.persistence import parameter_counts, weight_entries
+from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import (
     FEATURES,
@@ -82,8 +83,10 @@ def test_a_patch_that_is_inserted_changes_no_bit(strategy: str, batch: int) -> N
 
 @BOTH
 def test_until_it_is_pre_trained_the_network_learns_what_carry_learns(strategy: str) -> None:
-    plain = Learner(settings("carry", hidden=(12, 8)))
-    patched = Learner(_settings(strategy, pretrain=10_000))
+    """Bit for bit in steps of whole blocks of 64 events, to which the patched trunk fills its rows up."""
+    whole = OptimiserSettings(step_events=64)
+    plain = Learner(replace(settings("carry", hidden=(12, 8)), optimiser=whole))
+    patched = Learner(replace(_settings(strategy, pretrain=10_000), optimiser=whole))
     for learner in (plain, patched):
         apply(learner, *FEATURES, *OFFERS)
         learn(learner, events(128), 64)
