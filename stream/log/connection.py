@@ -28,10 +28,12 @@ __all__ = ["Connection", "kafka_errors"]
 _CLIENTS = (KafkaConsumer, KafkaProducer, KafkaAdminClient)
 _RACK_PREFIX = "apache-kafka-"
 
-_FETCH: Mapping[str, object] = {
+_CONSUMER: Mapping[str, object] = {
     # Larger fetches than kafka-python's: 1.2 times the events a second against a real broker.
     "max_partition_fetch_bytes": 8 << 20,
     "max_poll_records": 5000,
+    # How soon a new partition is noticed; kafka-python's five minutes are long where keys have moved to it.
+    "metadata_max_age_ms": 30_000,
 }
 
 
@@ -69,7 +71,7 @@ class Connection:
             "auto_offset_reset": "none",
             "allow_auto_create_topics": False,
         }
-        return self._client(KafkaConsumer, **{**_FETCH, **self.settings.options, **fixed})
+        return self._client(KafkaConsumer, **{**_CONSUMER, **self.settings.options, **fixed})
 
     def producer(self, transactional_id: str | None = None, **defaults: object) -> Any:
         """Return an idempotent KafkaProducer, transactional under an id if given; `defaults` yield to the options."""

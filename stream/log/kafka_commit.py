@@ -150,12 +150,21 @@ class KafkaCommitLog:
             consumer.close()
 
     def _largest_dead_letter_bytes(self) -> int:
-        """Return how large key and value may be together: what the topic takes, less the envelope."""
+        """Return how large key and value may be together: what the topic takes, less the envelope.
+
+        Raises `LogError` where there is no such topic, before a dead letter finds that out.
+        """
         topic = self._topics.dead_letters
         with self._connection.administering() as admin:
             asked = ConfigResource("TOPIC", topic, {"max.message.bytes": None})
             answer: Mapping[str, Any] = admin.describe_configs([asked], config_filter="all")
-        return int(answer["topic"][topic]["max.message.bytes"]["value"]) - _ENVELOPE_BYTES
+        bound = answer.get("topic", {}).get(topic, {}).get("max.message.bytes")
+        if bound is None:
+            raise LogError(
+                f"{self._where}: the topic {topic} of the dead letters does not exist, or its configuration may not be "
+                "read. Create it with `stream topics --create`, or see the ACLs."
+            )
+        return int(bound["value"]) - _ENVELOPE_BYTES
 
     def _origins(self) -> Iterable[tuple[str, int, int]]:
         """Yield (topic, partition, offset) of every dead letter that is published and committed."""

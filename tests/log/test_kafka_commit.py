@@ -208,6 +208,19 @@ def test_a_commit_without_fencing_first_is_refused(opened: Callable[[], CommitLo
         opened().commit(commit(1, 1), [])
 
 
+def test_a_topic_of_dead_letters_that_is_missing_is_found_out_at_the_start_and_fences_nobody(
+    kafka: Connection, topics: TopicSettings
+) -> None:
+    name = next(_names)
+    holder = KafkaCommitLog(kafka, name, topics)
+    holder.fence()
+    wrong = KafkaCommitLog(kafka, name, replace(topics, dead_letters="not-there"))
+    with pytest.raises(LogError, match="not-there of the dead letters does not exist"):
+        wrong.fence()
+    holder.commit(commit(1, 5), [])
+    holder.close()
+
+
 def test_a_broker_that_stops_answering_is_given_up_within_the_bound_and_what_counts_is_found_at_the_next_start(
     kafka: Connection, kafka_broker: LocalBroker, topics: TopicSettings
 ) -> None:
