@@ -185,7 +185,7 @@ PATCH_SHARES: Final = (0.05, 0.10, 0.25)
 WIDTHS: Final = (4, 8, 16, 32, 64)
 RATIOS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 SGD_RATES: Final = (0.003, 0.03, 0.3)
-BETAS: Final = (0.0, 1e-4, 1e-3, 1e-2)
+BETAS: Final = (0.0, 1e-3, 1e-2, 1e-1)
 TRUNK_WIDTH: Final = 128
 
 

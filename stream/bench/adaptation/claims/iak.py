@@ -82,10 +82,10 @@ def _domains_of(run: Measures) -> list[str]:
     return [name.removeprefix(beginning) for name in _figures(run) if name.startswith(beginning)]
 
 
-def _kl(results: Results, course: str, phase: str, domain: str | None = None) -> dict[int, float]:
+def _kl(results: Results, course: str, phase: str, domain: str | None = None, arm: str = "iak") -> dict[int, float]:
     """Return the KL divergence by seed; without a domain, the mean over whatever kernels reached that phase."""
     found = {}
-    for seed, run in results.runs(course, "iak").items():
+    for seed, run in results.runs(course, arm).items():
         name = f"iak_kl_nats_{phase}"
         figures = _figures(run)
         values = [
@@ -139,12 +139,14 @@ def _beta(results: Results) -> Claim:
         effect = pooled_ratio(results, courses, beta_arm(beta).name, base, "loss_sum")
         if effect is None:
             continue
-        rows.append([f"{beta:g}", effect.text("+.3f", 100, " %")])
+        nats = [_nats(_kl(results, course, "after_compression", arm=beta_arm(beta).name)) for course in courses]
+        rows.append([f"{beta:g}", effect.text("+.3f", 100, " %"), *nats])
         if best is None or effect.mean < best[1].mean:
             best = (beta, effect)
     if best is None:
         return untested(IAK, claim, f"iak, beta in {BETAS}", why_missing(results, base))
     verdict, why = judged(best[1])
-    table = Table("summed loss against beta = 0 (with noise)", ["beta", "summed loss"], rows)
+    header = [f"KL when phase 1 ends, nats, {streams_text([course])}" for course in courses]
+    table = Table("summed loss against beta = 0 (with noise)", ["beta", "summed loss", *header], rows)
     text = f"best beta {best[0]:g}: summed loss {best[1].text('+.3f', 100, ' %')}"
     return Claim(IAK, claim, f"iak, beta in {BETAS}", streams_text(courses), text, verdict, why, [table])
