@@ -117,10 +117,10 @@ QUICK: Final = (
 )
 """A smoke run: nothing can be concluded from its figures. deep-river is left out: its environment takes minutes."""
 
-_SECONDS_PER_EVENT: Final = {"demo": 0.55e-3, "movielens": 0.3e-3}
-_SECONDS_PER_SYNTHETIC_EVENT: Final = 0.3e-3
+_SECONDS_PER_EVENT: Final = {"demo": 0.5e-3, "movielens": 0.3e-3}
+_SECONDS_PER_SYNTHETIC_EVENT: Final = 0.28e-3
 _SECONDS_PER_JOB: Final = 0.4
-_FACTORS: Final = {"bayes-network": 1.3, "bayes-output": 1.5, "iak": 1.6, "mlet": 1.3}
+_FACTORS: Final = {"bayes-network": 1.2, "bayes-output": 3.3, "iak": 1.15, "mlet": 1.1}
 _SECONDS_PER_PEER: Final = {"deep-river": 25.0, "river-logistic": 10.0}
 _REFIT_PASSES: Final = 1.0
 _ORACLE_PASSES: Final = 2.0
