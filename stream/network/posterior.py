@@ -44,10 +44,10 @@ class LogisticPosterior:
         """Return the precision of a regression that has seen nothing, in the form that is kept."""
         return prior.diag()[_lower(len(prior), prior.device).unbind()] if full else prior
 
-    def faded(self, keep: torch.Tensor) -> torch.Tensor:
-        """Return the precision after forgetting all but the share ``keep`` ``(G,)`` of what was learned."""
+    def faded(self, keep: torch.Tensor, at: slice = slice(None)) -> torch.Tensor:
+        """Return the precision, of the regressions ``at``, after forgetting all but the share ``keep`` ``(n,)``."""
         start = self.start(self.prior, full=self.full)
-        return start + keep[:, None] * (self.precision - start)
+        return torch.lerp(start.expand(len(keep), -1), self.precision[at], keep[:, None])
 
     def update(
         self,
@@ -69,13 +69,13 @@ class LogisticPosterior:
         taken = (taken > 0).to(design.dtype)
         rows, columns = _lower(design.shape[1], design.device)
         products = design[:, rows] * design[:, columns] if self.full else None
-        faded, failed = self.faded(keep), []
+        failed = []
         for block in range(0, len(self.mean), _BLOCK):
             at = slice(block, block + _BLOCK)
             likelihood = _Likelihood(design, products, taken[at], offset[at], weight[at])
-            ridge = (1.0 - keep[at, None]) * self.prior
-            mean, broken = _mode(likelihood, self.mean[at], faded[at], ridge, steps, tolerance)
-            precision = likelihood.added_to(faded[at], mean)
+            faded, ridge = self.faded(keep[at], at), (1.0 - keep[at, None]) * self.prior
+            mean, broken = _mode(likelihood, self.mean[at], faded, ridge, steps, tolerance)
+            precision = likelihood.added_to(faded, mean)
             broken |= ~(torch.isfinite(precision).all(1) & torch.isfinite(mean).all(1))
             self.mean[at] = torch.where(broken[:, None], self.mean[at], mean)
             self.precision[at] = torch.where(broken[:, None], self.precision[at], precision)
