@@ -44,7 +44,7 @@ class Glmix(Method):
         return False
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
-        """Move the clock by which is forgotten."""
+        """Set the clock by which is forgotten: steps move it, except for events without an offer."""
         self._of(network).clock = now
 
     @staticmethod

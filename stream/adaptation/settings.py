@@ -61,9 +61,9 @@ class BayesSettings(Section):
         1.0, "Prior precision of a weight, whose prior mean is 0, under bayes-network.", above=0
     )
     output_precision: float = setting(
-        100.0, "Prior precision of an offer's weight on a hidden activation, under bayes-output.", above=0
+        30.0, "Prior precision of an offer's weight on a hidden activation, under bayes-output.", above=0
     )
-    bias_precision: float = setting(50.0, "Prior precision of an offer's bias, under bayes-output.", above=0)
+    bias_precision: float = setting(20.0, "Prior precision of an offer's bias, under bayes-output.", above=0)
     full_cells: int = setting(
         16_000_000, "Live offers x (hidden width + 1)^2 up to which precision is full; beyond, diagonal.", minimum=0
     )

@@ -105,6 +105,7 @@ class BayesOutputLayer(OutputLayer):
         warming_up: bool,
     ) -> None:
         """Take the batch into the offers' posteriors, then train the attribute values on their gradients."""
+        self.clock += len(frame.ts)  # an event may have a row for each of several tasks
         self._update_offers(frame, logits, by_offer, warming_up=warming_up)
         self._train_rows(self.value, self.value_bias, by_value, descent, warming_up=warming_up)
 
@@ -126,14 +127,13 @@ class BayesOutputLayer(OutputLayer):
             full[group, event] = values.to(torch.float64)
             return full
 
-        now = self.clock + len(frame.ts)  # an event may have a row for each of several tasks
         own = (posterior.mean @ design.T)[group, event]
         failed = posterior.update(
             design,
             dense(frame.taken[heard]),
             dense(logits[heard].to(torch.float64) - own),
             dense(frame.weight[event]),
-            self._kept(now - self.updated[slots]),
+            self._kept(self.clock - self.updated[slots]),
             steps=self._settings.newton_steps,
             tolerance=_TOLERANCE_NATS,
         )
@@ -142,7 +142,7 @@ class BayesOutputLayer(OutputLayer):
         self.offer.weight[slots[done]] = posterior.mean[done, :-1].to(torch.float32)
         self.offer_bias.weight[slots[done]] = posterior.mean[done, -1].to(torch.float32)
         self.precision[slots[done]] = posterior.precision[done]
-        self.updated[slots[done]] = now
+        self.updated[slots[done]] = self.clock
         self._covariance = None
 
     def logit_variance(self, frame: Frame) -> torch.Tensor:

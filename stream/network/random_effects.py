@@ -65,7 +65,7 @@ class RandomEffects(PairPart):
         # Without a gradient a pair has no curvature either, or it is none of ours (an offer that is ignored).
         heard = (by_offer[frame.pair_event, frame.pair_slot] != 0).nonzero()[:, 0]
         newest = logits[heard].to(torch.float64)
-        clock = self.clock + frame.events
+        self.clock += frame.events
         for table, columns in self._coordinates(frame):
             column = columns[heard]
             has = (column < table.weight.shape[1]).nonzero()[:, 0]
@@ -77,7 +77,7 @@ class RandomEffects(PairPart):
                 frame.taken[pair].to(torch.float64),
                 frame.weight[event].to(torch.float64),
             )
-            newest = newest.index_copy(0, has, table.update(cells, newest[has], clock, warming_up=warming_up))
+            newest = newest.index_copy(0, has, table.update(cells, newest[has], self.clock, warming_up=warming_up))
 
     def _coordinates(self, frame: Frame) -> Iterator[tuple[PosteriorTable, torch.Tensor]]:
         """Yield each coordinate's table with the column ``(P,)`` that each pair reads; attributes by their names."""
