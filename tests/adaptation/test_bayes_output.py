@@ -12,15 +12,18 @@ import torch
 from stream.adaptation.settings import BayesSettings, WarmupSettings
 from stream.learner import Learner
 from stream.network.bayes_layer import BayesOutputLayer
+from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
-from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
+from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, label, learn, restored, settings
 
 HALF_LIFE = 200
 
 
 def _settings(strategy: str = "bayes-output", **bayes: Any) -> LearnerSettings:
     options: dict[str, Any] = {"half_life_events": HALF_LIFE, "output_precision": 4.0, "newton_steps": 30, **bayes}
-    return dataclasses.replace(settings(strategy, hidden=(12, 8)), bayes=BayesSettings(**options))
+    return dataclasses.replace(
+        settings(strategy, hidden=(12, 8)), bayes=BayesSettings(**options), optimiser=OptimiserSettings(step_events=16)
+    )
 
 
 def _trained(number: int = 96, **bayes: Any) -> Learner:
@@ -179,3 +182,33 @@ def test_an_offer_that_is_ignored_has_no_posterior_to_speak_of() -> None:
     jam = batch.pair_slot == learner.network.offers.offers.slot("jam")
     assert not variance[jam].any()
     assert (variance[~jam] > 0).all()
+
+
+def test_the_clock_of_forgetting_goes_on_with_each_step_of_a_batch_and_over_events_without_an_offer() -> None:
+    learner = Learner(dataclasses.replace(_settings(), optimiser=OptimiserSettings(step_events=5)))
+    apply(learner, *FEATURES, *OFFERS)
+    batch = events(16)
+    for place, one in enumerate(batch):
+        one.shown, one.labels, one.weight = (("tea",) if place < 10 else ("soap",) if place < 13 else ()), (), 1.0
+    learn(learner, batch)
+    layer, slot = _layer(learner), learner.network.offers.offers.slot
+    assert [int(layer.updated[slot(name)]) for name in ("tea", "soap", "milk")] == [10, 15, 0]
+    assert layer.clock == 16
+
+
+def test_an_offer_that_was_not_seen_for_long_is_uncertain_again() -> None:
+    learner = _trained(160)
+    probe = learner.encode(all_shown(events(1, 9, 3000)))
+    spread = []
+    for first in (500, 900, 4000):
+        variance = learner.predict(probe, variance=True).variance
+        assert variance is not None
+        spread.append(dict(zip(probe.pair_slot.tolist(), variance.tolist(), strict=True)))
+        others = events(400, 1, first, labels=[])
+        for one in others:
+            one.shown = ("soap",)
+        learner.network.hold_backbone()
+        learn(learner, others)
+    tea, soap = (learner.network.offers.offers.slot(name) for name in ("tea", "soap"))
+    assert spread[0][tea] < spread[1][tea] < spread[2][tea]
+    assert spread[2][soap] < spread[2][tea]

@@ -12,13 +12,16 @@ from stream.adaptation.settings import GlmixSettings
 from stream.errors import ConfigurationError
 from stream.learner import Learner
 from stream.network.random_effects import RandomEffects
+from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
 
 
 def _settings(strategy: str = "glmix", **glmix: Any) -> LearnerSettings:
     options: dict[str, Any] = {"half_life_events": 300, "value_precision": 2.0, "offer_precision": 5.0, **glmix}
-    return dataclasses.replace(settings(strategy), glmix=GlmixSettings(newton_steps=30, **options))
+    return dataclasses.replace(
+        settings(strategy), glmix=GlmixSettings(newton_steps=30, **options), optimiser=OptimiserSettings(step_events=16)
+    )
 
 
 def _trained(number: int = 160, **glmix: Any) -> Learner:
