@@ -70,7 +70,7 @@ def resume(
     Raises:
         CheckpointMissing, CheckpointCorrupt: see `stream.checkpoint.recover`.
         OffsetOutOfRange: the log has no such offset any more, and `lost_offsets` is to fail.
-        ConfigurationError: the checkpoint belongs to other topics, or `start` cannot be read.
+        ConfigurationError: the checkpoint belongs to other topics or to none, or `start` cannot be read.
     """
 
     def beginning(found: CheckpointFile | None) -> _Beginning:
@@ -165,6 +165,11 @@ def start_offsets(source: InteractionSource, start: str) -> dict[int, int]:
 def _offsets_of(
     service: Mapping[str, Any], source: InteractionSource, schema_source: SchemaSource
 ) -> tuple[dict[int, int], int]:
+    if "topic" not in service:
+        raise ConfigurationError(
+            "the checkpoint was saved by Learner.save and has no offsets from which a service could go on; give this "
+            "learner a checkpoint directory of its own"
+        )
     stored_topics = service["topic"], service["schema_topic"]
     if stored_topics != (source.topic, schema_source.topic):
         raise ConfigurationError(

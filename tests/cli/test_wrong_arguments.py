@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from stream import Learner, LearnerSettings
 from stream.cli import main
 from stream.errors import ConfigurationError, LogError
 from stream.log.embedded import EmbeddedTopic
+from stream.network.settings import NetworkSettings
 
 CHANGE = '{"op":"add_label","name":"z"}'
 REPLAY = "replay --interactions events.jsonl --schema schema.jsonl --set network.hidden=4"
@@ -58,6 +60,13 @@ def test_it_is_refused_with_a_sentence(
     assert said.startswith(f"stream {line.split()[0]}: ")
     assert sentence in said
     assert EmbeddedTopic(Path("log"), "feature-schema").path(0).stat().st_size == 0, "nothing was published"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_model_that_the_library_saved_is_not_gone_on_from(capsys: pytest.CaptureFixture[str]) -> None:
+    Learner(LearnerSettings(network=NetworkSettings(hidden=(4,)))).save("directory/checkpoint-000000000001.ckpt")
+    assert main([*REPLAY.split(), "--checkpoint", "directory"]) == ConfigurationError.exit_code
+    assert "has no offsets" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")
