@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from itertools import chain, islice, repeat
+from itertools import chain, islice, pairwise, repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import ConfigurationError
+from stream.evaluation.earlier import Earlier
 
 __all__ = ["EntityAttributeCounts"]
+
+_TOGETHER = 256
+"""Events whose counts are looked up at once: a row each, as wide as there are values."""
 
 _Value = str | int
 """What a count belongs to: an attribute's value, or the number of one offer's addition (its "own name").
@@ -42,6 +46,7 @@ class EntityAttributeCounts:
         self._own_counted: set[int] = set()
         self._possible = np.zeros(0, dtype=np.int64)
         self._taken = np.zeros(0, dtype=np.int64)
+        self._column: tuple[dict[_Value, int], NDArray[np.int64]] | None = None
         self.evictions = 0
         """(key, value) pairs given up so far because the bound was met."""
 
@@ -67,6 +72,7 @@ class EntityAttributeCounts:
         """Count an offer under the value that it has now; what was counted stays where it was."""
         value = attributes.get(self._attribute) if self._attribute else None
         self._value[slot] = int(self._own[slot]) if value is None else value
+        self._column = None
 
     def remove(self, slot: int) -> None:
         """Forget an offer's own counts; those under an attribute's value stay."""
@@ -75,30 +81,91 @@ class EntityAttributeCounts:
             self._own_counted.discard(own)
             self._dead.add(own)
         self._value[slot] = 0
+        self._column = None
         self._own[slot] = self._possible[slot] = self._taken[slot] = 0
 
-    def scores(self, key: str, slots: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """Return the (R,) scores of (R,) slots for a key."""
-        score: NDArray[np.float64] = 30 * (self._taken[slots] + 0.5) / (self._possible[slots] + 10)
-        table = self._tables.get(key)
-        if table is not None:
-            score += np.fromiter(map(table.get, self._value[slots].tolist(), repeat(0)), np.float64, slots.size)
+    def scores_then_learn(
+        self,
+        keys: list[str],
+        slots: NDArray[np.integer[Any]],
+        bounds: NDArray[np.int64],
+        taken: NDArray[np.integer[Any]],
+        taken_bounds: NDArray[np.int64],
+        earlier: Earlier,
+    ) -> NDArray[np.float64]:
+        """Score each event's offers for its key, then count the event, one after the other, for a whole batch.
+
+        Args:
+            keys: of B events.
+            slots: (P,) R of each event, within ``bounds`` (B + 1,).
+            taken: (L,) T of each event, within ``taken_bounds`` (B + 1,), in an order that does not depend on slots.
+            earlier: what both hold of the events before.
+
+        Returns:
+            (P,) scores.
+        """
+        rate = 30 * (self._taken[slots] + earlier.labels + 0.5) / (self._possible[slots] + earlier.pairs + 10)
+        shared = np.empty(slots.size)
+        for first in range(0, len(keys), _TOGETHER):
+            some = slice(first, first + _TOGETHER)
+            ends = slice(first, first + _TOGETHER + 1)
+            shared[bounds[ends][0] : bounds[ends][-1]] = self._shared(
+                keys[some], slots, bounds[ends], taken, taken_bounds[ends].tolist()
+            )
+        np.add.at(self._possible, slots, 1)
+        np.add.at(self._taken, taken, 1)
+        score: NDArray[np.float64] = rate + shared
         return score
 
-    def learn(self, key: str, possible: NDArray[np.integer[Any]], taken: list[int]) -> None:
-        """Count an event: R as distinct slots, T as distinct slots in an order that does not depend on slots."""
-        self._possible[possible] += 1
-        if not taken:
-            return
+    def _shared(
+        self,
+        keys: list[str],
+        slots: NDArray[np.integer[Any]],
+        bounds: NDArray[np.int64],
+        taken: NDArray[np.integer[Any]],
+        taken_bounds: list[int],
+    ) -> NDArray[np.float64]:
+        """Return c of each pair of some events as it is before its event, and count these events' labels in it."""
+        values: list[_Value] = []
+        counts: list[int] = []
+        sizes: list[int] = []
+        labels = self._value[taken[taken_bounds[0] : taken_bounds[-1]]].tolist()
+        start = taken_bounds[0]
+        for key, (first, last) in zip(keys, pairwise(taken_bounds), strict=True):
+            table = self._tables.get(key)
+            if table is None:
+                sizes.append(0)
+            else:
+                sizes.append(len(table))
+                values += table
+                counts += table.values()
+            if last > first:
+                self._count(key, labels[first - start : last - start])
+        # One row an event, one column a live value, and a last one for what no live offer has.
+        column, columns = self._columns()
+        where = np.fromiter(map(column.get, values, repeat(len(column))), np.int64, len(values))
+        table_of_event = np.zeros((len(keys), len(column) + 1))
+        table_of_event[np.repeat(np.arange(len(keys)), sizes), where] = counts
+        event = np.repeat(np.arange(len(keys)), np.diff(bounds))
+        found: NDArray[np.float64] = table_of_event[event, columns[slots[bounds[0] : bounds[-1]]]]
+        return found
+
+    def _columns(self) -> tuple[dict[_Value, int], NDArray[np.int64]]:
+        """Return a number for each value that an offer has, and (capacity,) the number of each slot's value."""
+        if self._column is None:
+            column: dict[_Value, int] = {}
+            columns = [column.setdefault(value, len(column)) for value in self._value.tolist()]
+            self._column = column, np.array(columns, dtype=np.int64)
+        return self._column
+
+    def _count(self, key: str, values: list[_Value]) -> None:
         if self._dead:
             self._bury()
         table = self._tables.pop(key, None)
         if table is None:
             table = {}
         self._tables[key] = table
-        for slot in taken:
-            self._taken[slot] += 1
-            value = self._value[slot]
+        for value in values:
             count = table.pop(value, 0)
             table[value] = count + 1
             if not count:
@@ -170,6 +237,7 @@ class EntityAttributeCounts:
         values: list[_Value] = state["values"]
         shared = {value: value for value in values}
         self._value = np.zeros(self._own.size, dtype=object)
+        self._column = None
         for slot, value in enumerate(state["attribute_value"]):
             self._value[slot] = int(self._own[slot]) if value is None else shared.get(value, value)
         pairs = zip(map(values.__getitem__, state["value"].tolist()), state["count"].tolist(), strict=True)

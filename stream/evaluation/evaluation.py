@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.evaluation import calibration
+from stream.evaluation.earlier import Earlier
 from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
 from stream.evaluation.offers import OfferTable
 from stream.evaluation.popularity import Popularity
 from stream.evaluation.prequential import PrequentialSums
-from stream.evaluation.ranking import quality, top
-from stream.evaluation.scored import EventScore, ScoredEvents, WindowedMeasures
+from stream.evaluation.ranking import qualities, tops
+from stream.evaluation.scored import EventScore, RankingQuality, ScoredEvents, WindowedMeasures
 from stream.evaluation.settings import EvaluationSettings
 from stream.evaluation.windows import RANKINGS, Lifetime, Window
 
@@ -72,70 +74,70 @@ class Evaluation:
         _check(events, logit)
         # max(x, 0) - x * y + log(1 + exp(-|x|)): exact where a sigmoid would round to 0 or 1.
         terms = np.maximum(logit, 0.0) - logit * events.taken + np.log1p(np.exp(-np.abs(logit)))
-        scores, rankings = self._score_events(events, logit, terms.tolist())
-
-        losses = np.array([(score.bce_sum, score.bce_pairs) for score in scores], dtype=np.float64).reshape(-1, 2)
-        rows = np.array(rankings, dtype=np.float64).reshape(-1, RANKINGS)
+        bounds: list[int] = events.offsets.tolist()
+        listed = terms.tolist()
+        # The exactly rounded sum is the same in whatever order slots put the pairs.
+        losses = [(math.fsum(listed[first:last]), last - first) for first, last in pairwise(bounds)]
+        scores, rankings, labelled = self._rank_events(events, logit, losses)
+        if self._finite is not None:
+            self._finite.extend(losses, rankings, labelled)
+        sums = np.array(losses, dtype=np.float64).reshape(-1, 2)
         pair_codes = calibration.codes(logit, events.taken)
-        self._window.extend(rows, losses, pair_codes, events.offsets)
-        self._lifetime.extend(rows, losses, pair_codes)
+        self._window.extend(rankings, sums, pair_codes, events.offsets)
+        self._lifetime.extend(rankings, sums, pair_codes)
         return scores
 
-    def _score_events(
-        self, events: ScoredEvents, logit: NDArray[np.float64], terms: list[float]
-    ) -> tuple[list[EventScore], list[tuple[float, ...]]]:
-        """Return the scores, and of the labelled events the rows of rankings."""
+    def _rank_events(
+        self, events: ScoredEvents, logit: NDArray[np.float64], losses: list[tuple[float, int]]
+    ) -> tuple[list[EventScore], NDArray[np.float64], NDArray[np.bool_]]:
+        """Let the baselines learn; return scores, the labelled events' rows of rankings, and which those events are."""
         rank = self._offers.rank
-        name_rank = rank.__getitem__
         possible = np.flatnonzero(events.possible)
-        possible_slots, possible_logit = events.slot[possible], logit[possible]
-        possible_rank = rank[possible_slots]
+        slots, bounds = events.slot[possible], np.searchsorted(possible, events.offsets)
         taken = np.flatnonzero(events.taken)
-        taken_slots: list[int] = events.slot[taken].tolist()
-        bounds: list[int] = events.offsets.tolist()
-        possible_bounds: list[int] = np.searchsorted(possible, events.offsets).tolist()
-        taken_bounds: list[int] = np.searchsorted(taken, events.offsets).tolist()
-        times: list[int] = events.ts.tolist()
+        taken_bounds = np.searchsorted(taken, events.offsets)
+        labels_of = np.diff(taken_bounds)
+        event = np.repeat(np.arange(len(labels_of)), labels_of)
+        taken_slots = events.slot[taken]
+        # Learned in the order of names, so that slots cannot show in the state.
+        taken_slots = taken_slots[np.lexsort((rank[taken_slots], event))]
 
+        earlier = Earlier.of(slots, bounds, taken_slots, taken_bounds)
+        by_popularity = self._popularity.scores_then_learn(
+            slots, np.repeat(events.ts, np.diff(bounds)), taken_slots, events.ts[event], earlier
+        )
+        by_counts = self._counts.scores_then_learn(events.keys, slots, bounds, taken_slots, taken_bounds, earlier)
+        best, best_bounds = tops(np.stack((logit[possible], by_popularity, by_counts)), rank[slots], bounds)
+        rows = qualities(events.taken[possible][best], best_bounds, labels_of)
+        measured = rows.tolist()
+
+        ranked = [self._offers.names_of(ranking) for ranking in slots[best].tolist()]
+        labels = self._offers.names_of(taken_slots.tolist())
+        labels_bounds: list[int] = taken_bounds.tolist()
+        values = logit[possible][best[0]].tolist()
+        sizes: list[int] = np.diff(bounds).tolist()
         scores: list[EventScore] = []
-        rankings: list[tuple[float, ...]] = []
-        for b, (key, ts) in enumerate(zip(events.keys, times, strict=True)):
-            r = slice(possible_bounds[b], possible_bounds[b + 1])
-            slots, slots_rank = possible_slots[r], possible_rank[r]
-            t = taken_slots[taken_bounds[b] : taken_bounds[b + 1]]
-            t.sort(key=name_rank)  # learned in the order of names, so that slots cannot show in the state
-
-            best = top(possible_logit[r], slots_rank)
-            ranked: list[int] = slots[best].tolist()
-            by_popularity: list[int] = slots[top(self._popularity.scores(slots, ts), slots_rank)].tolist()
-            by_counts: list[int] = slots[top(self._counts.scores(key, slots), slots_rank)].tolist()
-            self._popularity.learn(t, ts)
-            self._counts.learn(key, slots, t)
-
-            score = EventScore(
-                id=events.ids[b],
-                schema_version=events.schema_version,
-                top=[
-                    (self._offers.name(slot), value)
-                    for slot, value in zip(ranked, possible_logit[r][best].tolist(), strict=True)
-                ],
-                popularity=[self._offers.name(slot) for slot in by_popularity],
-                entity_attribute_counts=[self._offers.name(slot) for slot in by_counts],
-                possible=len(slots),
-                labels=[self._offers.name(slot) for slot in t],
-                # The exactly rounded sum is the same in whatever order slots put the pairs.
-                bce_sum=math.fsum(terms[bounds[b] : bounds[b + 1]]),
-                bce_pairs=bounds[b + 1] - bounds[b],
+        for b, (first, last) in enumerate(pairwise(best_bounds.tolist())):
+            own = labels[labels_bounds[b] : labels_bounds[b + 1]]
+            model, popularity, counts = map(RankingQuality._make, measured[b]) if own else (None, None, None)
+            scores.append(
+                EventScore(
+                    id=events.ids[b],
+                    schema_version=events.schema_version,
+                    top=list(zip(ranked[0][first:last], values[first:last], strict=True)),
+                    popularity=ranked[1][first:last],
+                    entity_attribute_counts=ranked[2][first:last],
+                    possible=sizes[b],
+                    labels=own,
+                    bce_sum=losses[b][0],
+                    bce_pairs=losses[b][1],
+                    quality=model,
+                    popularity_quality=popularity,
+                    entity_attribute_counts_quality=counts,
+                )
             )
-            qualities = None
-            if t:
-                qualities = quality(ranked, t), quality(by_popularity, t), quality(by_counts, t)
-                score.quality, score.popularity_quality, score.entity_attribute_counts_quality = qualities
-                rankings.append(qualities[0] + qualities[1] + qualities[2])
-            if self._finite is not None:
-                self._finite.add(score.bce_sum, score.bce_pairs, qualities)
-            scores.append(score)
-        return scores, rankings
+        labelled = labels_of > 0
+        return scores, rows[labelled].reshape(-1, RANKINGS), labelled
 
     def summary(self) -> dict[str, Any]:
         """Return ``{"model": ..., "baselines": {name: ...}}``, each with ``recall_at_5``, ``ndcg_at_5`` and ``bce``.

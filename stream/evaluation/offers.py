@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,13 @@ class OfferTable:
         if name is None:
             raise ValueError(f"slot {slot} holds no offer")
         return name
+
+    def names_of(self, slots: Iterable[int]) -> list[str]:
+        """Return the names that some slots hold; raises ValueError where one is free."""
+        found = list(map(self.names.__getitem__, slots))
+        if None in found:
+            raise ValueError("a slot that was scored holds no offer")
+        return cast(list[str], found)
 
     def _reserve(self, slots: int) -> None:
         self.names.extend([None] * (slots - len(self.names)))

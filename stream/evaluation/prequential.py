@@ -7,8 +7,7 @@ from array import array
 from typing import Any
 
 import numpy as np
-
-from stream.evaluation.scored import RankingQuality
+from numpy.typing import NDArray
 
 __all__ = ["PrequentialSums"]
 
@@ -30,21 +29,19 @@ class PrequentialSums:
         """n: events with T non-empty."""
         return len(self._pairs_before)
 
-    def add(
-        self,
-        bce_sum: float,
-        bce_pairs: int,
-        qualities: tuple[RankingQuality, RankingQuality, RankingQuality] | None,
+    def extend(
+        self, losses: list[tuple[float, int]], rankings: NDArray[np.float64], labelled: NDArray[np.bool_]
     ) -> None:
-        """Take in an event: its cross-entropy, and where T is not empty the quality of model and baselines."""
-        if qualities is not None:
-            for ranking, quality in zip(_RANKINGS, qualities, strict=True):
-                self._rows[f"{ranking}_recall"].append(quality.recall_at_5)
-                self._rows[f"{ranking}_ndcg"].append(quality.ndcg_at_5)
-            self._rows["bce_before"].append(self._bce_sum)
-            self._pairs_before.append(self._bce_pairs)
-        self._bce_sum += bce_sum
-        self._bce_pairs += bce_pairs
+        """Take in B events: their cross-entropies and pairs, and the (L, 9) rows of rankings of those labelled (B,)."""
+        for place, ranking in enumerate(_RANKINGS):
+            self._rows[f"{ranking}_recall"].frombytes(rankings[:, 3 * place].tobytes())
+            self._rows[f"{ranking}_ndcg"].frombytes(rankings[:, 3 * place + 1].tobytes())
+        for (bce_sum, bce_pairs), has_labels in zip(losses, labelled.tolist(), strict=True):
+            if has_labels:
+                self._rows["bce_before"].append(self._bce_sum)
+                self._pairs_before.append(self._bce_pairs)
+            self._bce_sum += bce_sum
+            self._bce_pairs += bce_pairs
 
     def summary(self) -> dict[str, Any]:
         """Return recall_at_5, ndcg_at_5 and bce of each, over all but the first floor(n/5) labelled events.

@@ -1,12 +1,14 @@
 """The first five, ties included."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.evaluation.offers import OfferTable
-from stream.evaluation.ranking import quality, top
+from stream.evaluation.ranking import qualities, quality, top, tops
 
 
 @given(st.lists(st.sampled_from([-1.0, -0.0, 0.0, 0.5, 2.0]), max_size=30), st.randoms(use_true_random=False))
@@ -15,6 +17,30 @@ def test_the_top_is_the_head_of_a_full_sort_by_score_then_rank(scores: list[floa
     rng.shuffle(rank)
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], rank[i]))[:5]
     assert top(np.array(scores), np.array(rank, dtype=np.int64)).tolist() == expected
+
+
+@given(
+    st.lists(st.integers(0, 12) | st.just(60), max_size=6),
+    st.integers(1, 3),
+    st.integers(0, 2**32),
+)
+def test_a_batch_is_ranked_and_measured_as_its_events_are(sizes: list[int], scorings: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bounds = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+    pairs = int(bounds[-1])
+    score, rank = rng.integers(-3, 4, (scorings, pairs)) / 2.0, rng.permutation(pairs)
+    taken = rng.random(pairs) < 0.2
+    events = [slice(first, last) for first, last in itertools.pairwise(bounds.tolist())]
+    outside = rng.integers(0, 2, len(sizes))  # labels that were not possible
+    best, best_bounds = tops(score, rank, bounds)
+    labels = np.array([taken[own].sum() for own in events], dtype=np.int64) + outside
+    measured = qualities(taken[best], best_bounds, labels)
+    for b, own in enumerate(events):
+        ranked = [own.start + top(one[own], rank[own]) for one in score]
+        assert best[:, best_bounds[b] : best_bounds[b + 1]].tolist() == [one.tolist() for one in ranked]
+        if labels[b]:
+            of_event = [own.start + int(pair) for pair in np.flatnonzero(taken[own])] + [-1] * int(outside[b])
+            assert measured[b].tolist() == [list(quality(one.tolist(), of_event)) for one in ranked]
 
 
 def test_recall_and_ndcg_are_one_for_a_perfect_ranking_of_more_labels_than_five() -> None:
