@@ -22,15 +22,15 @@ class Earlier:
     Labels are numbered here by slot, and within a slot in training order.
     """
 
-    pairs: NDArray[np.int64]
+    pairs: NDArray[np.int32]
     """(P,) how many pairs of the slot came in earlier events."""
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int32]
     """(P,) how many labels of the slot came in earlier events."""
-    last_label: NDArray[np.int64]
+    last_label: NDArray[np.int32]
     """(P,) the number of the last of these; of no meaning where there is none."""
-    label: NDArray[np.int64]
+    label: NDArray[np.int32]
     """(L,) the index of each label, by its number."""
-    sighting: NDArray[np.int64]
+    sighting: NDArray[np.int32]
     """(L,) how many labels of the slot came before, by number."""
 
     @classmethod
@@ -45,30 +45,31 @@ class Earlier:
 
         A slot occurs at most once among an event's pairs, and at most once among its labels.
         """
-        # All in one row, an event's labels behind its pairs; then slot after slot, each in that order.
+        # All in one row, an event's labels behind its pairs; then slot after slot, each in that order. Narrow types: a
+        # batch's pairs leave and enter the cache many times here.
         pair_at = np.arange(slots.size) + np.repeat(taken_bounds[:-1], np.diff(bounds))
         label_at = np.arange(taken.size) + np.repeat(bounds[1:], np.diff(taken_bounds))
         narrow = max(slots.max(initial=0), taken.max(initial=0)) < _RADIX_SLOTS
         row = np.empty(slots.size + taken.size, dtype=np.int16 if narrow else np.int64)
         row[pair_at], row[label_at] = slots, taken
-        index = np.full(row.size, -1)
+        index = np.full(row.size, -1, dtype=np.int32)
         index[label_at] = np.arange(taken.size)
         order = np.argsort(row, kind="stable")
         row, index = row[order], index[order]
 
-        place = np.arange(row.size)
-        starts = np.ones(row.size, dtype=bool)
-        starts[1:] = row[1:] != row[:-1]
-        start = np.maximum.accumulate(np.where(starts, place, 0))
+        place = np.arange(row.size, dtype=np.int32)
+        first = np.flatnonzero(np.append(True, row[1:] != row[:-1])[: row.size])
+        run = np.repeat(np.arange(first.size), np.diff(first, append=row.size))
         is_label = index >= 0
-        labels_so_far: NDArray[np.int64] = np.cumsum(is_label) - is_label
-        labels: NDArray[np.int64] = labels_so_far - labels_so_far[start]
+        labels_so_far: NDArray[np.int32] = np.cumsum(is_label, dtype=np.int32) - is_label
+        labels = labels_so_far - labels_so_far[first][run]
+        pairs = place - place[first][run] - labels
 
         back = np.empty(row.size, dtype=np.int64)
         back[order] = place
         pair = back[pair_at]
         return cls(
-            pairs=(place - start - labels)[pair],
+            pairs=pairs[pair],
             labels=labels[pair],
             last_label=labels_so_far[pair] - 1,
             label=index[is_label],

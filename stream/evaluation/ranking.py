@@ -19,8 +19,8 @@ TOP = 5
 
 _GAIN = [1.0 / math.log2(rank + 1) for rank in range(1, TOP + 1)]
 _IDEAL = [0.0, *accumulate(_GAIN)]
-_MAX_PADDING = 4
-"""Events of very different sizes are not laid side by side where that takes more than so many times the pairs."""
+_MAX_PADDING = 16
+"""Side by side, each event takes as many places as the largest; beyond so many a pair a full sort costs less."""
 
 
 def top(score: NDArray[np.floating[Any]], rank: NDArray[np.int64]) -> NDArray[np.intp]:
