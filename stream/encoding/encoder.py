@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ import numpy as np
 from stream.encoding.batch import Batch
 from stream.encoding.features import KEY, Features
 from stream.encoding.offers import Offers
-from stream.encoding.values import MISTYPED, boolean_value, categorical_value, multi_values, numeric_value
+from stream.encoding.values import MISTYPED, Mistyped, boolean_value, categorical_value, multi_values, numeric_value
 from stream.encoding.vocabulary import Vocabulary
 from stream.interaction import Interaction
 from stream.schema import Kind
+from stream.slots import SlotRegistry
 
 __all__ = ["LARGEST_WEIGHT", "encode"]
 
@@ -22,27 +25,24 @@ _LARGEST = 1e18
 LARGEST_WEIGHT = 2.0**30
 """Event weights are cut here: one valid event must not make float32 sums of squared gradients infinite."""
 _PLAIN_NUMBERS = frozenset({float, int, bool, type(None)})
+_STRINGS = frozenset({str})
 
 
 def encode(interactions: Sequence[Interaction], schema_version: int, features: Features, offers: Offers) -> Batch:
     """Return the batch of ``interactions`` under the features and offers in force; changes nothing."""
-    ragged = _Ragged()
-    present = mistyped = 0
-    numeric = np.zeros((len(interactions), features.numeric.capacity))
     values = [event.features for event in interactions]
+    numeric, mistyped = _numbers(values, features.numeric)
+    ragged = _Ragged(len(interactions))
     for name, kind in features.kinds.items():
-        column = [event.get(name) for event in values]
-        present += sum(name in event for event in values)
-        slot = features.slot(name)
-        if kind is Kind.NUMERIC:
-            array, wrong = _numbers(column)
-            numeric[:, slot] = array
-            mistyped += wrong
-        else:
+        if kind is not Kind.NUMERIC:
+            slot = features.slot(name)
+            column = [event.get(name) for event in values]
             mistyped += ragged.add(column, kind, slot, features.rows.vocabularies[slot])
     if KEY in features.categorical:
         slot = features.categorical.slot(KEY)
         ragged.add([event.key for event in interactions], Kind.CATEGORICAL, slot, features.rows.vocabularies[slot])
+    rows, row_event, row_slot, row_weight = ragged.arrays()
+    known = features.kinds.keys()
     pairs = _Pairs(interactions, offers)
     return Batch(
         schema_version=schema_version,
@@ -51,10 +51,10 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         ts=np.array([event.ts for event in interactions], dtype=np.int64),
         weight=np.array([min(event.weight, LARGEST_WEIGHT) for event in interactions], dtype=np.float32),
         numeric=numeric,
-        rows=np.array(ragged.rows, dtype=np.int64),
-        row_event=np.array(ragged.events, dtype=np.int64),
-        row_slot=np.array(ragged.slots, dtype=np.int64),
-        row_weight=np.array(ragged.weights, dtype=np.float32),
+        rows=rows,
+        row_event=row_event,
+        row_slot=row_slot,
+        row_weight=row_weight,
         unseen=ragged.unseen,
         pair_event=pairs.event,
         pair_slot=pairs.slot,
@@ -62,73 +62,103 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         taken=pairs.taken,
         offsets=pairs.offsets,
         labels_dropped=pairs.dropped,
-        unknown_features=sum(map(len, values)) - present,
+        unknown_features=sum(len(event.keys() - known) for event in values if not event.keys() <= known),
         unknown_shown=pairs.unknown,
         mistyped_values=mistyped,
     )
 
 
-def _numbers(column: list[Any]) -> tuple[np.ndarray, int]:
-    """Return a column as float64 with NaN for missing, and how many values had a wrong type."""
+def _numbers(values: list[dict[str, Any]], slots: SlotRegistry) -> tuple[np.ndarray, int]:
+    """Return all numeric features ``(B, capacity)``, NaN for missing, and how many values had a wrong type."""
+    numeric = np.zeros((len(values), slots.capacity))
+    names = slots.names
+    rows = [[event.get(name) for name in names] for event in values]  # type: ignore[arg-type]
     wrong = 0
-    if not _PLAIN_NUMBERS.issuperset(map(type, column)):
-        read = [numeric_value(value) for value in column]
-        wrong = sum(value is MISTYPED for value in read)
-        column = [None if value is MISTYPED else value for value in read]
-    array = np.array([np.nan if value is None else float(value) for value in column])
-    return np.clip(array, -_LARGEST, _LARGEST), wrong
+    if not _PLAIN_NUMBERS.issuperset(map(type, chain.from_iterable(rows))):
+        read = [[numeric_value(value) for value in row] for row in rows]
+        wrong = sum(value is MISTYPED for row in read for value in row)
+        rows = [[None if value is MISTYPED else value for value in row] for row in read]
+    if names and values:
+        np.clip(np.array(rows, dtype=np.float64), -_LARGEST, _LARGEST, out=numeric[:, : len(names)])
+    if slots.free_slots:
+        numeric[:, [slot for slot, name in enumerate(names) if name is None]] = 0.0
+    return numeric, wrong
 
 
 class _Ragged:
-    """The active rows of a batch while they are collected."""
+    """The active rows of a batch while they are collected, feature by feature, event by event within one."""
 
-    def __init__(self) -> None:
-        self.rows: list[int] = []
-        self.events: list[int] = []
-        self.slots: list[int] = []
-        self.weights: list[float] = []
+    def __init__(self, events: int) -> None:
         self.unseen: list[tuple[int, str]] = []
+        self._events = events
+        self._slots: list[int] = []
+        self._rows: list[int] = []
+        self._counts: list[int] = []
+        """Rows of each feature and event."""
+        self._weights: list[float] = []
+        """The weight of each of these rows."""
 
     def add(self, column: list[Any], kind: Kind, slot: int, vocabulary: Vocabulary) -> int:
         """Add one feature's values, an event each; return how many had a wrong type."""
-        row_of, missing, rare = vocabulary.row_of, vocabulary.missing, vocabulary.rare
-        before, wrong = len(self.rows), 0
+        self._slots.append(slot)
         if kind is Kind.MULTI_CATEGORICAL:
-            for event, value in enumerate(column):
+            return self._add_lists(column, slot, vocabulary)
+        self._counts += [1] * len(column)
+        self._weights += [1.0] * len(column)
+        return self._add_values(column, kind, slot, vocabulary)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return each row with its event, its feature's slot and its weight, ``(N,)`` each."""
+        events = np.arange(self._events * len(self._slots), dtype=np.int64) % max(self._events, 1)
+        slots = np.repeat(np.array(self._slots, dtype=np.int64), self._events)
+        counts = np.array(self._counts, dtype=np.int64)
+        return (
+            np.array(self._rows, dtype=np.int64),
+            np.repeat(events, counts),
+            np.repeat(slots, counts),
+            np.repeat(np.array(self._weights, dtype=np.float32), counts),
+        )
+
+    def _add_lists(self, column: list[Any], slot: int, vocabulary: Vocabulary) -> int:
+        row_of, missing, rare = vocabulary.row_of, vocabulary.missing, vocabulary.rare
+        wrong = 0
+        for value in column:
+            if type(value) is list and _STRINGS.issuperset(map(type, value)):
+                found: Collection[str] | Mistyped | None = dict.fromkeys(value)
+            else:
                 found = multi_values(value)
-                if found is None or found is MISTYPED:
-                    wrong += found is MISTYPED
-                    self.rows.append(missing)
-                    self.events.append(event)
-                    self.weights.append(1.0)
-                    continue
-                assert isinstance(found, tuple)
-                weight = 1.0 / np.sqrt(len(found)) if found else 0.0
-                for item in found:
-                    row = row_of.get(item)
-                    if row is None:
-                        self.unseen.append((slot, item))
-                        row = rare
-                    self.rows.append(row)
-                    self.events.append(event)
-                    self.weights.append(weight)
-        else:
+            if found is None or found is MISTYPED:
+                wrong += found is MISTYPED
+                self._rows.append(missing)
+                self._counts.append(1)
+                self._weights.append(1.0)
+                continue
+            assert not isinstance(found, Mistyped)
+            rows = list(map(row_of.get, found))
+            if None in rows:
+                self.unseen += [(slot, item) for item, row in zip(found, rows, strict=True) if row is None]
+                rows = [rare if row is None else row for row in rows]
+            self._rows += rows  # type: ignore[arg-type] # no None is left
+            self._counts.append(len(rows))
+            self._weights.append(1.0 / math.sqrt(len(rows) or 1))
+        return wrong
+
+    def _add_values(self, column: list[Any], kind: Kind, slot: int, vocabulary: Vocabulary) -> int:
+        row_of, wrong = vocabulary.row_of, 0
+        if kind is Kind.BOOLEAN or not _STRINGS.issuperset(map(type, column)):
             read: Callable[[object], object] = _boolean_text if kind is Kind.BOOLEAN else categorical_value
-            for value in column:
-                text = value if type(value) is str and kind is Kind.CATEGORICAL else read(value)
-                if text is None or text is MISTYPED:
-                    wrong += text is MISTYPED
-                    self.rows.append(missing)
-                    continue
-                assert isinstance(text, str)
-                row = row_of.get(text)
-                if row is None:
-                    self.unseen.append((slot, text))
-                    row = rare
-                self.rows.append(row)
-            self.events += range(len(column))
-            self.weights += [1.0] * len(column)
-        self.slots += [slot] * (len(self.rows) - before)
+            column = list(map(read, column))
+            wrong = column.count(MISTYPED)
+            column = [None if text is MISTYPED else text for text in column] if wrong else column
+        rows = list(map(row_of.get, column))
+        if None in rows:
+            self.unseen += [
+                (slot, text) for text, row in zip(column, rows, strict=True) if row is None and text is not None
+            ]
+            rare, missing = vocabulary.rare, vocabulary.missing
+            filled = (missing if text is None else rare for text in column)
+            rows = [other if row is None else row for row, other in zip(rows, filled, strict=True)]
+        self._rows += rows  # type: ignore[arg-type] # no None is left
         return wrong
 
 
@@ -141,38 +171,40 @@ class _Pairs:
     """The (event, offer) pairs of a batch: every live offer that was possible or taken."""
 
     def __init__(self, interactions: Sequence[Interaction], offers: Offers) -> None:
-        slot_of = offers.offers.get
-        scratch = np.zeros(offers.offers.capacity, dtype=bool)
-        slots: list[np.ndarray] = []
-        possible: list[np.ndarray] = []
-        taken: list[np.ndarray] = []
-        sizes = np.zeros(len(interactions) + 1, dtype=np.int64)
+        slot_of, capacity = offers.offers.get, offers.offers.capacity
+        shown: list[np.ndarray] = []
+        labels: list[int] = []
+        numbers = np.zeros(len(interactions), dtype=np.int64)
         self.dropped = self.unknown = 0
         for index, event in enumerate(interactions):
             admitted, unknown = offers.possible(event.shown)
             self.unknown += unknown
-            labels = [slot for slot in map(slot_of, event.labels) if slot is not None]
-            self.dropped += len(event.labels) - len(labels)
-            inside = np.ones(len(admitted), dtype=bool)
-            if labels:
-                scratch[labels] = True
-                hit = scratch[admitted]
-                if int(hit.sum()) < len(labels):
-                    scratch[admitted] = False
-                    extra = np.flatnonzero(scratch)
-                    scratch[extra] = False
-                    admitted = np.concatenate([admitted, extra])
-                    inside = np.concatenate([inside, np.zeros(len(extra), dtype=bool)])
-                    hit = np.concatenate([hit, np.ones(len(extra), dtype=bool)])
-                scratch[labels] = False
-            else:
-                hit = np.zeros(len(admitted), dtype=bool)
-            slots.append(admitted)
-            possible.append(inside)
-            taken.append(hit)
-            sizes[index + 1] = len(admitted)
-        self.offsets = np.cumsum(sizes)
-        self.slot = np.concatenate(slots) if slots else np.zeros(0, dtype=np.int64)
-        self.possible = np.concatenate(possible) if possible else np.zeros(0, dtype=bool)
-        self.taken = np.concatenate(taken) if taken else np.zeros(0, dtype=bool)
-        self.event = np.repeat(np.arange(len(interactions), dtype=np.int64), sizes[1:])
+            shown.append(admitted)
+            if event.labels:
+                live = [slot for slot in map(slot_of, event.labels) if slot is not None]
+                self.dropped += len(event.labels) - len(live)
+                numbers[index] = len(live)
+                labels += live
+        every = np.arange(len(interactions), dtype=np.int64)
+        sizes = np.array([len(admitted) for admitted in shown], dtype=np.int64)
+        self.slot = np.concatenate(shown) if shown else np.zeros(0, dtype=np.int64)
+        self.event = np.repeat(every, sizes)
+        self.possible = np.ones(self.slot.size, dtype=bool)
+        self.taken = np.zeros(self.slot.size, dtype=bool)
+        if labels:
+            self._take(np.repeat(every, numbers) * capacity + labels, sizes, capacity)
+        self.offsets = np.searchsorted(self.event, np.arange(len(interactions) + 1))
+
+    def _take(self, labels: np.ndarray, sizes: np.ndarray, capacity: int) -> None:
+        """Mark the pairs of ``labels``, event x capacity + slot each; one that was not shown gets a pair of its own."""
+        # Both ascend, as an event's slots do: a label is found among the pairs by bisection.
+        labels = np.unique(labels)
+        pairs = self.event * capacity + self.slot
+        found = np.searchsorted(pairs, labels)
+        inside = np.append(pairs, -1)[found] == labels
+        self.taken[found[inside]] = True
+        if not inside.all():
+            event, slot = np.divmod(labels[~inside], capacity)
+            ends = np.cumsum(sizes)[event]
+            self.slot, self.event = np.insert(self.slot, ends, slot), np.insert(self.event, ends, event)
+            self.possible, self.taken = np.insert(self.possible, ends, False), np.insert(self.taken, ends, True)
