@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from stream.bench.adaptation.plan import FULL, QUICK, planned
 from stream.bench.adaptation.progress import Pace, shown_progress
 from stream.bench.adaptation.report import Report, make_report
 from stream.bench.adaptation.results import gather
-from stream.bench.adaptation.runner import run_jobs
+from stream.bench.adaptation.runner import forever, run_jobs
 from stream.bench.adaptation.terminal import print_report
 from stream.bench.adaptation.work import Outcome
 from stream.errors import ConfigurationError
@@ -37,6 +37,8 @@ class Wanted:
     workers: int = 2
     only_plan: bool = False
     """Print how much work it is, and stop."""
+    minutes: float | None = None
+    """Begin no run after so many minutes; report on what is done by then."""
     only_report: bool = False
     """Run nothing: report on what the newest code that ran there has left, even if it has changed since."""
 
@@ -70,7 +72,7 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
     else:
         places = Places.of_this_code(runs)
         with shown_progress(Pace(jobs, wanted.workers), console) as told:
-            outcomes = run_jobs(jobs, places, wanted.workers, told)
+            outcomes = run_jobs(jobs, places, wanted.workers, told, until=_timer(wanted.minutes))
     seconds = time.monotonic() - started
     results = gather(outcomes, places, jobs)
     kept = sum(outcome.status == "kept" for outcome in outcomes)
@@ -91,6 +93,13 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
     print_report(report, console)
     console.print(f"\n{out / 'report.md'}, report.json and {len(plots)} plots.", highlight=False)
     return report
+
+
+def _timer(minutes: float | None) -> Callable[[], bool]:
+    if minutes is None:
+        return forever
+    ends = time.monotonic() + 60 * minutes
+    return lambda: time.monotonic() >= ends
 
 
 def _found(job: Job, places: Places) -> Outcome:

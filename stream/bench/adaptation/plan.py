@@ -134,7 +134,7 @@ def planned(
     streams: Sequence[str] = (),
     arms: Sequence[str] = (),
 ) -> list[Job]:
-    """Return the jobs of some groups, each once, in an order that lets a worker keep its stream.
+    """Return the jobs of some groups, each once: seed by seed, so that a run cut short has few seeds of everything.
 
     Args:
         groups: `FULL` or `QUICK`.
@@ -154,7 +154,7 @@ def planned(
             for seed in range(group.seeds if seeds is None else min(seeds, group.seeds)):
                 jobs = (Job(course, ARMS[name], seed) for name in group.arms if name in wanted)
                 found.update((Job(job.course, job.arm, job.seed, _cost(job)), None) for job in jobs)
-    return sorted(found, key=lambda job: (-_length(job.course), job.course.name, job.seed))
+    return sorted(found, key=lambda job: (job.seed, -_length(job.course), job.course.name))
 
 
 def _length(course: Course) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stream.bench.adaptation.advice import advice
-from stream.bench.adaptation.arms import ARMS, DEFAULT
+from stream.bench.adaptation.arms import ARMS, DEFAULT, MAIN
 from stream.bench.adaptation.claims import Claim, all_claims
 from stream.bench.adaptation.intervals import Interval
 from stream.bench.adaptation.markdown import markdown_table
@@ -140,6 +140,10 @@ def _claim_details(number: int, claim: Claim) -> str:
 
 def _limits(results: Results) -> str:
     lines = list(_CANNOT)
+    named = {each.arm for each in results.missing} | {arm for course in results.courses for arm in results.arms(course)}
+    unplanned = [f"`{name}`" for name in MAIN if name not in named]
+    if unplanned:
+        lines.append(f"Not in the plan of this run, for want of time: {', '.join(unplanned)}.")
     if results.missing:
         lines.append("Not run, or failed:")
         text = "\n".join(f"- {line}" for line in lines) + "\n"

@@ -11,19 +11,27 @@ from pathlib import Path
 from stream.bench.adaptation.jobs import Job, Places
 from stream.bench.adaptation.work import Outcome, work
 
-__all__ = ["run_jobs"]
+__all__ = ["forever", "run_jobs"]
 
 Told = Callable[[Outcome], None]
 Work = Callable[[Job, Path, Path], Outcome]
+Until = Callable[[], bool]
 
 
-def run_jobs(jobs: Sequence[Job], places: Places, workers: int, told: Told, do: Work = work) -> list[Outcome]:
+def forever() -> bool:
+    """Say that time is never up."""
+    return False
+
+
+def run_jobs(
+    jobs: Sequence[Job], places: Places, workers: int, told: Told, do: Work = work, until: Until = forever
+) -> list[Outcome]:
     """Run every job whose trace is not there yet, `workers` at a time, and return how each ended, in no order.
 
-    Files are named here, not in the workers: code that changes meanwhile must not change the names. With `workers` = 0
-    everything runs in this process. A worker that dies (out of memory, say) takes the jobs that it
-    and its siblings were at with it: these count as failed, and the rest goes on in new workers. ``told`` hears of each
-    end, in this process.
+    No job is begun any more once ``until`` says that time is up. Files are named here, not in the workers: code that
+    changes meanwhile must not change the names. With `workers` = 0 everything runs in this process. A worker that dies
+    (out of memory, say) takes the jobs that it and its siblings were at with it: these count as failed, and the rest
+    goes on in new workers. ``told`` hears of each end, in this process.
     """
     outcomes: list[Outcome] = []
 
@@ -38,25 +46,31 @@ def run_jobs(jobs: Sequence[Job], places: Places, workers: int, told: Told, do: 
         else:
             pending.append(job)
     if workers < 1:
-        for job in pending:
+        while pending and not until():
+            job = pending.pop(0)
             note(do(job, places.trace(job), places.facts(job)))
-        return outcomes
-    while pending:
-        pending = _run_until_broken(pending, places, workers, note, do)
+    while pending and not until():
+        pending = _run_until_broken(pending, places, workers, note, do, until)
+    for job in pending:
+        note(Outcome(job, "not run", "The time was up."))
     return outcomes
 
 
-def _run_until_broken(jobs: Sequence[Job], places: Places, workers: int, note: Told, do: Work) -> list[Job]:
+def _run_until_broken(
+    jobs: Sequence[Job], places: Places, workers: int, note: Told, do: Work, until: Until
+) -> list[Job]:
     """Run jobs in one pool and return those that a worker's death left undone; at least one has ended."""
     waiting = list(jobs)
     running: dict[Future[Outcome], Job] = {}
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     try:
-        while waiting or running:
+        while running or (waiting and not until()):
             # No more is handed over than is running, so that a broken pool takes no more with it.
-            while waiting and len(running) < workers:
+            while waiting and len(running) < workers and not until():
                 job = waiting.pop(0)
                 running[pool.submit(do, job, places.trace(job), places.facts(job))] = job
+            if not running:
+                break
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 job = running.pop(future)

@@ -30,8 +30,8 @@ class Outcome:
     """How a job ended; `why` is empty where its trace was saved."""
 
     job: Job
-    status: Literal["done", "kept", "skipped", "failed"]
-    """Run now; found from an earlier run; cannot be (unknown strategy, missing data); went wrong."""
+    status: Literal["done", "kept", "skipped", "failed", "not run"]
+    """Run now; found from an earlier run; cannot be (unknown strategy, missing data); went wrong; time was up."""
     why: str = ""
     seconds: float = 0.0
 
@@ -42,7 +42,7 @@ def work(job: Job, trace_path: Path, facts_path: Path) -> Outcome:
 
     started = time.perf_counter()
     try:
-        loaded = _stream(job.course, job.seed if job.course.stream.startswith("synthetic:") else 0)
+        loaded = _stream(job.course, job.seed)
         if not facts_path.exists():
             facts_of(loaded).save(facts_path)
         _run(job, loaded).save(trace_path)
@@ -56,9 +56,18 @@ def work(job: Job, trace_path: Path, facts_path: Path) -> Outcome:
     return Outcome(job, "done", seconds=time.perf_counter() - started)
 
 
-@lru_cache(maxsize=1)
 def _stream(course: Course, seed: int) -> BenchStream:
+    return _synthetic(course, seed) if course.stream.startswith("synthetic:") else _recorded(course)
+
+
+@lru_cache(maxsize=1)
+def _synthetic(course: Course, seed: int) -> BenchStream:
     return stream_named(course.stream)(seed, course.events)
+
+
+@lru_cache(maxsize=3)  # dear to load, and the same for every seed
+def _recorded(course: Course) -> BenchStream:
+    return stream_named(course.stream)(0, course.events)
 
 
 def _run(job: Job, stream: BenchStream) -> Trace:

@@ -40,6 +40,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     adaptation.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these streams of the plan")
     adaptation.add_argument("--arms", nargs="+", default=[], metavar="NAME", help="only these arms of the plan")
+    adaptation.add_argument(
+        "--minutes", type=float, metavar="N", help="begin no run after so many minutes, then report"
+    )
     adaptation.add_argument("--report-only", action="store_true", help="run nothing, report on the runs that are there")
     adaptation.add_argument("--plan", action="store_true", help="say how much work it is, and stop")
 
@@ -64,7 +67,16 @@ def _adaptation(args: argparse.Namespace) -> int:
 
     from stream.bench.adaptation.command import Wanted, bench_adaptation
 
-    wanted = Wanted(args.quick, args.seeds, args.streams, args.arms, args.jobs, args.plan, args.report_only)
+    wanted = Wanted(
+        quick=args.quick,
+        seeds=args.seeds,
+        streams=args.streams,
+        arms=args.arms,
+        workers=args.jobs,
+        only_plan=args.plan,
+        minutes=args.minutes,
+        only_report=args.report_only,
+    )
     bench_adaptation(args.out, wanted, Console())
     return 0
 
