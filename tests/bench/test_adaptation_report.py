@@ -58,6 +58,11 @@ def test_the_advice_keeps_the_default_where_nothing_is_better_and_says_what_cann
     assert "no advice" in make_report(one, {}).opening
 
 
+def test_the_advice_says_so_where_another_library_is_better() -> None:
+    opening = make_report(results({"carry": runs(1.0), "scratch": runs(1.2), "river-logistic": runs(0.9)}), {}).opening
+    assert "it has a lower loss than `carry` on both_layers@1500" in opening
+
+
 def test_the_report_names_the_streams_where_the_default_is_behind() -> None:
     made = results({"carry": runs(1.0), "bayes-output": runs(0.9), "scratch": runs(1.2), "oracle": runs(0.995)})
     text = make_report(made, {}).markdown()

@@ -120,8 +120,12 @@ def _oracle(results: Results) -> Iterable[str]:
 
 def _peers(standings: Sequence[Standing]) -> Iterable[str]:
     for each in standings:
-        if each.arm.kind == "peer":
-            yield f"`{each.arm.name}`: loss {_loss(each)}, on {len(each.courses)} streams."
+        if each.arm.kind != "peer":
+            continue
+        text = f"`{each.arm.name}`, another library, on {len(each.courses)} streams: loss {_loss(each)}"
+        if each.better_on:
+            text += f"; **it has a lower loss than `{DEFAULT}` on {streams_text(each.better_on)}**"
+        yield f"{text}."
 
 
 def _loss(each: Standing) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,19 +22,19 @@ def print_report(report: Report, console: Console) -> None:
         console.print(escape(paragraph.replace("`", "").replace("**", "")), highlight=False)
         console.print()
     table = Table(
-        title=f"Against {DEFAULT}, averaged over streams; on how many: in all, better, worse", title_justify="left"
+        title=f"Against {DEFAULT}, averaged over streams", title_justify="left", box=box.SIMPLE_HEAD, padding=0
     )
-    for number, title in enumerate(("arm", "on", "summed loss, %", "recall@5", "seconds", "better", "worse")):
-        table.add_column(title, justify="left" if not number else "right", no_wrap=number < 4)
+    for number, title in enumerate(("arm", "loss, %", "recall@5", "seconds", "streams", "better", "worse")):
+        table.add_column(f" {title}", justify="right" if number else "left", no_wrap=True)
     for each in report.standings:
         colour = {-1: "green", 0: "", 1: "red"}[each.loss.sign]
         loss = each.loss.text("+.2f", 100)
         table.add_row(
             each.arm.name,
-            str(len(each.courses)),
             f"[{colour}]{loss}[/]" if colour else loss,
-            "-" if each.recall is None else each.recall.text("+.3f"),
+            "-" if each.recall is None else f"{each.recall.mean:+.4f}",
             "-" if each.seconds is None or math.isnan(each.seconds.mean) else f"x {each.seconds.mean + 1:.2f}",
+            str(len(each.courses)),
             str(len(each.better_on)),
             str(len(each.worse_on)),
         )
