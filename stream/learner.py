@@ -33,6 +33,7 @@ from stream.network.persistence import (
     named_entries,
     network_state,
     parameter_counts,
+    parameters_in_use,
     restore_network,
 )
 from stream.report import BatchReport, ModelReport, SchemaReport, SlotCount, WarmupReport
@@ -234,7 +235,7 @@ class Learner:
 
     def _standing(self, warming_up: bool) -> dict[str, Any]:
         network, features = self.network, self.network.features
-        total, fresh = self._parameters if warming_up else parameter_counts(network)
+        total, fresh = self._parameters if warming_up else (parameters_in_use(network), 0)
         kinds = {"numeric": features.numeric, "categorical": features.categorical, "offer": network.offers.offers}
         return {
             "schema_version": self.schema.version,
@@ -454,6 +455,6 @@ class Learner:
             "events_frozen": self.warmup.events_frozen_total,
             "ids_digest": self.ids_digest,
             "phase": self._phase(self.warmup.active),
-            "parameters": parameter_counts(self.network)[0],
+            "parameters": parameters_in_use(self.network),
             **self.evaluation.summary(),
         }

@@ -45,6 +45,9 @@ class Earlier:
 
         A slot occurs at most once among an event's pairs, and at most once among its labels.
         """
+        if len(bounds) == 2:  # the one event has none before it
+            none, alone = np.zeros(slots.size, dtype=np.int32), np.arange(taken.size, dtype=np.int32)
+            return cls(none, none, none, alone, np.zeros_like(alone))
         # All in one row, an event's labels behind its pairs; then slot after slot, each in that order. Narrow types: a
         # batch's pairs leave and enter the cache many times here.
         pair_at = np.arange(slots.size) + np.repeat(taken_bounds[:-1], np.diff(bounds))

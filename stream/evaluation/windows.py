@@ -48,6 +48,8 @@ class Window:
         self._losses = _Ring(events, 2)
         self._block_events = -(-events // _BLOCKS)
         self._blocks = np.zeros((events // self._block_events, 2, BINS), dtype=np.int32)
+        self._histogram = np.zeros((2, BINS), dtype=np.int64)
+        """The blocks' sum."""
 
     def extend(
         self,
@@ -69,18 +71,21 @@ class Window:
             end = min(event - done + self._block_events, first + len(losses))
             part = histogram(pair_codes[offsets[event - first] : offsets[end - first]])
             kept = self._blocks[block % len(self._blocks)]
-            kept[...] = part if done == 0 else kept + part
+            if done == 0:
+                self._histogram -= kept
+                kept[...] = 0
+            kept += part
+            self._histogram += part
             event = end
 
     def histogram(self) -> NDArray[np.int64]:
         """Return the window's (2, BINS) histogram."""
-        counts: NDArray[np.int64] = self._blocks.sum(axis=0, dtype=np.int64)
-        return counts
+        return self._histogram.copy()
 
     def measures(self) -> WindowedMeasures:
         """Return all measures over the window."""
         rankings, losses = self._rankings.held(), self._losses.held()
-        return _measures(len(losses), len(rankings), rankings.sum(axis=0), losses.sum(axis=0), self.histogram())
+        return _measures(len(losses), len(rankings), rankings.sum(axis=0), losses.sum(axis=0), self._histogram)
 
     def state(self) -> dict[str, Any]:
         """Return the window as arrays."""
@@ -100,6 +105,7 @@ class Window:
             ring.rows = np.array(state[name], dtype=np.float64)
             ring.seen = int(state[f"{name}_seen"])
         self._blocks = np.array(state["blocks"], dtype=np.int32)
+        self._histogram = self._blocks.sum(axis=0, dtype=np.int64)
 
 
 class Lifetime:

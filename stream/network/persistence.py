@@ -8,10 +8,19 @@ import torch
 
 from stream.encoding.offers import Offers
 from stream.network.network import Network
+from stream.network.pair_table import PairTable
 from stream.network.table import Table
 from stream.state import Tree
 
-__all__ = ["frozen_entries", "is_finite", "named_entries", "network_state", "parameter_counts", "restore_network"]
+__all__ = [
+    "frozen_entries",
+    "is_finite",
+    "named_entries",
+    "network_state",
+    "parameter_counts",
+    "parameters_in_use",
+    "restore_network",
+]
 
 
 def _layers(network: Network) -> Iterator[tuple[str, Table]]:
@@ -185,9 +194,23 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
     )
 
 
+def parameters_in_use(network: Network) -> int:
+    """Return how many parameters are in use."""
+    dense = sum(live * table.row_size for table, live in _rows_in_use(network))
+    return dense + sum(rows * columns for _, rows, columns in _cells_in_use(network))
+
+
 def parameter_counts(network: Network) -> tuple[int, int]:
     """Return how many parameters are in use, and how many of them a warm-up would train."""
-    total = fresh = 0
+    fresh = sum(min(live, int(table.fresh.sum())) * table.row_size for table, live in _rows_in_use(network))
+    for pair_table, rows, columns in _cells_in_use(network):
+        fresh_rows = min(rows, int(pair_table.fresh_rows.sum()))
+        fresh_columns = min(columns, int(pair_table.fresh_columns.sum()))
+        fresh += fresh_rows * columns + (rows - fresh_rows) * fresh_columns
+    return parameters_in_use(network), fresh
+
+
+def _rows_in_use(network: Network) -> Iterator[tuple[Table, int]]:
     categorical, numeric = len(network.features.categorical), len(network.features.numeric)
     tasks = len(network.offers.tasks.names)
     mixed = len(
@@ -210,17 +233,13 @@ def parameter_counts(network: Network) -> tuple[int, int]:
         "output/value_bias": len(network.offers.values),
     }
     for name, table in _layers(network):
-        live = used.get(name, 1 if table.names is None else len(table.names))
-        total += live * table.row_size
-        fresh += min(live, int(table.fresh.sum())) * table.row_size
+        yield table, used.get(name, 1 if table.names is None else len(table.names))
+
+
+def _cells_in_use(network: Network) -> Iterator[tuple[PairTable, int, int]]:
     for name, pair_table in network.pairs.pair_tables():
         rows = len(network.wide_rows if name == "wide" else network.keys)
-        columns = len(network.offers.offers if name == "key_offer" else network.offers.values)
-        total += rows * columns
-        fresh_rows = min(rows, int(pair_table.fresh_rows.sum()))
-        fresh_columns = min(columns, int(pair_table.fresh_columns.sum()))
-        fresh += fresh_rows * columns + (rows - fresh_rows) * fresh_columns
-    return total, fresh
+        yield pair_table, rows, len(network.offers.offers if name == "key_offer" else network.offers.values)
 
 
 def is_finite(network: Network) -> bool:

@@ -6,6 +6,7 @@ measured on, and a row that a batch does not touch is not read.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -77,7 +78,7 @@ class Table:
     @property
     def row_size(self) -> int:
         """Weights in one row."""
-        return int(np.prod(self.shape)) if self.shape else 1
+        return math.prod(self.shape)
 
     def grow(self, rows: int) -> None:
         """Reserve rows up to ``rows``; new ones are zero and have no history."""
