@@ -106,6 +106,7 @@ class BayesOutputLayer(OutputLayer):
     ) -> None:
         """Take the batch into the offers' posteriors, then train the attribute values on their gradients."""
         self.clock += len(frame.ts)  # an event may have a row for each of several tasks
+        self._covariance = None
         self._update_offers(frame, logits, by_offer, warming_up=warming_up)
         self._train_rows(self.value, self.value_bias, by_value, descent, warming_up=warming_up)
 
@@ -143,7 +144,6 @@ class BayesOutputLayer(OutputLayer):
         self.offer_bias.weight[slots[done]] = posterior.mean[done, -1].to(torch.float32)
         self.precision[slots[done]] = posterior.precision[done]
         self.updated[slots[done]] = self.clock
-        self._covariance = None
 
     def logit_variance(self, frame: Frame) -> torch.Tensor:
         """Return ``h' precision^-1 h`` ``(P,)`` of the last forward's pairs, after what was forgotten by now."""
