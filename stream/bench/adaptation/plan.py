@@ -35,8 +35,8 @@ from stream.bench.adaptation.jobs import Course, Job
 __all__ = ["FULL", "QUICK", "Group", "planned"]
 
 DEMO: Final = Course("demo")
-DEMO_START: Final = Course("demo", 8_000, {"backbone.pretrain_events": "2500", "iak.phase_events": "500"})
-MOVIELENS_START: Final = Course("movielens", 6_000, {"backbone.pretrain_events": "2000", "iak.phase_events": "500"})
+DEMO_START: Final = Course("demo", 6_000, {"backbone.pretrain_events": "2000", "iak.phase_events": "500"})
+MOVIELENS_START: Final = Course("movielens", 5_000, {"backbone.pretrain_events": "1700", "iak.phase_events": "500"})
 _DOMAINS: Final = {"eight_domains": "scene", "eight_regions": "region", "eight_periods": "period"}
 
 
@@ -90,22 +90,22 @@ _TABLES: Final = _names(
 
 FULL: Final = (
     Group([DEMO], ("carry", "carry-unfrozen", "replace"), 5),
-    Group([DEMO_START], (*_ONE_PASS, "retrain-1k", "retrain-5k", "oracle", *_PEERS), 5),
+    Group([DEMO_START], (*_ONE_PASS, "retrain-1k", "oracle", *_PEERS), 5),
     Group([MOVIELENS_START], (*_CORE, *_PEERS), 5),
-    Group(synthetic(*_SHORT_SCENARIOS, events=4_000), _CORE, 5),
-    Group(synthetic("inputs_replaced_50", events=6_000), _CORE, 5),
+    Group(synthetic(*_SHORT_SCENARIOS, events=3_000), _CORE, 5),
+    Group(synthetic("inputs_replaced_50", events=5_000), _CORE, 5),
     Group(
-        synthetic("both_layers", "drift_and_change", "eight_domains", events=6_000),
+        synthetic("both_layers", "drift_and_change", "eight_domains", events=5_000),
         (*_ONE_PASS, "retrain-1k", "oracle"),
         5,
     ),
-    Group(synthetic("both_layers", events=6_000), _PEERS, 5),
-    Group(synthetic(*_CHANGE_SCENARIOS, events=6_000), (*_WARMUPS, "replace-unfrozen"), 5),
-    Group(synthetic("both_layers", "eight_domains", events=6_000), _BETAS, 5),
-    Group(synthetic("drift", events=4_000), ("retrain-1k", *_HALF_LIVES), 5),
-    Group(synthetic("tasks", events=4_000), ("tune-head", *_PATCHES), 5),
-    Group(synthetic("both_layers", events=6_000), _PATCHES, 5),
-    Group(synthetic("rare_values", events=4_000), _TABLES, 5),
+    Group(synthetic("both_layers", events=5_000), _PEERS, 5),
+    Group(synthetic(*_CHANGE_SCENARIOS, events=5_000), (*_WARMUPS, "replace-unfrozen"), 5),
+    Group(synthetic("both_layers", "eight_domains", events=5_000), _BETAS, 5),
+    Group(synthetic("drift", events=3_000), ("retrain-1k", *_HALF_LIVES), 5),
+    Group(synthetic("tasks", events=3_000), ("tune-head", *_PATCHES), 5),
+    Group(synthetic("both_layers", events=5_000), _PATCHES, 5),
+    Group(synthetic("rare_values", events=4_000), _TABLES, 3),
 )
 """The full run."""
 
