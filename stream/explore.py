@@ -34,7 +34,7 @@ class Exploration:
         if not learner.network.keeps_posterior:
             raise ConfigurationError(
                 f"--explore {kind} needs to know how sure the model is, and the strategy {learner.settings.strategy!r} "
-                "keeps no posterior; train with bayes-output, glmix or both (bayes-output+glmix)"
+                "keeps no posterior; train with bayes-output, glmix, both (bayes-output+glmix) or bayes-network"
             )
         return cls(kind, width, np.random.default_rng(seed))
 

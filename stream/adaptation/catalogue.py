@@ -103,6 +103,7 @@ _REFUSED: Final[dict[frozenset[str], str]] = {
     frozenset({"scratch", "peterrec-serial"}): _NO_BACKBONE,
     frozenset({"scratch", "peterrec-parallel"}): _NO_BACKBONE,
     frozenset({"scratch", "iak"}): _NO_BACKBONE,
+    frozenset({"scratch", "tune-head"}): _NO_BACKBONE,
     frozenset({"iak", "bayes-network"}): (
         "the quadratic takes the step of every weight, and what of a kernel trains, and how fast, is up to its phases."
     ),

@@ -74,6 +74,23 @@ class OutputLayer(Part):
         """Return the gradient by the hidden activations; call it before :meth:`train` moves the weights."""
         return by_offer @ self.offer.weight + by_value @ self.value.weight
 
+    def logit_variance(self, frame: Frame) -> torch.Tensor | None:
+        """Return, where the layer's weights have a precision each, what these leave open of the pairs' logits ``(P,)``.
+
+        Nothing is said of the weights behind, which move the activations too, nor of forgetting since a row was trained.
+        """
+        if not self.keeps_posterior:
+            return None
+        squares = self._hidden.double().square()
+
+        def spread(weight: Table, bias: Table) -> torch.Tensor:
+            by_weight, by_bias = (1.0 / table.moments["precision"].double() for table in (weight, bias))
+            return torch.addmm(by_bias, squares, by_weight.T)
+
+        by_value = torch.nn.functional.pad(spread(self.value, self.value_bias), (0, 1))
+        shared = by_value[frame.pair_event[:, None], frame.pair_columns].sum(1)
+        return spread(self.offer, self.offer_bias)[frame.pair_event, frame.pair_slot] + shared
+
     def train(
         self,
         frame: Frame,

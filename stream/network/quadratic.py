@@ -92,6 +92,7 @@ class Quadratic(Descent):
         for _, part in network.parts():
             for _, table in part.tables():
                 table.keep_precision(self.prior)
+        network.output.keeps_posterior = True
         for _, pair_table in network.pairs.pair_tables():
             pair_table.accumulator = self.prior
             pair_table.squares.fill_(self.prior)

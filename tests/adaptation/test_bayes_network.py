@@ -14,7 +14,7 @@ from stream.network.descent import Descent
 from stream.network.pair_table import PairTable
 from stream.network.quadratic import Quadratic, _Fisher
 from stream.network.table import Table
-from tests.learner.streams import all_shown, events, learn, trained
+from tests.learner.streams import all_shown, apply, events, label, learn, trained
 
 
 class Recording(Descent):
@@ -126,3 +126,18 @@ def test_precision_grows_with_what_was_seen_and_steps_become_smaller() -> None:
     early = float(bias.moments["precision"][slot])
     learn(learner, events(320, 2, 1000))
     assert float(bias.moments["precision"][slot]) > early > 1.0
+
+
+def test_what_is_unsure_of_an_offer_shrinks_as_it_is_shown() -> None:
+    learner = _network()
+    apply(learner, label("jam", group="g1"))
+    probes = all_shown(events(8, 77, 5000))
+    batch = learner.encode(probes)
+    early = learner.predict(batch, variance=True).variance
+    assert early is not None
+    jam = batch.pair_slot == learner.network.offers.offers.slot("jam")
+    assert early[jam].min() > early[~jam].max(), "a new offer is less certain than any old one"
+    learn(learner, events(160, 4, 2000, ["soap", "milk", "bread", "tea", "jam"]))
+    late = learner.predict(learner.encode(probes), variance=True).variance
+    assert late is not None
+    assert late[jam].mean() < early[jam].mean() / 2
