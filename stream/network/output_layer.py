@@ -77,7 +77,8 @@ class OutputLayer(Part):
     def logit_variance(self, frame: Frame) -> torch.Tensor | None:
         """Return, where the layer's weights have a precision each, what these leave open of the pairs' logits ``(P,)``.
 
-        Nothing is said of the weights behind, which move the activations too, nor of forgetting since a row was trained.
+        Nothing is said of the weights behind, which move the activations too, nor of what was forgotten since a row was
+        trained.
         """
         if not self.keeps_posterior:
             return None

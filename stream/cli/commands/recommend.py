@@ -5,9 +5,9 @@ output is {"id": ..., "schema_version": ..., "recommendations": [[offer, probabi
 offers that the event's `shown` admits. With --represent it is {"id": ..., "key": ..., "representation": [...]}: the
 trunk's last hidden activations, which all offers and tasks share. The model is not changed.
 
-With --explore what the model is unsure of may come forward, by the posterior that some strategies keep (bayes-network, bayes-output,
-glmix): ucb ranks by the logit plus --explore-width standard deviations, thompson by a draw. A line then also has
-"explored": [[offer, explored score as a probability, standard deviation of the logit], ...] in the same order.
+With --explore what the model is unsure of may come forward, by the posterior that some strategies keep (bayes-output,
+glmix, bayes-network): ucb ranks by the logit plus --explore-width standard deviations, thompson by a draw. A line then
+also has "explored": [[offer, explored score as a probability, standard deviation of the logit], ...] in the same order.
 """
 
 from __future__ import annotations
