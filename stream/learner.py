@@ -201,7 +201,9 @@ class Learner:
         """Take the batch's gradient steps, each on the weights that the one before left."""
         network, number = self.network, self.settings.optimiser.step_events
         stochastic = self.strategy.stochastic
-        if len(batch) <= number:
+        # The first batch is one step: the running counts know no rate before it, and weights that make up for that are
+        # in the way as soon as the counts do.
+        if len(batch) <= number or not self.events_trained:
             network.train(frame, network.forward(frame, training=True) if stochastic else logits, warming_up=warming_up)
             return
         counts = network.count_inputs
@@ -313,6 +315,7 @@ class Learner:
         )
         if transfer.restarts and not creating and (made.inputs or made.outputs):
             self.network = self.network.anew(self._new_network())
+        self.network.late = True
         leaves_new = self.strategy.changed(self.network, made, self.events_trained) or made.leaves_new
         started = joined = False
         if active and leaves_new:
@@ -406,6 +409,7 @@ class Learner:
         learner = cls(settings)
         learner.schema = Schema.from_state(tree["schema"])
         restore_network(learner.network, tree["network"])
+        learner.network.late = learner.schema.version > 0
         learner.evaluation.restore(tree["evaluation"])
         learner.drift.restore(tree["drift"])
         learner.warmup.restore(tree["warmup"])

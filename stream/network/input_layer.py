@@ -105,6 +105,12 @@ class InputLayer(Part):
             table.fresh.fill_(True)
             table.held.fill_(False)
 
+    def hasten(self, *, numeric: list[int], categorical: list[int]) -> None:
+        """Let inputs that join a trained network catch up with it."""
+        self.numeric.hasten(numeric)
+        self.missing.hasten(numeric)
+        self.projection.hasten(categorical)
+
     def mean_contribution(self, slot: int, rows: list[int], mass: torch.Tensor) -> torch.Tensor:
         """Return what a categorical feature adds to ``z`` ``(width,)`` at its running mean ``mass`` by row."""
         mean_row = mass.to(self.rows.weight) @ self.rows.weight[rows]

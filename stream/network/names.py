@@ -69,6 +69,8 @@ class NamedParts:
         self.muted = torch.zeros(32, dtype=torch.bool, device=self.device)
         """Offers, by slot, that a strategy ignores."""
         self.evictions = 0
+        self.late = False
+        """Whether the first version is past: what joins now meets a trained network, and has to catch up with it."""
         self.descent = Descent()
         """What a training step does with the gradients; a method may put another in its place."""
         install(self)
@@ -85,12 +87,16 @@ class NamedParts:
             self.statistics.start(slot)
             self.input.start_numeric(slot, name, silent=silent)
             self.input.numeric.fresh[slot] = self.input.missing.fresh[slot] = True
+            if self.late:
+                self.input.hasten(numeric=[slot], categorical=[])
         else:
             self._start_categorical(slot, slot_name(name), silent=silent, fresh=True)
 
     def _start_categorical(self, slot: int, name: str, *, silent: bool, fresh: bool) -> None:
         self._reserve()
         self.input.start_projection(slot, name, silent=silent, fresh=fresh)
+        if self.late:
+            self.input.hasten(numeric=[], categorical=[slot])
         self.pairs.flags.set(slot, 0.0)
         self.pairs.flags.fresh[slot] = fresh
         self._start_rows(self.rows.vocabularies[slot].rows(), fresh=fresh)
@@ -313,6 +319,7 @@ class NamedParts:
         rows = [row for row, _, _ in self.rows.owners()]
         names = [self.row_name(row) for row in rows]
         self.input.restart(self.features.numeric.items(), self.features.categorical.items(), rows, names)
+        self.input.hasten(numeric=self.features.numeric.slots(), categorical=self.features.categorical.slots())
         self.pairs.restart(self.offers.attributes.items(), self.offers.tasks.names.items())
 
     def refresh_output(self) -> None:

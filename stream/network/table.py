@@ -18,6 +18,7 @@ from stream.state import Tree
 __all__ = ["Table"]
 
 _BETA_1, _BETA_2 = 0.9, 0.999
+_HASTE, _HASTE_STEPS = 2.0, 30.0
 
 
 class Table:
@@ -61,6 +62,7 @@ class Table:
             self.moments["first"] = torch.zeros(rows, *self.shape, device=self.device)
             self.moments["second"] = torch.zeros(rows, *self.shape, device=self.device)
             self.moments["steps"] = torch.zeros(rows, device=self.device)
+            self.moments["late"] = torch.zeros(rows, device=self.device)
 
     def keep_precision(self, prior: float) -> None:
         """Keep a precision (at first ``prior``) by weight, and when it was brought up to date, in place of moments."""
@@ -69,6 +71,11 @@ class Table:
         weight, fresh, held = self.weight, self.fresh, self.held
         self._allocate(len(weight))
         self.weight, self.fresh, self.held = weight, fresh, held
+
+    def hasten(self, rows: list[int]) -> None:
+        """Let rows that join a trained network catch up: Adam steps that start three times as long, then less."""
+        if "late" in self.moments:
+            self.moments["late"][rows] = 1.0
 
     @property
     def rows(self) -> int:
@@ -167,6 +174,7 @@ class Table:
         first = moments["first"].lerp_(gradient, 1.0 - _BETA_1)
         second = moments["second"].mul_(_BETA_2).addcmul_(gradient, gradient, value=1.0 - _BETA_2)
         scale = torch.sqrt(1.0 - _BETA_2**steps) / (1.0 - _BETA_1**steps)
+        scale = scale * (1.0 + _HASTE * moments["late"].reshape_as(steps) / (1.0 + steps / _HASTE_STEPS))
         weight.sub_(self.rate * scale * first / (second.sqrt() + 1e-8))
 
     def state(self, rows: int | None = None) -> Tree:
