@@ -124,6 +124,17 @@ def test_adding_a_task_changes_no_byte_of_another_and_no_bit_of_its_logits(strat
     assert all(np.array_equal(value, shared[name]) for name, value in _shared(learner).items())
 
 
+@pytest.mark.parametrize("joined", ["bayes-output", "glmix", "mlet", "bayes-network"])
+def test_adding_a_task_changes_no_bit_of_another_s_logits_whatever_joins_the_patches(joined: str) -> None:
+    learner = _learner(f"peterrec-serial+{joined}")
+    probes = all_shown(events(20, 77, 5000))
+    before = logits(learner, probes)
+    apply(learner, *SECOND)
+    assert {pair: value for pair, value in logits(learner, probes).items() if pair[1] in DEFAULT} == before
+    learn(learner, _of((*DEFAULT, *NAMES), 48))
+    assert restored(learner).state_digest() == learner.state_digest()
+
+
 @BOTH
 @pytest.mark.parametrize("reached", ["second", "all"])
 def test_a_warm_up_trains_the_patches_of_the_tasks_that_the_change_reaches(strategy: str, reached: str) -> None:
