@@ -187,13 +187,14 @@ def test_an_offer_that_is_ignored_has_no_posterior_to_speak_of() -> None:
 def test_the_clock_of_forgetting_goes_on_with_each_step_of_a_batch_and_over_events_without_an_offer() -> None:
     learner = Learner(dataclasses.replace(_settings(), optimiser=OptimiserSettings(step_events=5)))
     apply(learner, *FEATURES, *OFFERS)
-    batch = events(16)
+    learn(learner, [dataclasses.replace(one, shown=(), labels=()) for one in events(16)])  # the first is one step
+    batch = events(16, first=16)
     for place, one in enumerate(batch):
         one.shown, one.labels, one.weight = (("tea",) if place < 10 else ("soap",) if place < 13 else ()), (), 1.0
     learn(learner, batch)
     layer, slot = _layer(learner), learner.network.offers.offers.slot
-    assert [int(layer.updated[slot(name)]) for name in ("tea", "soap", "milk")] == [10, 15, 0]
-    assert layer.clock == 16
+    assert [int(layer.updated[slot(name)]) for name in ("tea", "soap", "milk")] == [26, 31, 0]
+    assert layer.clock == 32
 
 
 def test_an_offer_that_was_not_seen_for_long_is_uncertain_again() -> None:

@@ -103,9 +103,10 @@ FULL: Final = (
     Group(synthetic(*_CHANGE_SCENARIOS, events=5_000), (*_WARMUPS, "replace-unfrozen"), 5),
     Group(synthetic("both_layers", "eight_domains", events=5_000), _BETAS, 5),
     Group(synthetic("drift", events=3_000), ("retrain-1k", *_HALF_LIVES), 5),
+    Group(synthetic("drift", events=21_000), ("carry", "retrain-5k", "retrain-20k"), 5),
     Group(synthetic("tasks", events=3_000), ("tune-head", *_PATCHES), 5),
     Group(synthetic("both_layers", events=5_000), _PATCHES, 5),
-    Group(synthetic("rare_values", events=4_000), _TABLES, 3),
+    Group(synthetic("rare_values", events=4_000), _TABLES, 5),
 )
 """The full run."""
 
