@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -147,7 +148,7 @@ def test_a_learner_that_was_stopped_and_replaced_leaves_without_a_trace(tmp_path
     place = Place(tmp_path)
     with place.start("first") as first:
         _wait_for(lambda: _committed(place) >= 8)
-        first.send_signal(signal.SIGSTOP)
+        _stop_outside_a_commit(place, first)
         second_on_the_same_directory = place.start("first")
         assert second_on_the_same_directory.wait(timeout=30) == AlreadyRunning.exit_code
         second_on_the_same_directory.stdout.close()
@@ -160,6 +161,22 @@ def test_a_learner_that_was_stopped_and_replaced_leaves_without_a_trace(tmp_path
         assert first.wait(timeout=30) == Fenced.exit_code
         assert _listing(tmp_path / "first") == before
     assert place.outcome()["events_trained"] == EVENTS + 30 - len(INVALID)
+
+
+def _stop_outside_a_commit(place: Place, process: subprocess.Popen[str]) -> None:
+    """Stop a learner where it does not hold the embedded log's lock, for which its successor would wait."""
+    with (place.directory / "log" / "learners" / "stream" / "commit.lock").open("a") as lock:
+        for _ in range(200):
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.05)  # the signal is on its way
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.01)
+            else:
+                return
+    raise AssertionError("it always held the lock")
 
 
 def _committed(place: Place) -> int:
