@@ -18,46 +18,63 @@ if TYPE_CHECKING:
     from stream.network.network import Network
     from stream.network.pair_table import PairTable
 
-__all__ = ["Descent"]
+__all__ = ["Descent", "Rows"]
+
+Rows = torch.Tensor | None
 
 
 class Descent:
-    """Sum the gradients over the batch's events and step each table once."""
+    """Sum the gradients over the batch's events and step each table once.
+
+    A pass of another kind overrides what is summed (:meth:`_each`) and what is done with the sum (:meth:`_take`,
+    :meth:`_take_cells`).
+    """
 
     def train(self, network: Network, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Go back once over the network's last forward pass, with the outcomes that came."""
         network.backward(frame, logits, frame.taken, self, warming_up=warming_up)
 
-    def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: torch.Tensor | None = None) -> None:
+    def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: Rows = None) -> None:
         """Train on the gradient ``left.T @ right``: event e contributes the outer product of its rows of the two.
 
         ``left`` ``(B, n * k)`` and ``right`` ``(B, m)`` give ``n`` rows of the table: those of ``rows``, or all.
         """
-        table.step((left.T @ right).view(-1, *table.shape), rows)
+        self._take(table, (self._each(left).T @ self._each(right)).view(-1, *table.shape), rows)
 
     def stacked(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: torch.Tensor) -> None:
         """Train ``rows`` ``(n,)`` each on a product of its own: ``left`` ``(B, n, k)``, ``right`` ``(B, n, m)``."""
-        table.step(torch.einsum("bnk,bnm->nkm", left, right), rows)
+        self._take(table, torch.einsum("bnk,bnm->nkm", self._each(left), self._each(right)), rows)
 
-    def summed(self, table: Table, gradient: torch.Tensor, rows: torch.Tensor | None = None) -> None:
+    def summed(self, table: Table, gradient: torch.Tensor, rows: Rows = None) -> None:
         """Train on the sum over events of ``gradient`` ``(B, n * size)``, for ``n`` rows of the table."""
-        table.step(gradient.sum(0).view(-1, *table.shape), rows)
+        self._take(table, self._each(gradient).sum(0).view(-1, *table.shape), rows)
 
     def gathered(self, table: Table, rows: torch.Tensor, gradient: torch.Tensor) -> None:
         """Train on ``gradient`` ``(n, *shape)`` of ``n`` uses of rows, which may repeat."""
         distinct, inverse = torch.unique(rows, return_inverse=True)
-        summed = torch.zeros(len(distinct), *table.shape, device=table.device)
-        table.step(summed.index_add_(0, inverse, gradient), distinct)
+        total = torch.zeros(len(distinct), *table.shape, device=table.device)
+        self._take(table, total.index_add_(0, inverse, self._each(gradient)), distinct)
 
-    def scattered(self, table: Table, places: torch.Tensor, gradient: torch.Tensor, rows: torch.Tensor | None) -> None:
+    def scattered(self, table: Table, places: torch.Tensor, gradient: torch.Tensor, rows: Rows) -> None:
         """Train on ``gradient`` ``(n,)`` of single weights, at flat ``places`` ``(n,)``; of these only ``rows``."""
-        full = torch.zeros_like(table.weight).view(-1).index_add_(0, places, gradient).view_as(table.weight)
-        table.step(full if rows is None else full[rows], rows)
+        flat = torch.zeros_like(table.weight).view(-1).index_add_(0, places, self._each(gradient))
+        total = flat.view_as(table.weight)
+        self._take(table, total if rows is None else total[rows], rows)
 
-    def cells(
-        self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: torch.Tensor | None = None
-    ) -> None:
+    def cells(self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
         """Train on ``gradient`` ``(n, columns)`` of ``n`` uses of a pair table's rows, which may repeat."""
         distinct, inverse = torch.unique(rows, return_inverse=True)
-        summed = torch.zeros(len(distinct), gradient.shape[1], device=table.device)
-        table.descend(distinct, summed.index_add_(0, inverse, gradient), columns)
+        total = torch.zeros(len(distinct), gradient.shape[1], device=table.device)
+        self._take_cells(table, distinct, total.index_add_(0, inverse, self._each(gradient)), columns)
+
+    def _each(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return what is summed of a factor, or of each event's or use's gradient."""
+        return gradient
+
+    def _take(self, table: Table, total: torch.Tensor, rows: Rows) -> None:
+        """Do with the sum ``(n, *shape)`` of ``rows`` (None: all) what the pass is for."""
+        table.step(total, rows)
+
+    def _take_cells(self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
+        """Do the same with the sum ``(n, columns)`` of ``n`` distinct rows of a pair table (None: all columns)."""
+        table.descend(rows, total, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import torch
 
@@ -73,35 +74,41 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.evictions = int(tree["evictions"])
 
 
+_OWNERS: Final = {
+    **dict.fromkeys(("input/numeric", "input/missing"), "numeric"),
+    **dict.fromkeys(("input/projection", "input/factor", "pairs/flags"), "categorical"),
+    **dict.fromkeys(("pairs/mixer_in", "pairs/linear"), "count"),
+    **dict.fromkeys(("pairs/mixer_bias", "pairs/mixer_out"), "task"),
+    "input/rows": "row",
+    **dict.fromkeys(("output/offer", "output/offer_bias"), "offer"),
+    **dict.fromkeys(("output/value", "output/value_bias"), "value"),
+}
+"""What owns the rows of each table; one that is not here has names of its own, or a single row."""
+
+
 def _own_names(table: Table) -> list[tuple[str, int]]:
     return [("", 0)] if table.names is None else list(table.names.items())
+
+
+def _count_inputs(network: Network) -> list[tuple[str, int]]:
+    offers = network.offers
+    return network.pairs.mixer.input_rows(list(offers.attributes.items()), offers.tasks.names.items())
 
 
 def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, int]]]]:
     """Yield each table with the names of its rows in use."""
     features, offers = network.features, network.offers
-    numeric, categorical = list(features.numeric.items()), list(features.categorical.items())
-    values = [(network.row_name(row), row) for row, _, _ in network.rows.owners()]
-    mixed = network.pairs.mixer.input_rows(list(offers.attributes.items()), offers.tasks.names.items())
-    tasks = list(offers.tasks.names.items())
-    of_table = {
-        "input/numeric": numeric,
-        "input/missing": numeric,
-        "input/projection": categorical,
-        "input/factor": categorical,
-        "pairs/flags": categorical,
-        "pairs/mixer_in": mixed,
-        "pairs/linear": mixed,
-        "pairs/mixer_bias": tasks,
-        "pairs/mixer_out": tasks,
-        "input/rows": values,
-        "output/offer": list(offers.offers.items()),
-        "output/offer_bias": list(offers.offers.items()),
-        "output/value": list(offers.values.items()),
-        "output/value_bias": list(offers.values.items()),
+    owned = {
+        "numeric": list(features.numeric.items()),
+        "categorical": list(features.categorical.items()),
+        "count": _count_inputs(network),
+        "task": list(offers.tasks.names.items()),
+        "row": [(network.row_name(row), row) for row, _, _ in network.rows.owners()],
+        "offer": list(offers.offers.items()),
+        "value": list(offers.values.items()),
     }
     for name, table in _layers(network):
-        yield name, table, of_table[name] if name in of_table else _own_names(table)
+        yield name, table, owned[_OWNERS[name]] if name in _OWNERS else _own_names(table)
 
 
 def _match_slots(offers: Offers) -> list[int]:
@@ -211,29 +218,19 @@ def parameter_counts(network: Network) -> tuple[int, int]:
 
 
 def _rows_in_use(network: Network) -> Iterator[tuple[Table, int]]:
-    categorical, numeric = len(network.features.categorical), len(network.features.numeric)
-    tasks = len(network.offers.tasks.names)
-    mixed = len(
-        network.pairs.mixer.input_rows(list(network.offers.attributes.items()), network.offers.tasks.names.items())
-    )
-    used = {
-        "input/numeric": numeric,
-        "input/missing": numeric,
-        "input/projection": categorical,
-        "input/factor": categorical,
-        "pairs/flags": categorical,
-        "pairs/mixer_in": mixed,
-        "pairs/linear": mixed,
-        "pairs/mixer_bias": tasks,
-        "pairs/mixer_out": tasks,
-        "input/rows": network.rows.live,
-        "output/offer": len(network.offers.offers),
-        "output/offer_bias": len(network.offers.offers),
-        "output/value": len(network.offers.values),
-        "output/value_bias": len(network.offers.values),
+    """Yield each table with how many of its rows are in use; after every batch, so without their names."""
+    features, offers = network.features, network.offers
+    owned = {
+        "numeric": len(features.numeric),
+        "categorical": len(features.categorical),
+        "count": len(_count_inputs(network)),
+        "task": len(offers.tasks.names),
+        "row": network.rows.live,
+        "offer": len(offers.offers),
+        "value": len(offers.values),
     }
     for name, table in _layers(network):
-        yield table, used.get(name, 1 if table.names is None else len(table.names))
+        yield table, owned[_OWNERS[name]] if name in _OWNERS else len(_own_names(table))
 
 
 def _cells_in_use(network: Network) -> Iterator[tuple[PairTable, int, int]]:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import xxhash
 
-from stream.network.descent import Descent
+from stream.network.descent import Descent, Rows
 from stream.network.frame import Frame
 from stream.network.initial import mixed
 from stream.network.pair_table import PairTable
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Quadratic"]
 
-Rows = torch.Tensor | None
-
 
 class _Fisher(Descent):
     """A backward pass over drawn outcomes that adds squares of per-sample gradients to the precisions."""
@@ -40,32 +38,16 @@ class _Fisher(Descent):
     def __init__(self, owner: Quadratic) -> None:
         self._owner = owner
 
-    def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: Rows = None) -> None:
-        """Square the outer product of each event by squaring its factors."""
-        self._owner.learn_precision(table, ((left * left).T @ (right * right)).view(-1, *table.shape), rows)
+    def _each(self, gradient: torch.Tensor) -> torch.Tensor:
+        # Of an outer product, too: its square is the product of the squares.
+        return gradient * gradient
 
-    def summed(self, table: Table, gradient: torch.Tensor, rows: Rows = None) -> None:
-        """Square before the sum over events."""
-        self._owner.learn_precision(table, (gradient * gradient).sum(0).view(-1, *table.shape), rows)
+    def _take(self, table: Table, total: torch.Tensor, rows: Rows) -> None:
+        self._owner.learn_precision(table, total, rows)
 
-    def gathered(self, table: Table, rows: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Square each use of a row."""
-        distinct, inverse = torch.unique(rows, return_inverse=True)
-        squares = torch.zeros(len(distinct), *table.shape, device=table.device)
-        self._owner.learn_precision(table, squares.index_add_(0, inverse, gradient * gradient), distinct)
-
-    def scattered(self, table: Table, places: torch.Tensor, gradient: torch.Tensor, rows: Rows) -> None:
-        """Square the gradient of each single use of a weight."""
-        full = torch.zeros_like(table.weight).view(-1).index_add_(0, places, gradient * gradient).view_as(table.weight)
-        self._owner.learn_precision(table, full if rows is None else full[rows], rows)
-
-    def cells(self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
-        """Square each event's gradient by a cell."""
-        distinct, inverse = torch.unique(rows, return_inverse=True)
-        squares = torch.zeros(len(distinct), gradient.shape[1], device=table.device)
-        squares.index_add_(0, inverse, gradient * gradient)
-        cells = (distinct,) if columns is None else (distinct[:, None], columns)
-        table.squares[cells] = table.squares[cells] + squares
+    def _take_cells(self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
+        cells = (rows,) if columns is None else (rows[:, None], columns)
+        table.squares[cells] = table.squares[cells] + total
 
 
 class Quadratic(Descent):
@@ -129,35 +111,13 @@ class Quadratic(Descent):
         kept = self._keep.setdefault(id(table), keep.new_ones(table.rows, *([1] * len(table.shape))))
         kept[where] = keep
 
-    def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: Rows = None) -> None:
-        """Step along ``left.T @ right``."""
-        self._step(table, (left.T @ right).view(-1, *table.shape), rows)
-
-    def summed(self, table: Table, gradient: torch.Tensor, rows: Rows = None) -> None:
-        """Step along the sum over events."""
-        self._step(table, gradient.sum(0).view(-1, *table.shape), rows)
-
-    def gathered(self, table: Table, rows: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Step along the sum over the uses of each row."""
-        distinct, inverse = torch.unique(rows, return_inverse=True)
-        summed = torch.zeros(len(distinct), *table.shape, device=table.device)
-        self._step(table, summed.index_add_(0, inverse, gradient), distinct)
-
-    def scattered(self, table: Table, places: torch.Tensor, gradient: torch.Tensor, rows: Rows) -> None:
-        """Step along the sum over the uses of each weight."""
-        full = torch.zeros_like(table.weight).view(-1).index_add_(0, places, gradient).view_as(table.weight)
-        self._step(table, full if rows is None else full[rows], rows)
-
-    def cells(self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
-        """Step along the sum over the uses of each cell."""
-        distinct, inverse = torch.unique(rows, return_inverse=True)
-        summed = torch.zeros(len(distinct), gradient.shape[1], device=table.device).index_add_(0, inverse, gradient)
-        cells = (distinct,) if columns is None else (distinct[:, None], columns)
-        limit = self.bound * table.rate
-        table.weight[cells] = table.weight[cells] - (summed / table.squares[cells]).clamp_(-limit, limit)
-
-    def _step(self, table: Table, gradient: torch.Tensor, rows: Rows) -> None:
+    def _take(self, table: Table, total: torch.Tensor, rows: Rows) -> None:
         where = slice(None) if rows is None else rows
         weight, limit = table.weight[where], self.bound * table.rate
         pull = (1.0 - self._keep[id(table)][where]) * self.prior * weight
-        table.weight[where] = weight - ((gradient + pull) / table.moments["precision"][where]).clamp_(-limit, limit)
+        table.weight[where] = weight - ((total + pull) / table.moments["precision"][where]).clamp_(-limit, limit)
+
+    def _take_cells(self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
+        cells = (rows,) if columns is None else (rows[:, None], columns)
+        limit = self.bound * table.rate
+        table.weight[cells] = table.weight[cells] - (total / table.squares[cells]).clamp_(-limit, limit)

@@ -23,29 +23,15 @@ class Recording(Descent):
     def __init__(self) -> None:
         self.gradients: dict[int, torch.Tensor] = {}
 
-    def _keep(self, table: Table, gradient: torch.Tensor, rows: torch.Tensor | None) -> None:
+    def _take(self, table: Table, total: torch.Tensor, rows: torch.Tensor | None) -> None:
         full = torch.zeros_like(table.weight)
-        full[slice(None) if rows is None else rows] = gradient
+        full[slice(None) if rows is None else rows] = total
         self.gradients[id(table)] = full
 
-    def product(self, table: Table, left: torch.Tensor, right: torch.Tensor, rows: torch.Tensor | None = None) -> None:
-        self._keep(table, (left.T @ right).view(-1, *table.shape), rows)
-
-    def summed(self, table: Table, gradient: torch.Tensor, rows: torch.Tensor | None = None) -> None:
-        self._keep(table, gradient.sum(0).view(-1, *table.shape), rows)
-
-    def gathered(self, table: Table, rows: torch.Tensor, gradient: torch.Tensor) -> None:
-        self.gradients[id(table)] = torch.zeros_like(table.weight).index_add_(0, rows, gradient)
-
-    def scattered(self, table: Table, places: torch.Tensor, gradient: torch.Tensor, rows: torch.Tensor | None) -> None:
-        flat = torch.zeros_like(table.weight).view(-1).index_add_(0, places, gradient)
-        self._keep(table, flat.view_as(table.weight) if rows is None else flat.view_as(table.weight)[rows], rows)
-
-    def cells(
-        self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: torch.Tensor | None = None
+    def _take_cells(
+        self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: torch.Tensor | None
     ) -> None:
         assert columns is None
-        self.gradients[id(table)] = torch.zeros_like(table.weight).index_add_(0, rows, gradient)
 
 
 def _network(**options: Any) -> Learner:
