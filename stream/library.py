@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from stream import state
-from stream.checkpoint.file import newest, read_checkpoint, write_checkpoint
+from stream.checkpoint.file import read_at, write_checkpoint
 from stream.learner import Learner as CoreLearner
 from stream.service.learner_settings import from_plain, to_plain
 
@@ -47,6 +47,5 @@ class Learner(CoreLearner):
             CheckpointMissing: there is none. CheckpointCorrupt: it is not, byte for byte, what was written.
             ConfigurationError: this program lacks one of its settings.
         """
-        place = Path(path)
-        tree = (newest(place) if place.is_dir() else read_checkpoint(place)).tree()
+        tree = read_at(Path(path)).tree()
         return cls.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"]))

@@ -1,7 +1,7 @@
 """Checkpoints: one file each, checked, kept in a locked directory, official only once the log's commit names it."""
 
 from stream.checkpoint.crash import CRASH_POINTS, crash_point
-from stream.checkpoint.file import FORMAT_VERSION, CheckpointFile, newest, pack, read_checkpoint
+from stream.checkpoint.file import FORMAT_VERSION, CheckpointFile, newest, pack, read_at, read_checkpoint
 from stream.checkpoint.lock import DirectoryLock
 from stream.checkpoint.recover import LostOffsets, Missing, choose, recover
 from stream.checkpoint.store import CheckpointStore, Written
@@ -19,6 +19,7 @@ __all__ = [
     "crash_point",
     "newest",
     "pack",
+    "read_at",
     "read_checkpoint",
     "recover",
 ]

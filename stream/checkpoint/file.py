@@ -31,6 +31,7 @@ __all__ = [
     "newest",
     "number_in_name",
     "pack",
+    "read_at",
     "read_checkpoint",
     "write_checkpoint",
 ]
@@ -108,6 +109,14 @@ def write_checkpoint(path: Path, number: int, payload: bytes) -> None:
             os.close(directory)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written: {error}; make room, or give another path") from error
+
+
+def read_at(path: Path) -> CheckpointFile:
+    """Return the checkpoint in the file `path`, or the newest one in the directory `path`.
+
+    Raises CheckpointMissing where there is none, CheckpointCorrupt where it is not, byte for byte, what was written.
+    """
+    return newest(path) if path.is_dir() else read_checkpoint(path)
 
 
 def read_checkpoint(path: Path) -> CheckpointFile:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from stream import state
-from stream.checkpoint import CheckpointFile, newest, pack, read_checkpoint
-from stream.checkpoint.file import checkpoint_name
+from stream.checkpoint.file import CheckpointFile, checkpoint_name, read_at, write_checkpoint
 from stream.errors import CheckpointError, ConfigurationError
 from stream.factors import largest_difference
 from stream.learner import Learner
@@ -31,9 +29,9 @@ def convert(checkpoint: Path, out: Path, change: Callable[[Learner], Learner]) -
         ConfigurationError: see ``change`` and :func:`rewrite`.
         CheckpointError: the new model's predictions differ, or it cannot be written.
     """
-    found = newest(checkpoint) if checkpoint.is_dir() else read_checkpoint(checkpoint)
+    found = read_at(checkpoint)
     tree = found.tree()
-    learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"]))
+    learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"], device="cpu"))
     changed = change(learner)
     difference, largest = largest_difference(learner, changed)
     if not difference <= TOLERANCE * (1.0 + largest):
@@ -65,14 +63,9 @@ def rewrite(checkpoint: CheckpointFile, learner: Learner, out: Path) -> Path:
         raise ConfigurationError(f"{path} exists; give another name, or an empty directory")
     tree = checkpoint.tree()
     tree["learner"] = learner.state()
-    tree["service"] |= {"learner_settings": to_plain(learner.settings), "strategy": learner.settings.strategy}
-    payload = state.encode(tree)
-    head, _ = pack(checkpoint.number, payload)
-    incomplete = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        incomplete.write_bytes(head + payload)
-        incomplete.rename(path)
-    except OSError as error:
-        incomplete.unlink(missing_ok=True)
-        raise CheckpointError(f"{path} cannot be written: {error}; make room, or give another place") from error
+    service = tree["service"]
+    # Where it is trained is not the model's: the checkpoint may be converted on a machine without the device.
+    plain = {**to_plain(learner.settings), "device": service["learner_settings"]["device"]}
+    service |= {"learner_settings": plain, "strategy": learner.settings.strategy}
+    write_checkpoint(path, checkpoint.number, state.encode(tree))
     return path

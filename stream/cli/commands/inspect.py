@@ -19,11 +19,10 @@ def run(args: argparse.Namespace) -> int:
     """Print what is inside; raises `CheckpointMissing` or `CheckpointCorrupt` where there is nothing to be read."""
     import json
 
-    from stream.checkpoint import newest, read_checkpoint
+    from stream.checkpoint import read_at
     from stream.service.inside import inside
 
-    path: Path = args.checkpoint
-    found = inside(newest(path) if path.is_dir() else read_checkpoint(path))
+    found = inside(read_at(args.checkpoint))
     if args.json:
         print(json.dumps(found, indent=2))
         return 0

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     import json
     import math
 
-    from stream.checkpoint import newest, read_checkpoint
+    from stream.checkpoint import read_at
     from stream.errors import ConfigurationError, InvalidInteraction
     from stream.explore import Exploration
     from stream.learner import Learner
@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError(f"--top {args.top} asks for nothing; give at least 1")
     if args.explore_seed < 0 or not 0 <= args.explore_width < math.inf:
         raise ConfigurationError("--explore-seed is a whole number from 0 on, and --explore-width a finite one")
-    path: Path = args.checkpoint
-    tree = (newest(path) if path.is_dir() else read_checkpoint(path)).tree()
+    tree = read_at(args.checkpoint).tree()
     learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"], device="cpu"))
     explore = None
     if args.explore:
