@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from stream.adaptation import Warmup
-from stream.adaptation.method import ChangeMade
+from stream.adaptation.changes import make_changes, what_changed
 from stream.adaptation.strategy import Strategy
 from stream.digest import digest, id_digest, to_hex
 from stream.encoding.batch import Batch
@@ -37,15 +37,11 @@ from stream.network.persistence import (
     restore_network,
 )
 from stream.report import BatchReport, ModelReport, SchemaReport, SlotCount, WarmupReport
-from stream.schema import Change, Op, Schema, Version, describe
+from stream.schema import Schema, Version, describe
 from stream.settings.learner import LearnerSettings
 from stream.state import Tree
 
 __all__ = ["Learner", "Predictions"]
-
-_ON_INPUT = frozenset({Op.ADD_FEATURE, Op.REMOVE_FEATURE, Op.RETYPE_FEATURE})
-_ON_FEATURES = _ON_INPUT | {Op.RENAME_FEATURE}
-_ON_OUTPUT = frozenset({Op.ADD_LABEL, Op.REMOVE_LABEL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +53,6 @@ class Predictions:
     names: Sequence[str | None]
     variance: np.ndarray | None = None
     """Posterior variance float64 ``(P,)`` of the logits, where asked for and the strategy keeps a posterior."""
-
-
-def _leaves_new_names(changes: Sequence[Change]) -> bool:
-    """Say whether a feature or label is new once all changes were made: what was added and removed again is not."""
-    new: set[tuple[bool, str]] = set()
-    for change in changes:
-        name = (change.op in _ON_FEATURES, change.name)
-        if change.op in (Op.ADD_FEATURE, Op.RETYPE_FEATURE, Op.ADD_LABEL):
-            new.add(name)
-        elif change.op in (Op.REMOVE_FEATURE, Op.REMOVE_LABEL):
-            new.discard(name)
-        elif name in new and change.to is not None:
-            new.discard(name)
-            new.add((name[0], change.to))
-    return bool(new)
 
 
 class Learner:
@@ -299,20 +280,10 @@ class Learner:
         transfer = self.strategy.transfer
         active = self.warmup.active
         warming_up = self.network.replaced_layers if active else (False, False)
-        ops = {change.op for change in version.changes}
-        for change in version.changes:
-            if creating or not (transfer.ignores_new and self._ignore(change)):
-                self._change(change, silent=transfer.silent and not creating)
+        make_changes(version.changes, self.network, self.evaluation, transfer, creating=creating)
         self.schema = self.schema.apply(version)
         self.counts["schema_changes"] += len(version.changes)
-        made = ChangeMade(
-            inputs=bool(ops & _ON_INPUT),
-            outputs=bool(ops & _ON_OUTPUT),
-            creating=creating,
-            leaves_new=_leaves_new_names(version.changes),
-            warming_up=warming_up,
-            changes=version.changes,
-        )
+        made = what_changed(version.changes, creating=creating, warming_up=warming_up)
         if transfer.restarts and not creating and (made.inputs or made.outputs):
             self.network = self.network.anew(self._new_network())
         self.network.late = True
@@ -341,44 +312,6 @@ class Learner:
             lines=describe(version.changes),
             remarks=self.strategy.remarks(),
         )
-
-    def _ignore(self, change: Change) -> bool:
-        """Leave a change out where it adds a feature, or is about one that was left out; mute an added offer."""
-        network = self.network
-        if change.op is Op.ADD_LABEL:
-            self._change(change, silent=True)
-            network.mute(change.name)
-        elif change.op is Op.RETYPE_FEATURE and change.name in network.features.kinds:
-            network.remove_feature(change.name, fold=True)
-        elif change.op not in _ON_FEATURES or (
-            change.op is not Op.ADD_FEATURE and change.name in network.features.kinds
-        ):
-            return False
-        return True
-
-    def _change(self, change: Change, *, silent: bool) -> None:
-        network, evaluation = self.network, self.evaluation
-        match change:
-            case Change(op=Op.ADD_FEATURE, kind=kind) if kind is not None:
-                network.add_feature(change.name, kind, silent=silent)
-            case Change(op=Op.REMOVE_FEATURE):
-                network.remove_feature(change.name, fold=self.strategy.transfer.silent)
-            case Change(op=Op.RETYPE_FEATURE, kind=kind) if kind is not None:
-                network.remove_feature(change.name, fold=self.strategy.transfer.silent)
-                network.add_feature(change.name, kind, silent=silent)
-            case Change(op=Op.RENAME_FEATURE, to=str() as to):
-                network.rename_feature(change.name, to)
-            case Change(op=Op.ADD_LABEL):
-                attributes = change.attributes or {}
-                evaluation.add_label(network.add_label(change.name, attributes), change.name, attributes)
-            case Change(op=Op.REMOVE_LABEL):
-                evaluation.remove_label(network.remove_label(change.name))
-            case Change(op=Op.RENAME_LABEL, to=str() as to):
-                evaluation.rename_label(network.rename_label(change.name, to), to)
-            case Change(op=Op.UPDATE_LABEL, attributes=attributes) if attributes is not None:
-                evaluation.update_label(network.update_label(change.name, attributes), attributes)
-            case _:  # pragma: no cover - parse_version lets none through
-                raise ValueError(f"change {change} lacks what its operation needs")
 
     # -- state ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,73 @@
+"""Learners with IAK kernels, and what can be read off them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from stream.adaptation.settings import IakSettings, WarmupSettings
+from stream.interaction import Interaction
+from stream.learner import Learner
+from stream.network.kernel import COMMON, KernelTrunk
+from stream.network.persistence import weight_entries
+from tests.learner.streams import (
+    FEATURES,
+    OFFERS,
+    apply,
+    events,
+    feature,
+    label,
+    learn,
+    settings,
+)
+
+HELD = 96
+"""Events of pre-training in `tests.learner.streams.settings`."""
+PHASE = 64
+
+
+def learner_of(strategy: str = "iak", *, warmup: int = 64, **iak: Any) -> Learner:
+    """A learner that is past pre-training, without a kernel."""
+    base = settings(strategy, hidden=(12, 8), warmup=WarmupSettings(max_events=warmup, window_events=16))
+    learner = Learner(replace(base, iak=IakSettings(**{"phase_events": PHASE, **iak})))
+    apply(learner, *FEATURES, *OFFERS)
+    learn(learner, with_scene(events(HELD + 32, 1)))
+    return learner
+
+
+def with_scene(interactions: list[Interaction]) -> list[Interaction]:
+    """The same events, each in a scene of its own feature: a often, b less, c rarely; sometimes in none."""
+    for index, one in enumerate(interactions):
+        scenes = ["a", "a", "a", "b", None, "a", "b", "c"]
+        one.features["scene"] = scenes[index % 8]
+    return interactions
+
+
+def trunk(learner: Learner) -> KernelTrunk:
+    found = learner.network.trunk
+    assert isinstance(found, KernelTrunk)
+    return found
+
+
+def weights(learner: Learner) -> dict[str, bytes]:
+    return {
+        name: np.asarray(value).tobytes()
+        for name, value in weight_entries(learner.network)
+        if isinstance(value, np.ndarray)
+    }
+
+
+def moved(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
+    """Names of what is new or changed."""
+    return {name for name, value in after.items() if before.get(name) != value}
+
+
+def of_kernel(names: set[str], kernel: str = COMMON) -> set[str]:
+    prefix, end = "trunk/kernel/", f"/{kernel}"
+    return {name[len(prefix) : -len(end)] for name in names if name.startswith(prefix) and name.endswith(end)}
+
+
+def trigger(learner: Learner) -> Any:
+    return apply(learner, feature("extra", "numeric"), label("jam", group="g3"))
