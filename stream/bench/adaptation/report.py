@@ -41,7 +41,7 @@ class Report:
     def write(self, directory: Path, plots: Sequence[str] = ()) -> None:
         """Write `report.md` and `report.json`; `plots` are the file names of plots beside them."""
         (directory / "report.md").write_text(self.markdown(plots), encoding="utf-8")
-        (directory / "report.json").write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+        (directory / "report.json").write_text(_lines(self.document()), encoding="utf-8")
 
     def markdown(self, plots: Sequence[str] = ()) -> str:
         """Return the whole report in Markdown."""
@@ -87,6 +87,26 @@ class Report:
             "missing": [asdict(each) for each in self.results.missing],
             "runs": runs,
         }
+
+
+def _lines(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON, a line for each entry of its lists; figures to six digits."""
+    parts = []
+    for name, value in document.items():
+        shown = json.dumps(_rounded(value), separators=(",", ":"))
+        if isinstance(value, list) and value:
+            entries = (json.dumps(_rounded(entry), separators=(",", ":")) for entry in value)
+            shown = "[\n" + ",\n".join(entries) + "\n]"
+        parts.append(f"{json.dumps(name)}: {shown}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: _rounded(entry) for name, entry in value.items()}
+    return [_rounded(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def make_report(results: Results, facts: Mapping[str, Any]) -> Report:
