@@ -115,7 +115,8 @@ class Script:
             self._observer.schema_rejected(self._version + 1, "version_gap")
             return
         self._version += 1
-        self._warm_left = 6
+        # Longer than a scrape is apart: a panel of warm-ups must not depend on when Prometheus looks.
+        self._warm_left = 12
         self._warmups += 1
         self._observer.schema_changed(SchemaReport(self._version, changes=5, warmup_started=True), 0.03)
 
@@ -124,7 +125,7 @@ class Script:
         self._events += 64
         self._frozen += 64 if warm else 0
         self._warm_left -= warm
-        ended = WarmupReport(self._version, 384, "flattened", 40_000) if warm and self._warm_left == 0 else None
+        ended = WarmupReport(self._version, 768, "flattened", 40_000) if warm and self._warm_left == 0 else None
         recall = 0.45 - 0.2 * 0.98**number + chance.uniform(-0.01, 0.01)
         report = batch(
             loss=0.2 + 0.3 * 0.98**number + (0.05 if warm else 0.0),
