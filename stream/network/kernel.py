@@ -119,11 +119,6 @@ class KernelTrunk(Trunk):
         for name, table in self.kernel_tables.items():
             yield f"kernel/{name}", table
 
-    def hold(self) -> None:
-        """Let the backbone stand still for good; kernels go on."""
-        for _, table in super().tables():
-            table.held.fill_(True)
-
     # -- kernels ------------------------------------------------------------------------------------------------
 
     def insert(self, name: str) -> None:

@@ -83,8 +83,7 @@ class PatchedTrunk(Trunk):
 
     def hold(self) -> None:
         """Let the backbone stand still for good and insert the patches."""
-        for _, table in super().tables():
-            table.held.fill_(True)
+        super().hold()
         self.inserted = True
 
     def start_task(self, name: str, task: int) -> None:

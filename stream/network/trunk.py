@@ -40,6 +40,12 @@ class Trunk(Part):
             yield f"{index}/weight", weight
             yield f"{index}/bias", bias
 
+    def hold(self) -> None:
+        """Let the layers stand still for good; what a method has put beside them goes on."""
+        for weight, bias in self.layers:
+            weight.held.fill_(True)
+            bias.held.fill_(True)
+
     @staticmethod
     def joined(before: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
         """Return a layer's activations: what it bent beside what came in, where the two have one width."""

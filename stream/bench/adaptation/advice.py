@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from stream.bench.adaptation.arms import DEFAULT, ORACLE
-from stream.bench.adaptation.claims.claim import streams_text
+from stream.bench.adaptation.claims.claim import MARGIN, streams_text
 from stream.bench.adaptation.overall import Standing
 from stream.bench.adaptation.results import Results
 
 __all__ = ["advice"]
-
-_CLOSE: Final = 0.005
-_DRIFTING: Final = ("drift", "drift_and_change")
 
 
 def advice(results: Results, standings: Sequence[Standing]) -> str:
@@ -87,12 +83,12 @@ def _costs(online: Sequence[Standing]) -> Iterable[str]:
         return
     parts = [f"`{each.arm.name}` {each.seconds.mean:+.0%}" for each in timed if each.seconds is not None]
     yield f"Cost in training seconds against `{DEFAULT}`: {', '.join(parts)}."
-    cheap = [each for each in timed if each.seconds is not None and each.seconds.high < 0 and each.loss.high <= _CLOSE]
+    cheap = [each for each in timed if each.seconds is not None and each.seconds.high < 0 and each.loss.high <= MARGIN]
     if cheap:
         names = ", ".join(f"`{each.arm.name}`" for each in cheap)
-        yield f"Cheaper, and within {_CLOSE:.1%} of its loss: {names}."
+        yield f"Cheaper, and within {MARGIN:.1%} of its loss: {names}."
     else:
-        yield f"Nothing is cheaper and surely within {_CLOSE:.1%} of its loss."
+        yield f"Nothing is cheaper and surely within {MARGIN:.1%} of its loss."
 
 
 def _refits(standings: Sequence[Standing]) -> Iterable[str]:

@@ -7,6 +7,7 @@ from typing import Final
 from stream.bench.adaptation.arms import HALF_LIVES, half_life_arm
 from stream.bench.adaptation.claims.claim import (
     BAYES,
+    MARGIN,
     Claim,
     Table,
     Verdict,
@@ -22,7 +23,6 @@ from stream.bench.adaptation.results import Results
 
 __all__ = ["claims"]
 
-_MARGIN: Final = 0.005
 _TIME: Final = "Training time is much shorter than that of periodic retraining at equal accuracy (loss within 0.5 %)"
 
 
@@ -75,7 +75,7 @@ def _against_refits(results: Results, refit: str) -> Claim:
         if here is None or not times:
             continue
         rows.append([streams_text([course]), here.text("+.2f", 100, " %"), f"{sum(times) / len(times):.1f}"])
-    verdict, why = not_worse(loss, _MARGIN)
+    verdict, why = not_worse(loss, MARGIN)
     seconds = pooled_ratio(results, courses, "bayes-output", refit, "train_seconds")
     if verdict == "seen" and (seconds is None or seconds.high >= 0):
         verdict, why = "not seen", "The loss is as low, but it takes no less time."
@@ -105,7 +105,7 @@ def _forgetting(results: Results) -> Claim:
         )
     header = ["stream", *(f"{events:,}" for events in HALF_LIVES)]
     table = Table(f"summed loss by half-life in events, against {HALF_LIVES[-1]:,}", header, rows)
-    verdict: Verdict = "seen" if widest > _MARGIN else "not seen"
+    verdict: Verdict = "seen" if widest > MARGIN else "not seen"
     text = f"the widest difference between half-lives is {widest:.2%}"
-    why = f"Seen where half-lives differ by more than {_MARGIN:.1%}."
+    why = f"Seen where half-lives differ by more than {MARGIN:.1%}."
     return Claim(BAYES, claim, f"bayes-output, {HALF_LIVES}", streams_text(courses), text, verdict, why, [table])

@@ -12,6 +12,7 @@ from stream.bench.adaptation.results import Results
 __all__ = [
     "BAYES",
     "IAK",
+    "MARGIN",
     "MLET",
     "PETERREC",
     "TRANSFER",
@@ -36,6 +37,9 @@ IAK: Final = "IAK, arXiv 2501.14268"
 BAYES: Final = "Incremental learning at LinkedIn, arXiv 2108.13299; Lambda Learner, arXiv 2010.05154"
 PETERREC: Final = "PeterRec, arXiv 2001.04253"
 MLET: Final = "MLET, arXiv 2309.15881"
+
+MARGIN: Final = 0.005
+"""A summed loss no more than this share above another counts as good as it."""
 
 
 @dataclass(frozen=True, slots=True)

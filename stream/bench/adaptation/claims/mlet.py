@@ -7,6 +7,7 @@ from typing import Final
 
 from stream.bench.adaptation.arms import RATIOS, SGD_RATES, WIDTHS, inner_arm, sgd_arm, table_arm
 from stream.bench.adaptation.claims.claim import (
+    MARGIN,
     MLET,
     Claim,
     Table,
@@ -31,7 +32,6 @@ _RARE: Final = "Rare values gain most."
 _TIME: Final = "Training takes about a quarter longer."
 _STEP: Final = "One SGD step moves the merged table as the formula says."
 _REFERENCE_WIDTH: Final = 16
-_MARGIN: Final = 0.005
 
 
 def claims(results: Results) -> list[Claim]:
@@ -68,7 +68,7 @@ def _smaller(results: Results) -> Claim:
     tables = [
         Table("summed loss", ["d", "single", *(f"k/d = {ratio:g}" for ratio in RATIOS)], rows),
         Table(
-            f"the smallest d whose loss is surely no more than {_MARGIN:.1%} above that of a single table",
+            f"the smallest d whose loss is surely no more than {MARGIN:.1%} above that of a single table",
             ["single table of", "single", "factored"],
             matches,
         ),
@@ -97,7 +97,7 @@ def _single_matches(results: Results, course: str, d: int, wide: int) -> bool:
 
 def _within(results: Results, course: str, arm: str, wide: int) -> bool:
     effect = results.ratio(course, arm, table_arm(wide).name, "loss_sum")
-    return effect is not None and not_worse(effect, _MARGIN)[0] == "seen"
+    return effect is not None and not_worse(effect, MARGIN)[0] == "seen"
 
 
 def _rare(results: Results) -> Claim:

@@ -6,6 +6,7 @@ from typing import Final
 
 from stream.bench.adaptation.arms import PATCH_SHARES, TRUNK_WIDTH, patch_arm
 from stream.bench.adaptation.claims.claim import (
+    MARGIN,
     PETERREC,
     Claim,
     Table,
@@ -23,7 +24,6 @@ from stream.bench.adaptation.results import Results
 
 __all__ = ["claims"]
 
-_MARGIN: Final = 0.005
 _AS_GOOD: Final = "Patches are as good as tuning everything (within 0.5 %)."
 _TASKS: Final = "A task that is added with its own patches costs the tasks before it nothing."
 
@@ -32,7 +32,7 @@ def claims(results: Results) -> list[Claim]:
     """Return the paper's claims, for patches behind the layers and beside them."""
     found = []
     for strategy in ("peterrec-serial", "peterrec-parallel"):
-        found.append(compared(results, PETERREC, _AS_GOOD, strategy, "carry", margin=_MARGIN))
+        found.append(compared(results, PETERREC, _AS_GOOD, strategy, "carry", margin=MARGIN))
         found.append(compared(results, PETERREC, "Patches are better than tuning the head.", strategy, "tune-head"))
         found.append(_sizes(results, strategy))
     found.append(_tasks(results))
@@ -55,7 +55,7 @@ def _sizes(results: Results, strategy: str) -> Claim:
         patched = figures.get("peterrec_patch_parameters")
         size = "-" if patched is None else f"{patched:,.0f}"
         rows.append([f"{share:.0%}", size, whole.text("+.2f", 100, " %"), head.text("+.2f", 100, " %")])
-        if smallest is None and not_worse(whole, _MARGIN)[0] == "seen":
+        if smallest is None and not_worse(whole, MARGIN)[0] == "seen":
             smallest = share
     if not rows:
         first = patch_arm(strategy, PATCH_SHARES[0], TRUNK_WIDTH).name
@@ -99,7 +99,7 @@ def _tasks(results: Results) -> Claim:
     effect = results.ratio(course, arm, "carry", "old_loss_at")
     if effect is None:
         return untested(PETERREC, _TASKS, f"{arm}, carry", "The loss of the old offers is not known there.")
-    verdict, why = not_worse(effect, _MARGIN)
+    verdict, why = not_worse(effect, MARGIN)
     header = ["arm", *(f"task {name}" for name in names), "old offers just after the change"]
     table = Table(f"loss per pair by task, {streams_text([course])}", header, rows)
     text = f"loss of the old offers just after the new task came, {arm} against carry: {effect.text('+.2f', 100, ' %')}"
