@@ -64,7 +64,7 @@ class PeterRec(FrozenBackbone):
         started, ended = network.settle_tasks()
         for name, task in started:
             self._trunk.start_task(name, task)
-        for task in ended:
+        for _, task in ended:
             self._trunk.end_task(task)
         if self.held:
             self._trunk.freshen(self._reached(network))

@@ -70,6 +70,9 @@ class BayesSettings(Section):
     step_bound: float = setting(
         1.0, "The whole network's steps are cut at so many times a table's learning rate.", above=0
     )
+    output_step: float = setting(
+        0.02, "What stands for a learning rate in the output layer, under bayes-network.", above=0
+    )
     newton_steps: int = setting(3, "Bound on the Newton steps of one update.", minimum=1)
 
 

@@ -39,6 +39,7 @@ _BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
             prior_precision=settings.bayes.prior_precision,
             half_life_events=settings.bayes.half_life_events,
             bound=settings.bayes.step_bound,
+            output_step=settings.bayes.output_step,
         )
     ),
     "iak": Iak,

@@ -161,13 +161,13 @@ class Offers:
             return (0,)
         return tuple(np.unique(self.task_of_offer[offers]).tolist()) or (0,)
 
-    def end_idle_tasks(self) -> tuple[list[int], list[int]]:
-        """End the tasks without offers; return their slots, and those of their values, which end with them."""
+    def end_idle_tasks(self) -> tuple[list[tuple[str, int]], list[int]]:
+        """End the tasks without offers; return name and slot of each, and the slots of the values that end with it."""
         ended, values = [], []
         for task in self.tasks.idle():
             slot = self.tasks.names.slot(task)
             values += [self._end_value(key) for key, _ in self.values_of_task(slot)]
-            ended.append(self.tasks.names.remove(task))
+            ended.append((task, self.tasks.names.remove(task)))
         return ended, values
 
     def values_of_task(self, task: int) -> list[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 ``logit(e, o) = [h(e), 1] . theta_o + the rest``, where the rest (attribute values, keys, counts, the wide part) is the
 regression's offset. The posterior belongs to the trunk that it was measured on; while the trunk moves, forgetting is
-what absorbs its motion. Attribute values are shared by offers and go on being trained by gradient.
+what absorbs its motion. Attribute values are shared by offers and are trained as in the plain layer.
 """
 
 from __future__ import annotations
@@ -104,11 +104,13 @@ class BayesOutputLayer(OutputLayer):
         *,
         warming_up: bool,
     ) -> None:
-        """Take the batch into the offers' posteriors, then train the attribute values on their gradients."""
+        """Take the batch into the offers' posteriors, then train the attribute values as ever."""
         self.clock += len(frame.ts)  # an event may have a row for each of several tasks
         self._covariance = None
         self._update_offers(frame, logits, by_offer, warming_up=warming_up)
-        self._train_rows(self.value, self.value_bias, by_value, descent, warming_up=warming_up)
+        designs = self._designs(frame, warming_up=warming_up)
+        _, asked = self._asked(frame, logits, by_offer)
+        self._train_rows((self.value, self.value_bias), by_value, asked, designs, descent, warming_up=warming_up)
 
     def _update_offers(self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor, *, warming_up: bool) -> None:
         # Without a gradient a pair has no curvature either, or it is none of ours (an offer that is ignored).
@@ -180,6 +182,7 @@ class BayesOutputLayer(OutputLayer):
     def extra_state(self) -> Tree:
         """Return the posteriors, slot by slot, and the clock."""
         return {
+            **super().extra_state(),
             "full": self.full,
             "clock": self.clock,
             "failed_updates": self.failed_updates,
@@ -189,6 +192,7 @@ class BayesOutputLayer(OutputLayer):
 
     def restore_extra(self, tree: Tree) -> None:
         """Take back what :meth:`extra_state` returned."""
+        super().restore_extra(tree)
         self.full, self.clock = bool(tree["full"]), int(tree["clock"])
         self.failed_updates = int(tree["failed_updates"])
         self.precision = torch.from_numpy(tree["precision"].copy()).to(self.device)
@@ -197,6 +201,7 @@ class BayesOutputLayer(OutputLayer):
 
     def named_extra(self) -> Iterator[tuple[str, object]]:
         """Yield each offer's posterior by its name."""
+        yield from super().named_extra()
         yield "posterior", [self.full, self.clock, self.failed_updates]
         for name, slot in self._offers().items():
             yield f"precision/{name}", self.precision[slot].cpu().numpy()
@@ -204,6 +209,7 @@ class BayesOutputLayer(OutputLayer):
 
     def frozen_extra(self) -> Iterator[tuple[str, object]]:
         """Yield the posteriors of offers that are not fresh."""
+        yield from super().frozen_extra()
         for name, slot in self._offers().items():
             if not self.offer.fresh[slot]:
                 yield f"frozen/{name}", np.append(self.precision[slot].cpu().numpy(), float(self.updated[slot]))

@@ -51,6 +51,8 @@ class Frame:
     value_task: torch.Tensor
     """int64, task slots by offer slot and by value slot."""
     ts: np.ndarray
+    blocks: tuple[tuple[str, slice], ...]
+    """The rows of the hidden activations that are events, by the task whose trunk computed them (one trunk: "")."""
 
     @classmethod
     def of(
@@ -95,4 +97,5 @@ class Frame:
             offer_task=put(offers.task_of_offer),
             value_task=put(offers.task_of_value),
             ts=batch.ts,
+            blocks=(("", slice(0, len(batch))),),
         )

@@ -253,10 +253,10 @@ class NamedParts:
         self.output.clear_values(slots, fresh=fresh)
         self.matches[np.isin(self.matches, slots)] = -1
 
-    def settle_tasks(self) -> tuple[list[tuple[str, int]], list[int]]:
+    def settle_tasks(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         """Start the new tasks and end those without offers, once a version's changes were all made.
 
-        Returns name and slot of those that started, and the slots of those that ended.
+        Returns name and slot of those that started, and of those that ended.
         """
         started = self.offers.tasks.started()
         number = self.offers.attribute_limit
@@ -264,8 +264,9 @@ class NamedParts:
             self.pairs.start_task(task, task * number, number)
         ended, values = self.offers.end_idle_tasks()
         self._clear_values(values, fresh=False)
-        for task in ended:
+        for name, task in ended:
             self.pairs.end_task(task, task * number, number)
+            self.output.end_task(name)
         return started, ended
 
     def _reserve(self) -> None:

@@ -7,16 +7,22 @@ at zero beside the values that it shares with others, so it begins from what res
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 
+from stream.network.curvature import HiddenCurvature
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
+from stream.state import Tree
 
 __all__ = ["OutputLayer"]
+
+_Designs = list[tuple[slice, torch.Tensor, HiddenCurvature]]
+"""By task: its rows of the hidden activations, these with a column of ones, and what they were like so far."""
 
 
 class OutputLayer(Part):
@@ -25,13 +31,18 @@ class OutputLayer(Part):
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, device: torch.device) -> None:
         width = network.hidden[-1]
 
-        def table(shape: tuple[int, ...], rate: float) -> Table:
-            return Table(32, shape, method="adagrad", rate=rate, accumulator=optimiser.accumulator, device=device)
+        def tables(rate: float) -> tuple[Table, Table]:
+            weight = Table(
+                32, (width,), method="newton", rate=rate, accumulator=optimiser.output_damping, device=device
+            )
+            return weight, Table(32, (), method="sgd", rate=rate, device=device)  # moves with the weights
 
-        self.offer = table((width,), optimiser.output_rate)
-        self.offer_bias = table((), optimiser.bias_rate)
-        self.value = table((width,), optimiser.output_rate)
-        self.value_bias = table((), optimiser.bias_rate)
+        self.offer, self.offer_bias = tables(optimiser.output_rate)
+        self.value, self.value_bias = tables(optimiser.value_rate)
+        self.curvatures: dict[str, HiddenCurvature] = {}
+        """By task, where tasks have hidden activations of their own; else under the empty name."""
+        self._new_curvature = partial(HiddenCurvature, width, optimiser.output_window_events, device)
+        self._half_life_events = optimiser.output_half_life_events
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield each table with its name; the first two are indexed by offer slots, the others by value slots."""
@@ -52,6 +63,17 @@ class OutputLayer(Part):
         """Replace the layer: every row zero, without history, and fresh."""
         for _, table in self.tables():
             _start((table,), list(range(table.rows)), True)
+        self.curvatures.clear()
+
+    def settle(self) -> None:
+        """End a warm-up: nothing is fresh any more."""
+        super().settle()
+        for curvature in self.curvatures.values():
+            curvature.fresh = False
+
+    def end_task(self, name: str) -> None:
+        """Forget what the activations of a task were like."""
+        self.curvatures.pop(name, None)
 
     def reserve(self, offers: int, values: int) -> None:
         """Make room for offer slots and value slots."""
@@ -106,19 +128,86 @@ class OutputLayer(Part):
 
         ``logits`` ``(P,)`` are those of the frame's pairs, for a layer that needs more than the gradient.
         """
-        self._train_rows(self.offer, self.offer_bias, by_offer, descent, warming_up=warming_up)
-        self._train_rows(self.value, self.value_bias, by_value, descent, warming_up=warming_up)
+        designs = self._designs(frame, warming_up=warming_up)
+        asked = self._asked(frame, logits, by_offer)
+        self._train_rows((self.offer, self.offer_bias), by_offer, asked[0], designs, descent, warming_up=warming_up)
+        self._train_rows((self.value, self.value_bias), by_value, asked[1], designs, descent, warming_up=warming_up)
+
+    def _designs(self, frame: Frame, *, warming_up: bool) -> _Designs:
+        """Return what each task's rows are regressed on, once the running curvature has taken it in."""
+        designs = []
+        for name, rows in frame.blocks:
+            curvature = self.curvatures.setdefault(name, self._new_curvature())
+            design = torch.nn.functional.pad(self._hidden[rows], (0, 1), value=1.0)
+            if self.value.method == "newton" and (curvature.fresh or not warming_up):
+                curvature.update(design)
+            designs.append((rows, design, curvature))
+        return designs
+
+    def _asked(self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the batch's curvature ``w p (1 - p)``, summed by offer slot and by value slot."""
+        chance = torch.sigmoid(logits)
+        heard = by_offer[frame.pair_event, frame.pair_slot] != 0  # an offer that is ignored has no gradient either
+        bend = chance * (1.0 - chance) * frame.weight[frame.pair_event] * heard
+        offers = torch.zeros(self.offer.rows, device=bend.device).index_add_(0, frame.pair_slot, bend)
+        values = torch.zeros(self.value.rows + 1, device=bend.device)
+        for attribute in range(frame.pair_columns.shape[1]):
+            values.index_add_(0, frame.pair_columns[:, attribute], bend)
+        return offers, values[:-1]
 
     def _train_rows(
-        self, weight: Table, bias: Table, gradient: torch.Tensor, descent: Descent, *, warming_up: bool
+        self,
+        tables: tuple[Table, Table],
+        gradient: torch.Tensor,
+        asked: torch.Tensor,
+        designs: _Designs,
+        descent: Descent,
+        *,
+        warming_up: bool,
     ) -> None:
+        weight, bias = tables
         rows = weight.trained(warming_up=warming_up)
-        if rows is not None:
-            if rows.numel() == 0:
-                return
-            gradient = gradient[:, rows]
-        descent.product(weight, gradient, self._hidden, rows)
-        descent.summed(bias, gradient, rows)
+        if rows is not None and rows.numel() == 0:
+            return
+        if weight.method != "newton":  # a method has given the tables something else to learn by
+            gradient = gradient if rows is None else gradient[:, rows]
+            descent.product(weight, gradient, self._hidden, rows)
+            descent.summed(bias, gradient, rows)
+            return
+        for events, design, curvature in designs:
+            moved = (gradient[events] != 0).any(0)
+            if rows is not None:
+                moved &= torch.zeros_like(moved).index_fill_(0, rows, True)
+            chosen = moved.nonzero()[:, 0]
+            keep = 0.5 ** (len(design) / self._half_life_events) if self._half_life_events else 1.0
+            total = gradient[events].T @ design
+            curvature.step(weight, bias, chosen, total[chosen], asked[chosen], keep)
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def extra_state(self) -> Tree:
+        """Return the curvatures by task."""
+        return {"curvatures": {name: curvature.state() for name, curvature in self.curvatures.items()}}
+
+    def restore_extra(self, tree: Tree) -> None:
+        """Take back what :meth:`extra_state` returned."""
+        self.curvatures = {}
+        for name, state in tree["curvatures"].items():
+            self.curvatures[name] = self._new_curvature()
+            self.curvatures[name].restore(state)
+
+    def named_extra(self) -> Iterator[tuple[str, object]]:
+        """Yield the same by name."""
+        for name, curvature in self.curvatures.items():
+            for part, value in curvature.named():
+                yield f"curvature/{name}/{part}", value
+
+    def frozen_extra(self) -> Iterator[tuple[str, object]]:
+        """Yield the curvatures that a running warm-up does not move."""
+        for name, curvature in self.curvatures.items():
+            if not curvature.fresh:
+                for part, value in curvature.named():
+                    yield f"curvature/{name}/{part}", value
 
 
 def _start(tables: tuple[Table, ...], slots: list[int], fresh: bool) -> None:

@@ -140,7 +140,7 @@ class PatchedTrunk(Trunk):
 
     def rows_of(self, frame: Frame) -> Frame:
         """Return a frame whose events are rows of the hidden activations."""
-        return self._rows.frame(frame)
+        return self._rows.frame(frame, [self._tasks.names.names[task] or "" for task, _ in self._passes])
 
     def backward(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> torch.Tensor | None:
         """Return the gradient by ``z``, None where no event present may move the shared input; train what may move."""

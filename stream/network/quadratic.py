@@ -57,11 +57,14 @@ class Quadratic(Descent):
     Cells of pair tables do not forget: a cell's own history is short.
     """
 
-    def __init__(self, *, seed: int, prior_precision: float, half_life_events: int, bound: float) -> None:
+    def __init__(
+        self, *, seed: int, prior_precision: float, half_life_events: int, bound: float, output_step: float
+    ) -> None:
         self.seed = seed
         self.prior = prior_precision
         self.half_life_events = half_life_events
         self.bound = bound
+        self.output_step = output_step
         self.trained = 0
         """Events trained so far: the clock of forgetting."""
         self.drawn = 0
@@ -74,6 +77,8 @@ class Quadratic(Descent):
         for _, part in network.parts():
             for _, table in part.tables():
                 table.keep_precision(self.prior)
+        for _, table in network.output.tables():
+            table.rate = self.output_step  # what it has there is a share of a Newton step, no length
         network.output.keeps_posterior = True
         for _, pair_table in network.pairs.pair_tables():
             pair_table.accumulator = self.prior

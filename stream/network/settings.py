@@ -56,8 +56,17 @@ class OptimiserSettings(Section):
         "adagrad", "How rows of categorical values are trained.", choices=("adagrad", "sgd")
     )
     embedding_rate: float = setting(0.3, "Rows of categorical values.", above=0)
-    output_rate: float = setting(0.02, "Adagrad, offer and attribute weights.", above=0)
-    bias_rate: float = setting(0.02, "Adagrad, offer and attribute biases.", above=0)
+    output_rate: float = setting(0.17, "Share of a Newton step, weights and biases of offers.", above=0)
+    value_rate: float = setting(0.025, "Share of a Newton step, weights and biases of attribute values.", above=0)
+    output_damping: float = setting(
+        4.0, "Curvature that every weight of the output layer has at first; more is slower.", above=0
+    )
+    output_half_life_events: int = setting(
+        20_000, "Events of an offer after which its curvature counts half; 0 never forgets.", minimum=0
+    )
+    output_window_events: int = setting(
+        1_000, "Events over which the second moment of the hidden activations is measured.", minimum=1
+    )
     entity_rate: float = setting(0.01, "Adagrad, key x offer and key x attribute value.", above=0)
     wide_rate: float = setting(0.005, "Adagrad, input value x attribute value.", above=0)
     flag_rate: float = setting(0.05, "Adagrad, weight of an input value that is an offer's attribute value.", above=0)

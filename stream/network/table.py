@@ -26,6 +26,7 @@ class Table:
 
     Adam counts its steps per row: a row that joins late has its own bias correction. ``fresh`` ``(rows,)`` marks the
     rows that a warm-up trains; it is all False outside one. ``held`` ``(rows,)`` marks rows that stand still for good.
+    Newton steps are taken by :mod:`stream.network.curvature`; the table keeps each row's part of the curvature.
     """
 
     def __init__(
@@ -33,12 +34,12 @@ class Table:
         rows: int,
         shape: tuple[int, ...],
         *,
-        method: Literal["adagrad", "adam", "sgd"],
+        method: Literal["adagrad", "adam", "newton", "sgd"],
         rate: float,
         accumulator: float = 0.0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.method: Literal["adagrad", "adam", "sgd", "quadratic"] = method
+        self.method: Literal["adagrad", "adam", "newton", "sgd", "quadratic"] = method
         self.rate = rate
         self.accumulator = accumulator
         self.device = torch.device(device)
@@ -55,6 +56,8 @@ class Table:
         self.held = torch.zeros(rows, dtype=torch.bool, device=self.device)
         if self.method == "adagrad":
             self.moments["squares"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
+        elif self.method == "newton":
+            self.moments["curvature"] = torch.zeros(rows, device=self.device)
         elif self.method == "quadratic":
             self.moments["precision"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
             self.moments["seen"] = torch.zeros(rows, dtype=torch.float64, device=self.device)

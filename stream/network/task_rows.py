@@ -57,14 +57,17 @@ class TaskRows:
         """Return gradients by row for gradients by event ``(B, slots)``; 0 for the offers of another task."""
         return self._split(by_offer, self.offer_place), self._split(by_value, self.value_place)
 
-    def frame(self, frame: Frame) -> Frame:
-        """Return a frame whose pairs point to rows instead of events, for the output layer's training."""
+    def frame(self, frame: Frame, names: Sequence[str]) -> Frame:
+        """Return a frame whose pairs point to rows instead of events, for the output layer; ``names`` of the tasks."""
         place = self.offer_place[frame.pair_slot]
         return replace(
             frame,
             events=self.tasks * self.block,
             pair_event=place * self.block + frame.pair_event,
             weight=self.filled(frame.weight[:, None])[:, 0].repeat(self.tasks),
+            blocks=tuple(
+                (name, slice(place * self.block, place * self.block + self.events)) for place, name in enumerate(names)
+            ),
         )
 
     def _merge(self, rows: torch.Tensor, place: torch.Tensor) -> torch.Tensor:

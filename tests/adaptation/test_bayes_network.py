@@ -79,7 +79,7 @@ def test_a_row_brought_up_to_date_late_has_forgotten_as_much_as_one_kept_up_to_d
     for table in tables:
         table.keep_precision(2.0)
         table.moments["precision"].fill_(10.0)
-    quadratic = Quadratic(seed=0, prior_precision=2.0, half_life_events=half_life_events, bound=1.0)
+    quadratic = Quadratic(seed=0, prior_precision=2.0, half_life_events=half_life_events, bound=1.0, output_step=0.02)
     nothing = torch.zeros(2, 3)
     for now in (10, 20, 30, 40):
         quadratic.trained = now
@@ -98,7 +98,7 @@ def test_outcomes_are_drawn_by_name_and_event_whatever_the_slots_and_as_often_as
     drawn = quadratic._drawn(frame, logits)
     assert abs(float(drawn.mean()) - float(torch.sigmoid(torch.tensor(-1.0)))) < 0.03
     names = learner.network.offers.offers.names
-    renamed = Quadratic(seed=quadratic.seed, prior_precision=1.0, half_life_events=0, bound=1.0)
+    renamed = Quadratic(seed=quadratic.seed, prior_precision=1.0, half_life_events=0, bound=1.0, output_step=0.02)
     renamed.drawn = quadratic.drawn
     renamed.take_names([*reversed(names)])
     frame.pair_slot = len(names) - 1 - frame.pair_slot

@@ -77,6 +77,7 @@ def _frame(uses: list[tuple[int, int, int, float]], events: int) -> Frame:
         offer_task=none,
         value_task=none,
         ts=np.zeros(events, dtype=np.int64),
+        blocks=(("", slice(0, events)),),
         **empty,
         **matches,
     )

@@ -27,7 +27,7 @@ def test_every_version_that_took_effect_is_marked_where_it_did_and_no_other() ->
 
 def test_a_warm_up_spans_the_events_trained_inside_it() -> None:
     spans = scripted_history(120).spans()
-    assert spans[0] == WarmupSpan(5 * 64, 5 * 64 + 384, "flattened")
+    assert spans[0] == WarmupSpan(5 * 64, 5 * 64 + 768, "flattened")
     assert len(spans) == 5
 
 

@@ -86,7 +86,7 @@ def test_the_live_view_shows_rate_lag_loss_recall_beside_the_baselines_and_the_l
     assert " 128 " in rows["events/s"]  # 64 events each half second
     assert "schema 4   20 features   104 offers   phase training   warm-ups 3" in text
     assert "version 4: 5 changes; warm-up" in text
-    assert "warm-up over after 384 events: flattened" in text
+    assert "warm-up over after 768 events: flattened" in text
     assert "dead letters:" in text
 
 

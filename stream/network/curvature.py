@@ -1,0 +1,96 @@
+"""The second moment of the hidden activations: the curvature that all rows of the output layer share.
+
+A row of the output layer, an offer's or an attribute value's, is a logistic regression on ``x = [h, 1]``, and its exact
+curvature is a matrix of its own, ``sum p (1 - p) x x'``. Here it is taken apart, as in K-FAC (Martens and Grosse 2015,
+arXiv 1503.05671): how much the row was asked, a number, times what the activations are like, a matrix that all rows
+share. A Newton step then costs two products with the eigenvectors, and a row one number of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from stream.network.table import Table
+from stream.state import Tree
+
+__all__ = ["HiddenCurvature"]
+
+_EVERY_STEPS = 4
+"""The eigenvectors are sought so often: activations change slowly, and it costs as much as a step."""
+_BLOCK = 64
+"""Rows are solved in whole blocks: a matrix product treats its last rows apart."""
+
+
+class HiddenCurvature:
+    """The running mean of ``x x'`` over the newest ``window_events`` events or so, ``(width + 1, width + 1)``.
+
+    ``fresh`` says that it belongs to a layer that is being warmed up as a whole: then it moves in a warm-up too.
+    """
+
+    def __init__(self, width: int, window_events: int, device: torch.device) -> None:
+        self.window_events = window_events
+        self.fresh = True
+        self.events = self.steps = 0
+        self.moment = torch.zeros(width + 1, width + 1, device=device)
+        self.vectors = torch.eye(width + 1, device=device)
+        self.values = torch.zeros(width + 1, device=device)
+
+    def update(self, design: torch.Tensor) -> None:
+        """Take in the activations ``(B, width + 1)`` of a batch, the last column ones."""
+        number = len(design)
+        self.events += number
+        share = max(number / self.events, min(1.0, number / self.window_events))
+        self.moment.lerp_(design.T @ design / number, share)
+        if self.steps % _EVERY_STEPS == 0 and bool(self.moment.isfinite().all()):
+            values, vectors = torch.linalg.eigh(self.moment.to(torch.float64))
+            self.values = values.to(torch.float32).clamp_(min=0.0)
+            self.vectors = vectors.to(torch.float32).contiguous()  # as it comes back from a checkpoint: to the last bit
+        self.steps += 1
+
+    def solve(self, gradient: torch.Tensor, asked: torch.Tensor, damping: float) -> torch.Tensor:
+        """Return ``(damping + asked moment)^-1 gradient`` for each row of ``gradient`` ``(n, width + 1)``."""
+        rows = len(gradient)
+        pad = torch.nn.functional.pad
+        turned = pad(gradient, (0, 0, 0, -rows % _BLOCK)) @ self.vectors
+        scale = damping + pad(asked, (0, -rows % _BLOCK))[:, None] * self.values
+        return ((turned / scale) @ self.vectors.T)[:rows]
+
+    def step(
+        self, weight: Table, bias: Table, rows: torch.Tensor, gradient: torch.Tensor, asked: torch.Tensor, keep: float
+    ) -> None:
+        """Move ``rows`` ``(n,)`` against their ``gradient`` ``(n, width + 1)``, by the share ``weight.rate``.
+
+        ``asked`` ``(n,)`` is what this batch adds to the curvature, and ``keep`` what is left of what was there.
+        """
+        held = weight.moments["curvature"]
+        held[rows] = keep * held[rows] + asked
+        move = weight.rate * self.solve(gradient, held[rows], weight.accumulator)
+        weight.weight[rows] -= move[:, :-1]
+        bias.weight[rows] -= move[:, -1]
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def state(self) -> Tree:
+        """Return everything, the eigenvectors too: they are not always those of the newest moment."""
+        return {
+            "fresh": self.fresh,
+            "events": self.events,
+            "steps": self.steps,
+            "moment": self.moment.cpu().numpy(),
+            "vectors": self.vectors.cpu().numpy(),
+            "values": self.values.cpu().numpy(),
+        }
+
+    def restore(self, tree: Tree) -> None:
+        """Take back what :meth:`state` returned."""
+        self.fresh, self.events, self.steps = bool(tree["fresh"]), int(tree["events"]), int(tree["steps"])
+        device = self.moment.device
+        self.moment, self.vectors, self.values = (
+            torch.from_numpy(tree[name].copy()).to(device) for name in ("moment", "vectors", "values")
+        )
+
+    def named(self) -> Iterator[tuple[str, object]]:
+        """Yield the same for the state digest: hidden units have no names, so they go by place."""
+        yield from self.state().items()
