@@ -26,12 +26,12 @@ _BLOCK = 64
 class HiddenCurvature:
     """The running mean of ``x x'`` over the newest ``window_events`` events or so, ``(width + 1, width + 1)``.
 
-    ``fresh`` says that it belongs to a layer that is being warmed up as a whole: then it moves in a warm-up too.
+    ``fresh`` says that it began in the running warm-up, with a layer or a task: then it moves in it too.
     """
 
     def __init__(self, width: int, window_events: int, device: torch.device) -> None:
         self.window_events = window_events
-        self.fresh = True
+        self.fresh = False
         self.events = self.steps = 0
         self.moment = torch.zeros(width + 1, width + 1, device=device)
         self.vectors = torch.eye(width + 1, device=device)

@@ -137,7 +137,10 @@ class OutputLayer(Part):
         """Return what each task's rows are regressed on, once the running curvature has taken it in."""
         designs = []
         for name, rows in frame.blocks:
-            curvature = self.curvatures.setdefault(name, self._new_curvature())
+            curvature = self.curvatures.get(name)
+            if curvature is None:
+                curvature = self.curvatures[name] = self._new_curvature()
+                curvature.fresh = warming_up
             design = torch.nn.functional.pad(self._hidden[rows], (0, 1), value=1.0)
             if self.value.method == "newton" and (curvature.fresh or not warming_up):
                 curvature.update(design)
