@@ -26,6 +26,15 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the workers share no broker and no fixture: what needs Kafka goes to one of them, a room's data to another."""
+    needs = {item.path for item in items if "kafka_broker" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = "kafka" if item.path in needs else "data" if item.path.parent.name == "data" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def kafka_broker() -> Iterator[LocalBroker]:
     """A real Apache Kafka for the whole session; its tests are skipped where none can be had."""
