@@ -28,7 +28,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the workers share no broker and no fixture: what needs Kafka goes to one of them, a room's data to another."""
+    """Keep together what shares a broker or a fixture: one worker has all that needs Kafka, one a room's data."""
     needs = {item.path for item in items if "kafka_broker" in getattr(item, "fixturenames", ())}
     for item in items:
         group = "kafka" if item.path in needs else "data" if item.path.parent.name == "data" else str(item.path)
