@@ -180,7 +180,7 @@ class Learner:
 
     def _train(self, batch: Batch, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Take the batch's gradient steps, each on the weights that the one before left."""
-        network, number = self.network, self.settings.optimiser.step_events
+        network, number = self.network, self.settings.optimiser.step_of(self.events_trained)
         stochastic = self.strategy.stochastic
         # The first batch is one step: the running counts know no rate before it, and weights that make up for that are
         # in the way as soon as the counts do.

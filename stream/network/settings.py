@@ -47,7 +47,14 @@ class OptimiserSettings(Section):
     prefix: ClassVar[str] = "optimiser"
 
     step_events: int = setting(
-        32, "Events in one gradient step; a larger batch is predicted at once and trained in several.", minimum=1
+        32,
+        "Events in one gradient step; a larger batch is predicted at once and trained in several.",
+        minimum=1,
+    )
+    step_age: int = setting(
+        32,
+        "A step has at most this part of the events trained before it (and two at least); 0: always whole.",
+        minimum=0,
     )
 
     dense_rate: float = setting(4e-3, "Adam, dense weights of the input layer.", above=0)
@@ -55,7 +62,7 @@ class OptimiserSettings(Section):
     embedding_method: Literal["adagrad", "sgd"] = setting(
         "adagrad", "How rows of categorical values are trained.", choices=("adagrad", "sgd")
     )
-    embedding_rate: float = setting(0.3, "Rows of categorical values.", above=0)
+    embedding_rate: float = setting(0.2, "Rows of categorical values.", above=0)
     output_rate: float = setting(0.17, "Share of a Newton step, weights and biases of offers.", above=0)
     value_rate: float = setting(0.025, "Share of a Newton step, weights and biases of attribute values.", above=0)
     output_damping: float = setting(
@@ -74,3 +81,10 @@ class OptimiserSettings(Section):
     accumulator: float = setting(
         0.1, "Where Adagrad's sums of squares start, in squared loss gradients of one event.", above=0
     )
+
+    def step_of(self, events_trained: int) -> int:
+        """Return how many events a gradient step has.
+
+        What one event teaches a young network changes what the next one should: it takes shorter steps, and more.
+        """
+        return min(self.step_events, max(2, events_trained // self.step_age)) if self.step_age else self.step_events

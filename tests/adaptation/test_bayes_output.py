@@ -22,7 +22,7 @@ HALF_LIFE = 200
 def _settings(strategy: str = "bayes-output", **bayes: Any) -> LearnerSettings:
     options: dict[str, Any] = {"half_life_events": HALF_LIFE, "output_precision": 4.0, "newton_steps": 30, **bayes}
     return dataclasses.replace(
-        settings(strategy, hidden=(12, 8)), bayes=BayesSettings(**options), optimiser=OptimiserSettings(step_events=16)
+        settings(strategy, hidden=(12, 8)), bayes=BayesSettings(**options), optimiser=OptimiserSettings(step_events=16, step_age=0)
     )
 
 
@@ -185,7 +185,7 @@ def test_an_offer_that_is_ignored_has_no_posterior_to_speak_of() -> None:
 
 
 def test_the_clock_of_forgetting_goes_on_with_each_step_of_a_batch_and_over_events_without_an_offer() -> None:
-    learner = Learner(dataclasses.replace(_settings(), optimiser=OptimiserSettings(step_events=5)))
+    learner = Learner(dataclasses.replace(_settings(), optimiser=OptimiserSettings(step_events=5, step_age=0)))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, [dataclasses.replace(one, shown=(), labels=()) for one in events(16)])  # the first is one step
     batch = events(16, first=16)

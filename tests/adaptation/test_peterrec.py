@@ -84,7 +84,7 @@ def test_a_patch_that_is_inserted_changes_no_bit(strategy: str, batch: int) -> N
 @BOTH
 def test_until_it_is_pre_trained_the_network_learns_what_carry_learns(strategy: str) -> None:
     """Bit for bit in steps of whole blocks of 64 events, to which the patched trunk fills its rows up."""
-    whole = OptimiserSettings(step_events=64)
+    whole = OptimiserSettings(step_events=64, step_age=0)
     plain = Learner(replace(settings("carry", hidden=(12, 8)), optimiser=whole))
     patched = Learner(replace(_settings(strategy, pretrain=10_000), optimiser=whole))
     for learner in (plain, patched):

@@ -37,7 +37,7 @@ def settings(
         network=NetworkSettings(**shape),
         warmup=warmup or WarmupSettings(max_events=64, window_events=16),
         backbone=BackboneSettings(pretrain_events=96),
-        optimiser=OptimiserSettings(step_events=10),
+        optimiser=OptimiserSettings(step_events=10, step_age=8),
     )
 
 
