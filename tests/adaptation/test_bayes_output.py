@@ -22,7 +22,9 @@ HALF_LIFE = 200
 def _settings(strategy: str = "bayes-output", **bayes: Any) -> LearnerSettings:
     options: dict[str, Any] = {"half_life_events": HALF_LIFE, "output_precision": 4.0, "newton_steps": 30, **bayes}
     return dataclasses.replace(
-        settings(strategy, hidden=(12, 8)), bayes=BayesSettings(**options), optimiser=OptimiserSettings(step_events=16, step_age=0)
+        settings(strategy, hidden=(12, 8)),
+        bayes=BayesSettings(**options),
+        optimiser=OptimiserSettings(step_events=16, step_age=0),
     )
 
 

@@ -20,7 +20,9 @@ from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn,
 def _settings(strategy: str = "glmix", **glmix: Any) -> LearnerSettings:
     options: dict[str, Any] = {"half_life_events": 300, "value_precision": 2.0, "offer_precision": 5.0, **glmix}
     return dataclasses.replace(
-        settings(strategy), glmix=GlmixSettings(newton_steps=30, **options), optimiser=OptimiserSettings(step_events=16, step_age=0)
+        settings(strategy),
+        glmix=GlmixSettings(newton_steps=30, **options),
+        optimiser=OptimiserSettings(step_events=16, step_age=0),
     )
 
 
