@@ -128,6 +128,8 @@ class OutputLayer(Part):
 
         ``logits`` ``(P,)`` are those of the frame's pairs, for a layer that needs more than the gradient.
         """
+        if warming_up and not self.any_fresh:
+            return
         designs = self._designs(frame, warming_up=warming_up)
         asked = self._asked(frame, logits, by_offer)
         self._train_rows((self.offer, self.offer_bias), by_offer, asked[0], designs, descent, warming_up=warming_up)

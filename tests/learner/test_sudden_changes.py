@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ OFFERS = [f"offer {number}" for number in range(60)]
 def _learner() -> Learner:
     """Return a learner whose offers all share one attribute value, and so move together."""
     learner = Learner(LearnerSettings(seed=1))
-    changes = [{"op": "add_feature", "name": "x", "kind": "numeric"}]
+    changes: list[dict[str, Any]] = [{"op": "add_feature", "name": "x", "kind": "numeric"}]
     changes += [{"op": "add_label", "name": name, "attributes": {"group": "all"}} for name in OFFERS]
     learner.apply(parse_version(json.dumps({"version": 1, "ts": 0, "changes": changes}).encode()))
     return learner
