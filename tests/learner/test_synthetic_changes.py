@@ -3,8 +3,8 @@
 The measure is the expected excess: what the predicted probabilities cost beyond the true ones, in nats a pair, with the
 chance of the labels taken out. Not every change is here. Where half of the inputs are replaced the excess is still 1.1
 to 1.2 times what it was, and where both layers change at once 1.0 to 1.2 times: what is new has been seen in 2,000
-events, what it replaces had been in 10,000. A model without anything shared would stand at about three times: half of its
-weights would have five times the error.
+events, what it replaces had been in 10,000. A model without anything shared would stand at about three times: half of
+its weights would have five times the error.
 """
 
 from __future__ import annotations
