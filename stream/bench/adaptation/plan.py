@@ -1,6 +1,6 @@
 """Which arms run on which streams, how long and from how many seeds: the sizes of the full run and of the quick one.
 
-Sizes are chosen so that the full run takes about a hundred minutes of one core. To change them, change the tables here.
+Sizes are chosen so that the full run takes about eighty minutes of one core. To change them, change the tables here.
 """
 
 from __future__ import annotations
