@@ -24,7 +24,9 @@ class WarmupSettings(Section):
 
     prefix: ClassVar[str] = "warmup"
 
-    max_events: int = setting(128, "The bound on one warm-up; changes that join it may double it.", minimum=1)
+    max_events: int = setting(
+        128, "The bound on one warm-up; changes that join it may double it. Longer batches are never frozen.", minimum=1
+    )
     window_events: int = setting(
         32, "Length of the two windows whose mean losses are compared; it is the shortest warm-up's half.", minimum=1
     )
