@@ -109,8 +109,8 @@ class BayesOutputLayer(OutputLayer):
         self._covariance = None
         self._update_offers(frame, logits, by_offer, warming_up=warming_up)
         designs = self._designs(frame, warming_up=warming_up)
-        _, asked = self._asked(frame, logits, by_offer)
-        self._train_rows((self.value, self.value_bias), by_value, asked, designs, descent, warming_up=warming_up)
+        _, information = self._information(frame, logits, by_offer)
+        self._train_rows((self.value, self.value_bias), by_value, information, designs, descent, warming_up=warming_up)
 
     def _update_offers(self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor, *, warming_up: bool) -> None:
         # Without a gradient a pair has no curvature either, or it is none of ours (an offer that is ignored).

@@ -2,13 +2,11 @@
 
 A row of the output layer, an offer's or an attribute value's, is a logistic regression on ``x = [h, 1]``, and its exact
 curvature is a matrix of its own, ``sum p (1 - p) x x'``. Here it is taken apart, as in K-FAC (Martens and Grosse 2015,
-arXiv 1503.05671): how much the row was asked, a number, times what the activations are like, a matrix that all rows
+arXiv 1503.05671): the row's information so far, a number, times what the activations are like, a matrix that all rows
 share. A Newton step then costs two products with the eigenvectors, and a row one number of memory.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import torch
 
@@ -49,23 +47,29 @@ class HiddenCurvature:
             self.vectors = vectors.to(torch.float32).contiguous()  # as it comes back from a checkpoint: to the last bit
         self.steps += 1
 
-    def solve(self, gradient: torch.Tensor, asked: torch.Tensor, damping: float) -> torch.Tensor:
-        """Return ``(damping + asked moment)^-1 gradient`` for each row of ``gradient`` ``(n, width + 1)``."""
+    def solve(self, gradient: torch.Tensor, information: torch.Tensor, damping: float) -> torch.Tensor:
+        """Return ``(damping + information moment)^-1 gradient`` for each row of ``gradient`` ``(n, width + 1)``."""
         rows = len(gradient)
         pad = torch.nn.functional.pad
         turned = pad(gradient, (0, 0, 0, -rows % _BLOCK)) @ self.vectors
-        scale = damping + pad(asked, (0, -rows % _BLOCK))[:, None] * self.values
+        scale = damping + pad(information, (0, -rows % _BLOCK))[:, None] * self.values
         return ((turned / scale) @ self.vectors.T)[:rows]
 
     def step(
-        self, weight: Table, bias: Table, rows: torch.Tensor, gradient: torch.Tensor, asked: torch.Tensor, keep: float
+        self,
+        weight: Table,
+        bias: Table,
+        rows: torch.Tensor,
+        gradient: torch.Tensor,
+        information: torch.Tensor,
+        keep: float,
     ) -> None:
         """Move ``rows`` ``(n,)`` against their ``gradient`` ``(n, width + 1)``, by the share ``weight.rate``.
 
-        ``asked`` ``(n,)`` is what this batch adds to the curvature, and ``keep`` what is left of what was there.
+        ``information`` ``(n,)`` is what this batch adds to the curvature, and ``keep`` what is left of what was there.
         """
         held = weight.moments["curvature"]
-        held[rows] = keep * held[rows] + asked
+        held[rows] = keep * held[rows] + information
         move = weight.rate * self.solve(gradient, held[rows], weight.accumulator)
         weight.weight[rows] -= move[:, :-1]
         bias.weight[rows] -= move[:, -1]
@@ -73,7 +77,7 @@ class HiddenCurvature:
     # -- state ----------------------------------------------------------------------------------------------------
 
     def state(self) -> Tree:
-        """Return everything, the eigenvectors too: they are not always those of the newest moment."""
+        """Return everything, by place, and the eigenvectors too: they are not always those of the newest moment."""
         return {
             "fresh": self.fresh,
             "events": self.events,
@@ -90,7 +94,3 @@ class HiddenCurvature:
         self.moment, self.vectors, self.values = (
             torch.from_numpy(tree[name].copy()).to(device) for name in ("moment", "vectors", "values")
         )
-
-    def named(self) -> Iterator[tuple[str, object]]:
-        """Yield the same for the state digest: hidden units have no names, so they go by place."""
-        yield from self.state().items()

@@ -131,9 +131,13 @@ class OutputLayer(Part):
         if warming_up and not self.any_fresh:
             return
         designs = self._designs(frame, warming_up=warming_up)
-        asked = self._asked(frame, logits, by_offer)
-        self._train_rows((self.offer, self.offer_bias), by_offer, asked[0], designs, descent, warming_up=warming_up)
-        self._train_rows((self.value, self.value_bias), by_value, asked[1], designs, descent, warming_up=warming_up)
+        information = self._information(frame, logits, by_offer)
+        self._train_rows(
+            (self.offer, self.offer_bias), by_offer, information[0], designs, descent, warming_up=warming_up
+        )
+        self._train_rows(
+            (self.value, self.value_bias), by_value, information[1], designs, descent, warming_up=warming_up
+        )
 
     def _designs(self, frame: Frame, *, warming_up: bool) -> _Designs:
         """Return what each task's rows are regressed on, once the running curvature has taken it in."""
@@ -149,8 +153,10 @@ class OutputLayer(Part):
             designs.append((rows, design, curvature))
         return designs
 
-    def _asked(self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the batch's curvature ``w p (1 - p)``, summed by offer slot and by value slot."""
+    def _information(
+        self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the batch's Fisher information ``w p (1 - p)``, summed by offer slot and by value slot."""
         chance = torch.sigmoid(logits)
         heard = by_offer[frame.pair_event, frame.pair_slot] != 0  # an offer that is ignored has no gradient either
         bend = chance * (1.0 - chance) * frame.weight[frame.pair_event] * heard
@@ -164,7 +170,7 @@ class OutputLayer(Part):
         self,
         tables: tuple[Table, Table],
         gradient: torch.Tensor,
-        asked: torch.Tensor,
+        information: torch.Tensor,
         designs: _Designs,
         descent: Descent,
         *,
@@ -186,7 +192,7 @@ class OutputLayer(Part):
             chosen = moved.nonzero()[:, 0]
             keep = 0.5 ** (len(design) / self._half_life_events) if self._half_life_events else 1.0
             total = gradient[events].T @ design
-            curvature.step(weight, bias, chosen, total[chosen], asked[chosen], keep)
+            curvature.step(weight, bias, chosen, total[chosen], information[chosen], keep)
 
     # -- state ----------------------------------------------------------------------------------------------------
 
@@ -204,14 +210,14 @@ class OutputLayer(Part):
     def named_extra(self) -> Iterator[tuple[str, object]]:
         """Yield the same by name."""
         for name, curvature in self.curvatures.items():
-            for part, value in curvature.named():
+            for part, value in curvature.state().items():
                 yield f"curvature/{name}/{part}", value
 
     def frozen_extra(self) -> Iterator[tuple[str, object]]:
         """Yield the curvatures that a running warm-up does not move."""
         for name, curvature in self.curvatures.items():
             if not curvature.fresh:
-                for part, value in curvature.named():
+                for part, value in curvature.state().items():
                     yield f"curvature/{name}/{part}", value
 
 

@@ -34,11 +34,11 @@ def test_a_step_is_the_solution_of_the_row_s_own_damped_normal_equations() -> No
     curvature.update(design)
     assert torch.allclose(curvature.moment, design.T @ design / 200, rtol=1e-5)
     weight, bias = tables(4, 6)
-    gradient, asked = torch.randn(2, 7, generator=torch.Generator().manual_seed(2)), torch.tensor([3.0, 50.0])
+    gradient, information = torch.randn(2, 7, generator=torch.Generator().manual_seed(2)), torch.tensor([3.0, 50.0])
     rows = torch.tensor([0, 2])
-    curvature.step(weight, bias, rows, gradient, asked, 1.0)
+    curvature.step(weight, bias, rows, gradient, information, 1.0)
     moment = (design.double().T @ design.double()) / 200
-    for row, by, number in zip(rows.tolist(), gradient.double(), asked.tolist(), strict=True):
+    for row, by, number in zip(rows.tolist(), gradient.double(), information.tolist(), strict=True):
         expected = -0.5 * torch.linalg.solve(4.0 * torch.eye(7, dtype=torch.float64) + number * moment, by)
         moved = torch.cat([weight.weight[row], bias.weight[row][None]]).double()
         assert torch.allclose(moved, expected, rtol=1e-4, atol=1e-6)
@@ -50,10 +50,10 @@ def test_a_row_s_step_has_the_same_bits_whatever_stands_beside_it() -> None:
     curvature = HiddenCurvature(40, 1000, CPU)
     curvature.update(activations(300, 40, 3))
     gradient = torch.randn(150, 41, generator=torch.Generator().manual_seed(4))
-    asked = torch.rand(150, generator=torch.Generator().manual_seed(5)) * 20
-    together = curvature.solve(gradient, asked, 4.0)
+    information = torch.rand(150, generator=torch.Generator().manual_seed(5)) * 20
+    together = curvature.solve(gradient, information, 4.0)
     for rows in ([7], [0, 7, 149], list(range(70))):
-        assert torch.equal(curvature.solve(gradient[rows], asked[rows], 4.0), together[rows])
+        assert torch.equal(curvature.solve(gradient[rows], information[rows], 4.0), together[rows])
 
 
 def test_curvature_is_forgotten_by_half_over_its_half_life_and_only_where_a_row_is_trained() -> None:
