@@ -1,7 +1,7 @@
-"""Write the README's table of metrics to standard output."""
+"""Write the documentation's page of metrics to standard output."""
 
 import sys
 
-from stream.metrics.catalogue import markdown_table
+from stream.metrics.catalogue import markdown_page
 
-sys.stdout.write(markdown_table() + "\n")
+sys.stdout.write(markdown_page())

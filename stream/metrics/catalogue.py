@@ -1,7 +1,7 @@
 """The metrics by name: what each means, its labels and buckets.
 
 The names are part of the contract with whoever watches the process. One table, three readers: `Instruments` builds the
-metrics from it, the observer fills them, and the README's table is printed from it (``python -m stream.metrics``).
+metrics from it, the observer fills them, and `docs/metrics.md` is printed from it (``python -m stream.metrics``).
 Units are base units (seconds, bytes) and stand in the name, and the name of a counter ends in ``_total``, as
 https://prometheus.io/docs/practices/naming/ asks.
 
@@ -28,7 +28,7 @@ __all__ = [
     "WARMUP_ENDS",
     "Definition",
     "MetricType",
-    "markdown_table",
+    "markdown_page",
 ]
 
 MODELS = ("network", "popularity", "entity_attribute_counts")
@@ -267,12 +267,21 @@ BORROWED: tuple[Definition, ...] = (
 )
 
 
-def markdown_table(definitions: Iterable[Definition] = (*CATALOGUE, *BORROWED)) -> str:
-    """Return the README's table of metrics, a row each, in the order of the catalogue."""
-    rows = ["| Metric | Type | Unit | Labels | Meaning |", "|---|---|---|---|---|"]
+_INTRODUCTION = """# Metrics
+
+Counters count since the process started. `stream_model_...` are totals of the model that survives: a crash takes them
+back to its checkpoint. The labels' values are few and bounded.
+
+This page is written by `python -m stream.metrics`.
+"""
+
+
+def markdown_page(definitions: Iterable[Definition] = (*CATALOGUE, *BORROWED)) -> str:
+    """Return the documentation's page of metrics, a row each, in the order of the catalogue."""
+    rows = [_INTRODUCTION, "| Metric | Type | Unit | Labels | Meaning |", "|---|---|---|---|---|"]
     for definition in definitions:
         labels = ", ".join(f"`{label}`" for label in definition.labels)
         rows.append(
             f"| `{definition.name}` | {definition.type} | {definition.unit} | {labels} | {definition.meaning} |"
         )
-    return "\n".join(rows)
+    return "\n".join(rows) + "\n"

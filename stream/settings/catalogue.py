@@ -1,4 +1,4 @@
-"""Every setting of a tree of sections as one flat list: what the loader, the writer and the README's table read."""
+"""Every setting of a tree of sections as one flat list: what the loader, the writer and docs/settings.md read."""
 
 from __future__ import annotations
 

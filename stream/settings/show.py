@@ -12,7 +12,7 @@ from typing import Any
 from stream.settings.catalogue import Entry, entries, sections
 from stream.settings.secrets import masked_value
 
-__all__ = ["commented_toml", "effective_toml", "masked"]
+__all__ = ["commented_toml", "effective_toml", "literal", "masked", "sentence"]
 
 _WIDTH = 100
 
@@ -74,30 +74,32 @@ def _explanation(entry: Entry) -> Iterable[str]:
         facts.append(f"Environment: {entry.environment}__<OPTION>.")
     else:
         facts.append(f"Environment: {entry.environment}.")
-    return ["", *(f"# {line}" for line in wrap(f"{_sentence(about.help)} {' '.join(facts)}", _WIDTH))]
+    return ["", *(f"# {line}" for line in wrap(f"{sentence(about.help)} {' '.join(facts)}", _WIDTH))]
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return `text` with a capital first and a full stop last."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 def _assignment(name: str, value: object) -> str:
-    return f"# {name} is not set" if value is None else f"{name} = {_literal(value)}"
+    return f"# {name} is not set" if value is None else f"{name} = {literal(value)}"
 
 
 def _key(name: str) -> str:
     bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare else _literal(name)
+    return name if bare else literal(name)
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """Return `value` as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_literal(inner) for inner in value)}]"
+        return f"[{', '.join(literal(inner) for inner in value)}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_key(str(name))} = {_literal(inner)}' for name, inner in value.items())}}}"
+        return f"{{{', '.join(f'{_key(str(name))} = {literal(inner)}' for name, inner in value.items())}}}"
     # JSON's escapes are TOML's, except that TOML wants DEL escaped as well and knows no surrogates.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

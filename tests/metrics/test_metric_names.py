@@ -1,15 +1,10 @@
-"""Names that Prometheus' rules and the README agree with."""
+"""Names that Prometheus' rules agree with."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-import pytest
-
-from stream.metrics.catalogue import BORROWED, CATALOGUE, MetricType, markdown_table
-
-README = Path(__file__).parents[2] / "README.md"
+from stream.metrics.catalogue import CATALOGUE, MetricType
 
 
 def test_names_follow_the_rules_for_names() -> None:
@@ -32,13 +27,3 @@ def test_no_label_could_carry_a_name_out_of_the_data() -> None:
     for definition in CATALOGUE:
         if definition.name != "stream_run_info":
             assert set(definition.labels) <= allowed, definition.name
-
-
-def test_the_readme_lists_exactly_the_metrics_that_are_exported() -> None:
-    if not README.exists():
-        pytest.fail("README.md is missing; it holds the table of metrics that `python -m stream.metrics` prints")
-    text = README.read_text(encoding="utf-8")
-    between = re.search(r"<!-- metrics:begin -->\n(.*?)\n<!-- metrics:end -->", text, re.DOTALL)
-    assert between, "README.md lacks the lines <!-- metrics:begin --> and <!-- metrics:end -->"
-    assert between.group(1).strip() == markdown_table(), "print the table anew with `python -m stream.metrics`"
-    assert len(re.findall(r"^\| `", between.group(1), re.MULTILINE)) == len(CATALOGUE) + len(BORROWED)
