@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from stream.reasons import DeadLetterReason, RejectionReason, VersionFault
+
 __all__ = [
     "AlreadyRunning",
     "BrokerUnavailable",
@@ -45,18 +47,22 @@ class InvalidRecord(StreamError):
     """A record's value breaks the contract: it becomes a dead letter, and the stream goes on.
 
     Args:
-        reason: a short snake_case code out of a small fixed set; it becomes a metric's label, so it holds nothing of
-            the record.
+        reason: which fault it is, of those in `stream.reasons`.
         message: the same for people: the field, what was wrong with it, what to do.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: DeadLetterReason | RejectionReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
 class InvalidInteraction(InvalidRecord):
     """A value of the topic `interactions` is not an interaction."""
+
+    reason: DeadLetterReason
+
+    def __init__(self, reason: DeadLetterReason, message: str) -> None:
+        super().__init__(reason, message)
 
 
 class InvalidVersion(InvalidRecord):
@@ -66,7 +72,11 @@ class InvalidVersion(InvalidRecord):
     can be reported under its number, at its place in order.
     """
 
-    def __init__(self, reason: str, message: str, version: int | None = None, ts: int | None = None) -> None:
+    reason: RejectionReason
+
+    def __init__(
+        self, reason: RejectionReason, message: str, version: int | None = None, ts: int | None = None
+    ) -> None:
         super().__init__(reason, message)
         self.version = version
         self.ts = ts
@@ -76,11 +86,11 @@ class SchemaRejected(StreamError):
     """A well-formed schema version that cannot be applied to the schema in force, which stays as it was.
 
     Args:
-        reason: a short snake_case code out of a small fixed set, fit for a metric's label.
+        reason: which fault it is, of those in `stream.reasons`.
         message: the version, the change and the name, what was wrong, what to publish instead.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: VersionFault, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from stream.errors import InvalidInteraction
+from stream.reasons import InteractionFault
 from stream.schema.version import MAX_TS_MS, TS_WANTED
 from stream.strict_json import described, quoted, strict_object
 
@@ -24,6 +25,11 @@ _SIXTY_FOUR_BITS = float(2**63)
 _ESCAPED_QUOTE = rb"\u0022"
 """The one spelling of a quote inside a string that has none in it; `orjson` writes a backslash and a quote."""
 
+_REQUIRED = ("id", "ts", "features", "labels")
+_MISSING = {field: InteractionFault(f"missing_{field}") for field in _REQUIRED}
+_INVALID = {
+    field: InteractionFault(f"invalid_{field}") for field in (*_REQUIRED, "key", "shown", "schema_version", "weight")
+}
 _EXACT = frozenset({str, int, bool})
 """What both readings make alike wherever it comes from `orjson`; a float may have been an integer."""
 
@@ -150,7 +156,7 @@ def _interaction(
         raise _wrong(decoded, "weight", "a finite number from 0")
     if record_timestamp_ms is not None and record_timestamp_ms >= 0 and ts > record_timestamp_ms + max_ahead_ms:
         raise InvalidInteraction(
-            "ts_ahead",
+            InteractionFault.TS_AHEAD,
             f"the field ts ({ts}) is {ts - record_timestamp_ms} ms ahead of the record's own timestamp, "
             f"{max_ahead_ms} ms are allowed; send event time in milliseconds, check the producer's clock, "
             "or raise max_ahead_seconds",
@@ -160,12 +166,15 @@ def _interaction(
 
 def _key_of_record(record_key: bytes | None) -> str:
     if record_key is None:
-        raise InvalidInteraction("missing_key", "the field key is missing and the record has no key; send one of them")
+        raise InvalidInteraction(
+            InteractionFault.MISSING_KEY, "the field key is missing and the record has no key; send one of them"
+        )
     try:
         return record_key.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInteraction(
-            "invalid_key", "the field key is missing and the record's key is not UTF-8; send the field, or a UTF-8 key"
+            InteractionFault.INVALID_KEY,
+            "the field key is missing and the record's key is not UTF-8; send the field, or a UTF-8 key",
         ) from None
 
 
@@ -177,7 +186,7 @@ def _shown(decoded: dict[str, Any]) -> tuple[str, ...] | dict[str, tuple[str, ..
             admitted = _strings(values)
             if admitted is None:
                 raise InvalidInteraction(
-                    "invalid_shown",
+                    InteractionFault.INVALID_SHOWN,
                     f"the field shown.{quoted(attribute)} is {described(values)}; it has to be a list of strings",
                 )
             selector[attribute] = admitted
@@ -200,9 +209,9 @@ def _strings(value: object) -> tuple[str, ...] | None:
 
 def _wrong(decoded: dict[str, Any], field: str, wanted: str) -> InvalidInteraction:
     if field not in decoded:
-        return InvalidInteraction(f"missing_{field}", f"the field {field} is missing; it has to be {wanted}")
+        return InvalidInteraction(_MISSING[field], f"the field {field} is missing; it has to be {wanted}")
     found = decoded[field]
     what = described(found)
     if type(found) is list:
         what += "".join([f" that holds {described(element)}" for element in found if type(element) is not str][:1])
-    return InvalidInteraction(f"invalid_{field}", f"the field {field} is {what}; it has to be {wanted}")
+    return InvalidInteraction(_INVALID[field], f"the field {field} is {what}; it has to be {wanted}")

@@ -36,6 +36,7 @@ from stream.network.persistence import (
     parameters_in_use,
     restore_network,
 )
+from stream.reasons import WarmupEnd
 from stream.report import BatchReport, ModelReport, SchemaReport, SlotCount, WarmupReport
 from stream.schema import Schema, Version, describe
 from stream.settings.learner import LearnerSettings
@@ -123,7 +124,7 @@ class Learner:
         now = self.events_trained
         ended = None
         if self.warmup.active:
-            removed = None if self.network.any_fresh else "removed"
+            removed = None if self.network.any_fresh else WarmupEnd.REMOVED
             ended = self._end_warmup(removed or self.warmup.ends_before(now, len(batch)))
         warming_up = self.warmup.active
         evictions = self.network.evictions + self.evaluation.evictions
@@ -253,7 +254,7 @@ class Learner:
         self.counts["events_with_labels"] += sum(bool(score.labels) for score in scores)
         self.counts["labels_dropped"] += batch.labels_dropped
 
-    def _end_warmup(self, reason: str | None) -> WarmupReport | None:
+    def _end_warmup(self, reason: WarmupEnd | None) -> WarmupReport | None:
         if reason is None:
             return None
         total, fresh = self._parameters

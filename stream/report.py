@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream.evaluation import EventScore, WindowedMeasures
+from stream.reasons import WarmupEnd
 
 __all__ = ["BatchReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"]
 
@@ -20,8 +21,8 @@ class WarmupReport:
     """Schema version in effect when it ended."""
     events: int
     """Events trained inside it."""
-    reason: str
-    """``flattened`` | ``bound`` | ``budget`` | ``removed`` (what was new has left again)."""
+    reason: WarmupEnd
+    """``removed``: what was new has left again."""
     parameters_frozen: int
     """Parameters that stood still while it ran."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from stream.errors import InvalidRecord
+from stream.reasons import Unreadable
 
 __all__ = ["MAX_DEPTH", "described", "quoted", "strict_object"]
 
@@ -38,7 +39,7 @@ class _NotFinite(ValueError):
 
 def strict_object(
     value: bytes | None,
-    error: Callable[[str, str], InvalidRecord],
+    error: Callable[[Unreadable, str], InvalidRecord],
     parse_float: Callable[[str], int | float] = float,
 ) -> dict[str, Any]:
     """Return the JSON object that `value` holds, with Python's integers and floats kept apart and exact.
@@ -54,12 +55,12 @@ def strict_object(
             (Below the top level a repeated key is allowed, as the contract has it, and its last value counts.)
     """
     if value is None:
-        raise error("no_value", "the record has no value; publish one (a tombstone means nothing here)")
+        raise error(Unreadable.NO_VALUE, "the record has no value; publish one (a tombstone means nothing here)")
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise error(
-            "not_utf8", f"the value is not UTF-8: {problem.reason} at byte {problem.start}; encode it as UTF-8"
+            Unreadable.NOT_UTF8, f"the value is not UTF-8: {problem.reason} at byte {problem.start}; encode it as UTF-8"
         ) from None
 
     outermost: list[tuple[str, Any]] = []
@@ -76,7 +77,7 @@ def strict_object(
 
     too_deep = f"the value is nested deeper than {MAX_DEPTH} levels; flatten it"
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        raise error("too_deep", too_deep)
+        raise error(Unreadable.TOO_DEEP, too_deep)
     try:
         decoded = json.loads(
             text, object_pairs_hook=remember, parse_float=number, parse_int=_integer, parse_constant=_constant
@@ -85,22 +86,23 @@ def strict_object(
         literal = str(problem)
         shown = literal if len(literal) <= 40 else f"{literal[:20]}… ({len(literal)} characters)"
         raise error(
-            "not_finite", f"the value holds {shown}, which is no finite number; send null where there is none"
+            Unreadable.NOT_FINITE, f"the value holds {shown}, which is no finite number; send null where there is none"
         ) from None
     except RecursionError:
-        raise error("too_deep", too_deep) from None
+        raise error(Unreadable.TOO_DEEP, too_deep) from None
     except ValueError as problem:
-        raise error("not_json", f"the value is not JSON: {problem}") from None
+        raise error(Unreadable.NOT_JSON, f"the value is not JSON: {problem}") from None
     if "\\u" in text and any(match["lone"] for match in _ESCAPE.finditer(text)):
         raise error(
-            "not_utf8", "the value escapes a lone surrogate (\\ud800 to \\udfff), which no UTF-8 can hold; escape pairs"
+            Unreadable.NOT_UTF8,
+            "the value escapes a lone surrogate (\\ud800 to \\udfff), which no UTF-8 can hold; escape pairs",
         )
     if not isinstance(decoded, dict):
-        raise error("not_object", f"the value is {described(decoded)}; it has to be an object")
+        raise error(Unreadable.NOT_OBJECT, f"the value is {described(decoded)}; it has to be an object")
     if len(outermost) != len(decoded):
         seen: set[str] = set()
         twice = next(key for key, _ in outermost if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise error("duplicate_key", f"the top-level key {quoted(twice)} is there twice; send it once")
+        raise error(Unreadable.DUPLICATE_KEY, f"the top-level key {quoted(twice)} is there twice; send it once")
     return decoded
 
 

@@ -26,7 +26,7 @@ CORE = (
         "state",
         "digest",
     ),
-    *("report", "errors", "strict_json"),
+    *("report", "errors", "reasons", "strict_json", "suggest"),
 )
 # The declarations of settings, without the reading and writing of them.
 CORE_SETTINGS = ("settings/__init__", "settings/fields", "settings/convert", "settings/secrets", "settings/learner")
@@ -34,9 +34,9 @@ CORE_SETTINGS = ("settings/__init__", "settings/fields", "settings/convert", "se
 # Whatever is not here is refused, so that each new thing that the core leans on is a decision. None of these reads a
 # clock, a file, a socket or the environment.
 ALLOWED = {
-    *("__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum", "functools"),
-    *("hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "string", "struct", "types"),
-    *("typing", "warnings", "numpy", "orjson", "river", "safetensors", "torch", "xxhash"),
+    *("__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "difflib", "enum"),
+    *("functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "string", "struct"),
+    *("types", "typing", "warnings", "numpy", "orjson", "river", "safetensors", "torch", "xxhash"),
     "tomllib",  # parses a text; the file is read in settings/load
 }
 # Single exceptions: (module, what it imports, why).

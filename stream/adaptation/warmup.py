@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from stream.adaptation.settings import WarmupSettings
+from stream.reasons import WarmupEnd
 from stream.state import Tree
 
 __all__ = ["Warmup"]
@@ -45,15 +46,15 @@ class Warmup:
         self._bound = min(self.events + self._settings.max_events, 2 * self._settings.max_events)
         self._losses.clear()
 
-    def ends_before(self, now: int, batch_events: int) -> str | None:
+    def ends_before(self, now: int, batch_events: int) -> WarmupEnd | None:
         """Return why the next batch may not be frozen any more: ``bound``, ``budget``, or None where it may."""
         if self.events + batch_events > self._bound:
-            return "bound"
+            return WarmupEnd.BOUND
         if self._frozen_within(now, batch_events) + batch_events > self._allowed:
-            return "budget"
+            return WarmupEnd.BUDGET
         return None
 
-    def trained(self, now: int, batch_events: int, losses: list[float]) -> str | None:
+    def trained(self, now: int, batch_events: int, losses: list[float]) -> WarmupEnd | None:
         """Count a frozen batch that began at event ``now``; return ``flattened`` once the loss of ``losses`` has."""
         self.events += batch_events
         self.events_frozen_total += batch_events
@@ -64,7 +65,7 @@ class Warmup:
             return None
         values = list(self._losses)
         before, after = sum(values[:window]) / window, sum(values[window:]) / window
-        return "flattened" if before - after <= self._settings.tolerance * before else None
+        return WarmupEnd.FLATTENED if before - after <= self._settings.tolerance * before else None
 
     def end(self) -> None:
         """Leave the phase; nothing is frozen any more."""

@@ -15,17 +15,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stream.reasons import WarmupEnd
+
 __all__ = [
     "BORROWED",
     "CATALOGUE",
-    "DEAD_LETTER_REASONS",
     "MEASURES",
     "MODELS",
     "OTHER",
     "PHASES",
-    "REJECTION_REASONS",
     "VOCABULARIES",
-    "WARMUP_ENDS",
     "Definition",
     "MetricType",
     "markdown_page",
@@ -34,22 +33,9 @@ __all__ = [
 MODELS = ("network", "popularity", "entity_attribute_counts")
 MEASURES = ("recall_at_5", "ndcg_at_5", "precision_at_5")
 PHASES = ("warm_up", "train", "idle")
-WARMUP_ENDS = ("flattened", "bound", "budget")
 VOCABULARIES = ("values", "entities", "attribute_values", "candidates")
 OTHER = "other"
-
-_UNREADABLE = ("no_value", "not_utf8", "not_json", "not_object", "not_finite", "too_deep", "duplicate_key")
-DEAD_LETTER_REASONS = (
-    *_UNREADABLE,
-    *("missing_id", "missing_key", "missing_ts", "missing_features", "missing_labels"),
-    *("invalid_id", "invalid_key", "invalid_ts", "invalid_features", "invalid_labels", "invalid_shown"),
-    *("invalid_schema_version", "invalid_weight", "ts_ahead", "version_missing", "version_rejected"),
-)
-REJECTION_REASONS = (
-    *_UNREADABLE,
-    *("invalid_version", "invalid_ts", "invalid_changes", "invalid_change", "unknown_op", "unknown_kind"),
-    *("version_gap", "version_conflict", "feature_absent", "feature_live", "label_absent", "label_live"),
-)
+"""Where a word is counted that is not on its list: from a checkpoint of another version of the program, say."""
 
 # A poll or a step takes 0.1 ms to some seconds; a slow disk or an absent broker may hold a checkpoint for a minute.
 _STEP_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -194,7 +180,7 @@ CATALOGUE: tuple[Definition, ...] = (
     _counter(
         "stream_warmups_ended_total",
         "warm-ups",
-        "Warm-ups ended, by `reason` (flattened, bound, budget, other).",
+        f"Warm-ups ended, by `reason` ({', '.join(WarmupEnd)}).",
         "reason",
     ),
     _counter("stream_warmup_events_total", "events", "Events trained inside a warm-up by this process."),

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from stream.metrics.catalogue import (
-    DEAD_LETTER_REASONS,
     MEASURES,
     MODELS,
     OTHER,
     PHASES,
-    REJECTION_REASONS,
     VOCABULARIES,
-    WARMUP_ENDS,
 )
 from stream.metrics.instruments import Instruments
 from stream.observe import Observer
+from stream.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 
 if TYPE_CHECKING:
     from stream.evaluation import EventScore, WindowedMeasures
@@ -57,10 +55,11 @@ class PrometheusObserver(Observer):
         for name, reasons in (
             ("stream_dead_letters_total", DEAD_LETTER_REASONS),
             ("stream_schema_rejections_total", REJECTION_REASONS),
-            ("stream_warmups_ended_total", WARMUP_ENDS),
         ):
             for reason in (*reasons, OTHER):
                 self._counters[name].labels(reason)
+        for end in WarmupEnd:
+            self._counters["stream_warmups_ended_total"].labels(end)
         sums = self._counters["stream_quality_sum_total"]
         self._quality_sums = [sums.labels(model, measure) for model in MODELS for measure in MEASURES]
         for phase in PHASES:
@@ -202,7 +201,7 @@ class PrometheusObserver(Observer):
             self._counters["stream_warmup_seconds_total"].inc(max(0.0, now - since))
             self._warm_since = now
         if ended is not None:  # after this batch, or just before it
-            self._counters["stream_warmups_ended_total"].labels(_bounded(ended.reason, WARMUP_ENDS)).inc()
+            self._counters["stream_warmups_ended_total"].labels(ended.reason).inc()
         if ended is not None or report.phase != "warm_up":
             self._warm_since = None
 

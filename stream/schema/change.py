@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from stream.encoding.values import categorical_value
 from stream.errors import InvalidVersion
+from stream.reasons import VersionFault
 from stream.schema.kinds import Kind
 from stream.strict_json import described, quoted
+from stream.suggest import closest, did_you_mean
 
-__all__ = ["Change", "Op", "change_to_json", "parse_change"]
+__all__ = ["MEMBERS", "Change", "Op", "change_to_json", "parse_change"]
+
+MakeError = Callable[[VersionFault, str], InvalidVersion]
 
 
 class Op(StrEnum):
@@ -27,9 +32,19 @@ class Op(StrEnum):
     UPDATE_LABEL = "update_label"
 
 
-_TAKES_KIND = frozenset({Op.ADD_FEATURE, Op.RETYPE_FEATURE})
-_TAKES_TO = frozenset({Op.RENAME_FEATURE, Op.RENAME_LABEL})
-_TAKES_ATTRIBUTES = frozenset({Op.ADD_LABEL, Op.UPDATE_LABEL})
+MEMBERS: Mapping[Op, tuple[str, ...]] = {
+    Op.ADD_FEATURE: ("op", "name", "kind"),
+    Op.REMOVE_FEATURE: ("op", "name"),
+    Op.RENAME_FEATURE: ("op", "name", "to"),
+    Op.RETYPE_FEATURE: ("op", "name", "kind"),
+    Op.ADD_LABEL: ("op", "name", "attributes"),
+    Op.REMOVE_LABEL: ("op", "name"),
+    Op.RENAME_LABEL: ("op", "name", "to"),
+    Op.UPDATE_LABEL: ("op", "name", "attributes"),
+}
+"""The members that each operation has; all are required but those in OPTIONAL. Any other is refused."""
+
+OPTIONAL: Mapping[Op, frozenset[str]] = {Op.ADD_LABEL: frozenset({"attributes"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +68,8 @@ class Change:
     attributes: Mapping[str, str] | None = None
 
 
-def parse_change(value: object, where: str, error: Callable[[str, str], InvalidVersion] = InvalidVersion) -> Change:
-    """Return the change that a decoded JSON value describes; members that its operation does not take are ignored.
+def parse_change(value: object, where: str, error: MakeError = InvalidVersion) -> Change:
+    """Return the change that a decoded JSON value describes.
 
     Args:
         value: the decoded JSON value.
@@ -62,42 +77,89 @@ def parse_change(value: object, where: str, error: Callable[[str, str], InvalidV
         error: makes the error from a reason and a message.
 
     Raises:
-        InvalidVersion: where it is no object, the operation or the kind is unknown, or a member is missing or of the
-            wrong type.
+        InvalidVersion: it is no object, the operation or the kind is unknown, a member is missing, of the wrong type,
+            or none of its operation's. The message names operation and name as far as they could be read.
     """
     if not isinstance(value, dict):
-        raise error("invalid_change", f"{where} is {described(value)}; it has to be an object with op and name")
+        raise error(
+            VersionFault.INVALID_CHANGE, f"{where} is {described(value)}; it has to be an object with op and name"
+        )
+    name = value.get("name")
+    if isinstance(name, str):
+        where = f"{where} ({value['op']} {quoted(name)})" if isinstance(value.get("op"), str) else where
+    op = _op(value, where, error)
+    _require_known_members(value, op, where, error)
 
-    def member(name: str) -> str:
-        found = value.get(name)
+    def text(member: str) -> str:
+        found = value.get(member)
         if not isinstance(found, str):
-            problem = f"is {described(found)}" if name in value else "is missing"
-            raise error("invalid_change", f"{where}.{name} {problem}; it has to be a string")
+            problem = f"is {described(found)}" if member in value else "is missing"
+            raise error(VersionFault.INVALID_CHANGE, f"{where}: {member} {problem}; it has to be a string")
         return found
 
-    word = member("op")
-    try:
-        op = Op(word)
-    except ValueError:
-        raise error("unknown_op", f"{where}.op {quoted(word)} is unknown; use one of {', '.join(Op)}") from None
-    name = member("name")
-    kind = to = attributes = None
-    if op in _TAKES_KIND:
-        word = member("kind")
-        try:
-            kind = Kind(word)
-        except ValueError:
-            raise error(
-                "unknown_kind", f"{where}.kind {quoted(word)} is unknown; use one of {', '.join(Kind)}"
-            ) from None
-    elif op in _TAKES_TO:
-        to = member("to")
-    elif op is Op.UPDATE_LABEL or (op in _TAKES_ATTRIBUTES and "attributes" in value):
-        attributes = value.get("attributes")
-        if not isinstance(attributes, dict) or not all(isinstance(item, str) for item in attributes.values()):
-            problem = "holds another value" if "attributes" in value else "is missing"
-            raise error("invalid_change", f"{where}.attributes {problem}; it has to be an object of strings")
+    name, kind, to, attributes = text("name"), None, None, None
+    members = MEMBERS[op]
+    if "kind" in members:
+        kind = _kind(text("kind"), where, error)
+    if "to" in members:
+        to = text("to")
+    if "attributes" in value or ("attributes" in members and op not in OPTIONAL):
+        attributes = _attributes(value, where, error)
     return Change(op, name, kind, to, attributes)
+
+
+def _op(value: dict[str, Any], where: str, error: MakeError) -> Op:
+    word = value.get("op")
+    if not isinstance(word, str):
+        problem = f"is {described(word)}" if "op" in value else "is missing"
+        raise error(
+            VersionFault.INVALID_CHANGE, f"{where}: op {problem}; it has to be a string, one of {', '.join(Op)}"
+        )
+    try:
+        return Op(word)
+    except ValueError:
+        meant = did_you_mean(word, Op) or f"; use one of {', '.join(Op)}"
+        raise error(VersionFault.UNKNOWN_OP, f"{where}: the op {quoted(word)} is unknown{meant}") from None
+
+
+def _require_known_members(value: dict[str, Any], op: Op, where: str, error: MakeError) -> None:
+    members = MEMBERS[op]
+    unknown = next((member for member in value if member not in members), None)
+    if unknown is None:
+        return
+    lacking = [member for member in members if member not in value]
+    # What is like nothing that is lacking stands in its place all the same, if only one is: "type" for "kind".
+    required = [member for member in lacking if member not in OPTIONAL.get(op, ())]
+    meant = closest(unknown, lacking) or (required[0] if len(required) == 1 else None)
+    advice = f"did you mean {meant}?" if meant else f"it has {', '.join(members)}"
+    raise error(VersionFault.UNKNOWN_MEMBER, f"{where}: the member {quoted(unknown)} is none that {op} has; {advice}")
+
+
+def _kind(word: str, where: str, error: MakeError) -> Kind:
+    try:
+        return Kind(word)
+    except ValueError:
+        meant = did_you_mean(word, Kind) or f"; use one of {', '.join(Kind)}"
+        raise error(VersionFault.UNKNOWN_KIND, f"{where}: the kind {quoted(word)} is unknown{meant}") from None
+
+
+def _attributes(value: dict[str, Any], where: str, error: MakeError) -> dict[str, str]:
+    """Return the attributes of a change, numbers and booleans read as a categorical feature reads them."""
+    found = value.get("attributes")
+    wanted = "an object whose values are strings, numbers or booleans"
+    if not isinstance(found, dict):
+        problem = f"is {described(found)}" if "attributes" in value else "is missing"
+        raise error(VersionFault.INVALID_CHANGE, f"{where}: attributes {problem}; it has to be {wanted}")
+    attributes = {}
+    for attribute, item in found.items():
+        read = categorical_value(item)
+        if not isinstance(read, str):
+            raise error(
+                VersionFault.INVALID_CHANGE,
+                f"{where}: the attribute {quoted(attribute)} is {described(item)}; attributes has to be {wanted}",
+            )
+        attributes[attribute] = read
+    return attributes
 
 
 def change_to_json(change: Change) -> dict[str, Any]:

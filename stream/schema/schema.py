@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Self, TypeVar
 
 from stream.errors import SchemaRejected
+from stream.reasons import VersionFault
 from stream.schema.change import Change, Op
 from stream.schema.kinds import Kind
 from stream.schema.version import Version
@@ -106,13 +107,14 @@ class Schema:
             if self.applied[number - 1] == version.content:
                 return "duplicate"
             raise SchemaRejected(
-                "version_conflict",
+                VersionFault.VERSION_CONFLICT,
                 f"version {number} was applied already with another ts or other changes; "
                 f"publish these as version {expected}",
             )
         if number != expected:
             raise SchemaRejected(
-                "version_gap", f"version {number} does not follow version {self.version}; publish {expected} first"
+                VersionFault.VERSION_GAP,
+                f"version {number} does not follow version {self.version}; publish {expected} first",
             )
         return "new"
 
@@ -127,6 +129,8 @@ class Schema:
         return features, labels
 
 
+_ABSENT = {"feature": VersionFault.FEATURE_ABSENT, "label": VersionFault.LABEL_ABSENT}
+_LIVE = {"feature": VersionFault.FEATURE_LIVE, "label": VersionFault.LABEL_LIVE}
 _ON_FEATURES = frozenset({Op.ADD_FEATURE, Op.REMOVE_FEATURE, Op.RENAME_FEATURE, Op.RETYPE_FEATURE})
 
 
@@ -166,14 +170,14 @@ def _change_label(labels: dict[str, Mapping[str, str]], change: Change, where: s
 def _require_live(live: Mapping[str, object], name: str, what: str, where: str) -> None:
     if name not in live:
         raise SchemaRejected(
-            f"{what}_absent", f"{where}: no {what} {quoted(name)} is live; add it first, or correct the name"
+            _ABSENT[what], f"{where}: no {what} {quoted(name)} is live; add it first, or correct the name"
         )
 
 
 def _require_absent(live: Mapping[str, object], name: str, what: str, where: str) -> None:
     if name in live:
         raise SchemaRejected(
-            f"{what}_live", f"{where}: a {what} {quoted(name)} is live already; remove it first, or take another name"
+            _LIVE[what], f"{where}: a {what} {quoted(name)} is live already; remove it first, or take another name"
         )
 
 
@@ -187,5 +191,6 @@ def _take(live: dict[str, _T], name: str, what: str, where: str, unless_live: st
 
 def _incomplete(where: str) -> SchemaRejected:
     return SchemaRejected(
-        "invalid_change", f"{where}: the operation lacks its kind, to or attributes; `parse_version` lets none through"
+        VersionFault.INVALID_CHANGE,
+        f"{where}: the operation lacks its kind, to or attributes; `parse_version` lets none through",
     )

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.errors import InvalidVersion
+from stream.reasons import RejectionReason, VersionFault
 from stream.schema.change import Change, change_to_json, parse_change
-from stream.strict_json import described, strict_object
+from stream.strict_json import described, quoted, strict_object
+from stream.suggest import did_you_mean
 
 __all__ = ["MAX_TS_MS", "Version", "parse_version", "version_to_json"]
 
@@ -19,6 +21,14 @@ MAX_TS_MS = 8_640_000_000_000_000
 
 TS_WANTED = f"an integer: Unix time in milliseconds, within {MAX_TS_MS:,} of 0"
 """What a `ts` has to be, for messages."""
+
+_MISSING = {
+    "version": VersionFault.MISSING_VERSION,
+    "ts": VersionFault.MISSING_TS,
+    "changes": VersionFault.MISSING_CHANGES,
+}
+_REMARKS = {"author": VersionFault.INVALID_AUTHOR, "comment": VersionFault.INVALID_COMMENT}
+_MEMBERS = (*_MISSING, *_REMARKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,57 +42,77 @@ class Version:
         content: digest of `ts` and `changes` as JSON values, 32 hex digits: equal exactly where those are equal,
             whatever the order of keys or the spelling of numbers. Two records with one number and one content are the
             same version.
+        author: who made it; None where it does not say. Like the comment, it has no effect and is no content.
+        comment: why it was made; None where it does not say.
     """
 
     version: int
     ts: int
     changes: tuple[Change, ...]
     content: str
+    author: str | None = None
+    comment: str | None = None
 
     @classmethod
-    def of(cls, version: int, ts: int, changes: Iterable[Change]) -> Version:
+    def of(
+        cls, version: int, ts: int, changes: Iterable[Change], author: str | None = None, comment: str | None = None
+    ) -> Version:
         """Return the version with these changes, its content computed, as `parse_version` computes it."""
         listed = tuple(changes)
-        return cls(version, ts, listed, _content(ts, [change_to_json(change) for change in listed]))
+        return cls(version, ts, listed, _content(ts, [change_to_json(change) for change in listed]), author, comment)
 
 
 def parse_version(value: bytes | None) -> Version:
     """Return the version that a record's value holds; whether it can be applied is the schema's to say.
 
-    Top-level keys other than `version`, `ts` and `changes`, and members that a change does not take, have no effect;
-    the latter count in `content`, for they are part of `changes` as a JSON value.
-
     Raises:
-        InvalidVersion: where the value is not a version; `.version` and `.ts` are set where they could be read.
+        InvalidVersion: where the value is not a version, or has a member that no version or no such change has;
+            `.version` and `.ts` are set where they could be read.
     """
     decoded = strict_object(value, InvalidVersion)
     number, ts = decoded.get("version"), decoded.get("ts")
     good_number = number if type(number) is int and number >= 1 else None
     good_ts = ts if type(ts) is int and -MAX_TS_MS <= ts <= MAX_TS_MS else None
 
-    def error(reason: str, message: str) -> InvalidVersion:
+    def error(reason: RejectionReason, message: str) -> InvalidVersion:
         return InvalidVersion(reason, message, good_number, good_ts)
 
-    for field in ("version", "ts", "changes"):
+    for member in decoded:
+        if member not in _MEMBERS:
+            meant = did_you_mean(member, _MEMBERS) or f"; it has {', '.join(_MEMBERS)}"
+            raise error(VersionFault.UNKNOWN_MEMBER, f"the member {quoted(member)} is none that a version has{meant}")
+    for field, fault in _MISSING.items():
         if field not in decoded:
-            raise error(f"missing_{field}", f"the field {field} is missing; a version has version, ts and changes")
+            raise error(fault, f"the field {field} is missing; a version has version, ts and changes")
     if good_number is None:
-        raise error("invalid_version", f"the field version is {described(number)}; it has to be an integer from 1")
+        raise error(
+            VersionFault.INVALID_VERSION,
+            f"the field version is {described(number)}; it has to be an integer from 1",
+        )
     if good_ts is None:
-        raise error("invalid_ts", f"the field ts is {described(ts)}; it has to be {TS_WANTED}")
+        raise error(VersionFault.INVALID_TS, f"the field ts is {described(ts)}; it has to be {TS_WANTED}")
+    remarks: dict[str, str | None] = {}
+    for field, fault in _REMARKS.items():
+        remarks[field] = remark = decoded.get(field)
+        if field in decoded and not isinstance(remark, str):
+            raise error(fault, f"the field {field} is {described(remark)}; it has to be a string, or left out")
     changes = decoded["changes"]
     if not isinstance(changes, list):
-        raise error("invalid_changes", f"the field changes is {described(changes)}; it has to be a list of changes")
+        raise error(
+            VersionFault.INVALID_CHANGES, f"the field changes is {described(changes)}; it has to be a list of changes"
+        )
     parsed = tuple(parse_change(change, f"changes[{index}]", error) for index, change in enumerate(changes))
     # Read once more with 1.0 as 1: equal JSON numbers have to be written alike to have one digest.
     comparable = strict_object(value, error, parse_float=_integral_if_equal)["changes"]
-    return Version(good_number, good_ts, parsed, _content(good_ts, comparable))
+    return Version(good_number, good_ts, parsed, _content(good_ts, comparable), **remarks)
 
 
 def version_to_json(version: Version) -> bytes:
     """Return the record's value for `version`: compact JSON in UTF-8, without a line feed."""
     changes = [change_to_json(change) for change in version.changes]
-    value = {"version": version.version, "ts": version.ts, "changes": changes}
+    value: dict[str, Any] = {"version": version.version, "ts": version.ts, "changes": changes}
+    remarks = {"author": version.author, "comment": version.comment}
+    value |= {field: remark for field, remark in remarks.items() if remark is not None}
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 

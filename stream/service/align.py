@@ -27,6 +27,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from stream.reasons import InteractionFault
 from stream.service.item import Item, PendingVersion
 
 __all__ = ["Aligner", "Rules"]
@@ -117,7 +118,7 @@ class Aligner:
         """Put items that were handed out last, in that order, and were not trained, back to where they stood."""
         for item in reversed(items):
             if item.interaction is not None:
-                item.reason = ""  # the version that it waited for in vain may have come
+                item.reason = None  # the version that it waited for in vain may have come
             self._queues[item.record.partition].appendleft(item)
             self._bytes[item.record.partition] += item.size_bytes
 
@@ -250,7 +251,8 @@ class Aligner:
     def _expired(self, partition: int) -> list[Item]:
         item = self._pop(partition)
         named = item.interaction.schema_version if item.interaction is not None else None
-        item.reason = "version_rejected" if named in self._rejected else "version_missing"
+        in_vain = InteractionFault.VERSION_REJECTED if named in self._rejected else InteractionFault.VERSION_MISSING
+        item.reason = in_vain
         return [item]
 
     def _run(self, partition: int, horizon: float, until_arrival: float, limit: int) -> list[Item]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stream.errors import InvalidInteraction, InvalidVersion
 from stream.interaction import Interaction, decode_interaction
 from stream.log.protocol import DeadLetter, Record
+from stream.reasons import DeadLetterReason, RejectionReason
 from stream.schema import Version, parse_version
 
 __all__ = ["Item", "PendingVersion"]
@@ -19,13 +20,13 @@ class Item:
     Attributes:
         record: where it came from, and its bytes.
         interaction: what it holds; None where it is invalid.
-        reason: why it is a dead letter; empty while it is none.
+        reason: why it is a dead letter; None while it is none.
         arrival: its place in the order in which this process fetched records, over all partitions.
     """
 
     record: Record
     interaction: Interaction | None
-    reason: str = ""
+    reason: DeadLetterReason | None = None
     arrival: int = 0
 
     @classmethod
@@ -36,15 +37,16 @@ class Item:
         """
         try:
             if max_ahead_ms is None:
-                return cls(record, decode_interaction(record.value, record.key), "", arrival)
+                return cls(record, decode_interaction(record.value, record.key), None, arrival)
             return cls(
-                record, decode_interaction(record.value, record.key, record.timestamp_ms, max_ahead_ms), "", arrival
+                record, decode_interaction(record.value, record.key, record.timestamp_ms, max_ahead_ms), None, arrival
             )
         except InvalidInteraction as error:
             return cls(record, None, error.reason, arrival)
 
     def dead_letter(self) -> DeadLetter:
         """Return this item, which has a reason, as a dead letter."""
+        assert self.reason is not None
         return _dead_letter(self.record, self.reason)
 
     @property
@@ -82,10 +84,10 @@ class PendingVersion:
             self.version.version if self.version is not None else self.error.version if self.error is not None else None
         )
 
-    def dead_letter(self, reason: str) -> DeadLetter:
+    def dead_letter(self, reason: RejectionReason) -> DeadLetter:
         """Return this record as a dead letter."""
         return _dead_letter(self.record, reason)
 
 
-def _dead_letter(record: Record, reason: str) -> DeadLetter:
-    return DeadLetter(reason, record.topic, record.partition, record.offset, record.key, record.value)
+def _dead_letter(record: Record, reason: DeadLetterReason | RejectionReason) -> DeadLetter:
+    return DeadLetter(reason.value, record.topic, record.partition, record.offset, record.key, record.value)

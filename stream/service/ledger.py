@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream.log.protocol import Commit, DeadLetter
+from stream.reasons import RejectionReason
 from stream.service.item import Item, PendingVersion
 
 __all__ = ["Ledger"]
@@ -55,10 +56,10 @@ class Ledger:
         if item.reason:
             self._publish_later(item.dead_letter())
 
-    def settle_version(self, pending: PendingVersion, rejected: str = "") -> None:
+    def settle_version(self, pending: PendingVersion, rejected: RejectionReason | None = None) -> None:
         """Note that a record of the schema topic took effect, was ignored, or was rejected for this reason."""
         self._schema_offset = pending.record.offset + 1
-        if rejected:
+        if rejected is not None:
             self._publish_later(pending.dead_letter(rejected))
 
     def commit(self, number: int, digest: str) -> tuple[Commit, list[DeadLetter]]:

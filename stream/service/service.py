@@ -11,6 +11,7 @@ from typing import Any
 from stream.checkpoint import crash_point
 from stream.errors import SchemaRejected
 from stream.observe import Observer
+from stream.reasons import RejectionReason
 from stream.service.align import Aligner
 from stream.service.batch import PartialBatch
 from stream.service.burst import BurstGuard
@@ -242,8 +243,8 @@ class Service:
     def _settle(self, item: Item) -> None:
         self._ledger.settle(item)
         if item.reason:
-            self._learner.dead_letter(item.reason)
-            self._observer.dead_letter(item.reason)
+            self._learner.dead_letter(item.reason.value)
+            self._observer.dead_letter(item.reason.value)
 
     def _train(self) -> None:
         """Predict and train the batch as it is, and settle what it held."""
@@ -294,15 +295,15 @@ class Service:
             self._progress.rejection = None
         self._observer.schema_changed(report, self._clock() - started)
 
-    def _reject(self, pending: PendingVersion, reason: str, message: str) -> None:
+    def _reject(self, pending: PendingVersion, reason: RejectionReason, message: str) -> None:
         record = pending.record
         _log.error(
             "schema record %s-%d at offset %d is rejected: %s", record.topic, record.partition, record.offset, message
         )
         self._aligner.rejected(pending)
         self._ledger.settle_version(pending, rejected=reason)
-        self._progress.rejection = (pending.number, reason)
-        self._observer.schema_rejected(pending.number, reason)
+        self._progress.rejection = (pending.number, reason.value)
+        self._observer.schema_rejected(pending.number, reason.value)
 
     def _save_if_due(self) -> None:
         letters, letters_bytes = self._ledger.unpublished

@@ -16,6 +16,7 @@ from stream.learner import Learner
 from stream.network.patched_trunk import PatchedTrunk
 from stream.network.persistence import parameter_counts, weight_entries
 from stream.network.settings import OptimiserSettings
+from stream.reasons import WarmupEnd
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import (
     FEATURES,
@@ -206,7 +207,7 @@ def test_a_fold_keeps_the_linear_part_starts_the_patch_anew_and_says_how_much_it
     probes = all_shown(events(64, 77, 5000))
     before, weight = logits(learner, probes), trunk.layers[0][0].weight.clone()
     up = trunk.patches[1].up.weight.clone()
-    learner._end_warmup("bound")
+    learner._end_warmup(WarmupEnd.BOUND)
     assert trunk.folds == 1
     assert float(up.abs().max()) > 0
     assert float(trunk.patches[1].up.weight.abs().max()) == 0

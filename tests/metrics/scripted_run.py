@@ -10,6 +10,7 @@ import numpy as np
 
 from stream.evaluation import EventScore, RankingQuality, WindowedMeasures
 from stream.observe import Observer
+from stream.reasons import WarmupEnd
 from stream.report import BatchReport, SchemaReport, SlotCount, WarmupReport
 
 
@@ -125,7 +126,7 @@ class Script:
         self._events += 64
         self._frozen += 64 if warm else 0
         self._warm_left -= warm
-        ended = WarmupReport(self._version, 768, "flattened", 40_000) if warm and self._warm_left == 0 else None
+        ended = WarmupReport(self._version, 768, WarmupEnd.FLATTENED, 40_000) if warm and self._warm_left == 0 else None
         recall = 0.45 - 0.2 * 0.98**number + chance.uniform(-0.01, 0.01)
         report = batch(
             loss=0.2 + 0.3 * 0.98**number + (0.05 if warm else 0.0),

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-import stream
-from stream.errors import InvalidInteraction
 from stream.evaluation import RankingQuality
-from stream.interaction import decode_interaction
-from stream.metrics.catalogue import CATALOGUE, DEAD_LETTER_REASONS, REJECTION_REASONS
+from stream.metrics.catalogue import CATALOGUE
 from stream.metrics.observer import PrometheusObserver
+from stream.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 from stream.report import SchemaReport, SlotCount, WarmupReport
 from tests.metrics.scripted_run import Clock, Script, batch, score, window
 
@@ -237,7 +233,7 @@ def test_a_warm_up_is_counted_with_its_events_and_the_seconds_that_it_ran(watche
     watched.observer.trained(warm, 0.5, [])
     assert watched.value("stream_parameters_frozen") == 40_000
     watched.clock.seconds += 3
-    ended = batch(phase="warm_up", warmup_ended=WarmupReport(4, 128, "bound", 40_000))
+    ended = batch(phase="warm_up", warmup_ended=WarmupReport(4, 128, WarmupEnd.BOUND, 40_000))
     watched.observer.trained(ended, 0.5, [])
     watched.clock.seconds += 100
     watched.observer.trained(batch(), 0.5, [])
@@ -253,7 +249,7 @@ def test_a_warm_up_that_ends_before_a_batch_does_not_count_that_batch(watched: W
     """The bound on frozen events may end it between two batches; the report of the second one says so."""
     watched.observer.schema_changed(SchemaReport(4, changes=2, warmup_started=True), 0.1)
     watched.observer.trained(batch(phase="warm_up"), 0.5, [])
-    watched.observer.trained(batch(warmup_ended=WarmupReport(4, 64, "budget", 40_000)), 0.5, [])
+    watched.observer.trained(batch(warmup_ended=WarmupReport(4, 64, WarmupEnd.BUDGET, 40_000)), 0.5, [])
     assert watched.value("stream_warmup_events_total") == 64
     assert watched.value("stream_warmups_ended_total", reason="budget") == 1
 
@@ -283,33 +279,22 @@ def test_a_rejection_stands_until_a_next_version_is_applied(watched: Watched) ->
     assert watched.value("stream_schema_rejections_total", reason="version_gap") == 1
 
 
-def test_a_rejection_that_breaks_the_rules_of_the_decoder_carries_a_reason_of_the_list() -> None:
-    whole = '{"id": "e", "key": "k", "ts": 1, "features": {}, "labels": []'
-    values = [
-        f"{whole}, {field}}}".encode() for field in ('"shown": 1', '"weight": -1', '"schema_version": -1', '"id": 1')
-    ]
-    values += [
-        whole.replace(f'"{field}"', '"x"').encode() + b"}" for field in ("id", "key", "ts", "features", "labels")
-    ]
-    values += [whole.replace('"id": "e"', '"id": 1').encode() + b"}", b"[]", b"{", b"\xff", b'{"a": NaN}', b"[" * 9_999]
-    for value in values:
-        with pytest.raises(InvalidInteraction) as refused:
-            decode_interaction(value, None)
-        assert refused.value.reason in DEAD_LETTER_REASONS, value
-
-
-def test_every_reason_written_in_the_source_is_a_label_value_of_its_own() -> None:
-    """A reason that is added elsewhere belongs into the catalogue too, or it hides in `other`."""
-    raised = re.compile(r'(?:\berror|InvalidInteraction|InvalidVersion|SchemaRejected)\(\s*"([a-z_]+)"')
-    waited = re.compile(r'\.reason = .*"(version_\w+)".*"(version_\w+)"')
-    root = Path(stream.__file__).parent
-    sources = [path.read_text(encoding="utf-8") for path in root.rglob("*.py")]
-    found = {reason for source in sources for reason in raised.findall(source)}
-    assert len(found) > 15
-    assert found <= {*DEAD_LETTER_REASONS, *REJECTION_REASONS}
-    assert {reason for source in sources for pair in waited.findall(source) for reason in pair} <= set(
-        DEAD_LETTER_REASONS
-    )
+def test_every_reason_there_is_has_a_series_of_its_own_from_the_start(watched: Watched) -> None:
+    """The series come from the enumeration that whoever raises has to take its word from (tests/test_reasons.py)."""
+    for reason in DEAD_LETTER_REASONS:
+        assert watched.value("stream_dead_letters_total", reason=reason) == 0
+        watched.observer.dead_letter(reason.value)
+        assert watched.value("stream_dead_letters_total", reason=reason) == 1
+    for rejection in REJECTION_REASONS:
+        assert watched.value("stream_schema_rejections_total", reason=rejection) == 0
+        watched.observer.schema_rejected(1, rejection.value)
+        assert watched.value("stream_schema_rejections_total", reason=rejection) == 1
+    for end in WarmupEnd:
+        assert watched.value("stream_warmups_ended_total", reason=end) == 0
+        watched.observer.trained(batch(warmup_ended=WarmupReport(4, 64, end, 40_000)), 0.5, [])
+        assert watched.value("stream_warmups_ended_total", reason=end) == 1
+    assert watched.value("stream_dead_letters_total", reason="other") == 0
+    assert watched.value("stream_schema_rejections_total", reason="other") == 0
 
 
 def _series(registry: CollectorRegistry) -> set[tuple[str, tuple[tuple[str, str], ...]]]:

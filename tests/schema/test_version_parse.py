@@ -91,7 +91,7 @@ def test_each_operation_is_read_and_written(change: dict[str, Any], expected: Ch
         ({"op": "update_label", "name": "a", "attributes": ["x"]}, "invalid_change"),
         ({"op": "add_label", "name": "a", "attributes": None}, "invalid_change"),
         ({"op": "add_label", "name": "a", "attributes": "x"}, "invalid_change"),
-        ({"op": "add_label", "name": "a", "attributes": {"a": 1}}, "invalid_change"),
+        ({"op": "add_label", "name": "a", "attributes": {"a": {}}}, "invalid_change"),
         ({"op": "add_label", "name": "a", "attributes": {"a": None}}, "invalid_change"),
         ({"op": "add_label", "name": "a", "attributes": {"a": "b", "c": ["b"]}}, "invalid_change"),
     ],
@@ -130,39 +130,116 @@ def test_a_missing_field_is_named(field: str) -> None:
         (b"", "not_json"),
         (record()[:-1], "not_json"),
         (b"[]", "not_object"),
-        (record(note="\xff").replace(b"\\u00ff", b"\xff"), "not_utf8"),
-        (record(note="@").replace(b"@", b"\\ud800"), "not_utf8"),
-        (record(note="@").replace(b'"@"', b"NaN"), "not_finite"),
-        (record(note="@").replace(b'"@"', b"[1e999]"), "not_finite"),
+        (record(comment="\xff").replace(b"\\u00ff", b"\xff"), "not_utf8"),
+        (record(comment="@").replace(b"@", b"\\ud800"), "not_utf8"),
+        (record(comment="@").replace(b'"@"', b"NaN"), "not_finite"),
+        (record(comment="@").replace(b'"@"', b"[1e999]"), "not_finite"),
         (record()[:-1] + b', "ts": 5}', "duplicate_key"),
         (record()[:-1] + b', "n": 1, "n": 1}', "duplicate_key"),
-        (record(note="@").replace(b'"@"', b"[" * 5000 + b"]" * 5000), "too_deep"),
+        (record(comment="@").replace(b'"@"', b"[" * 5000 + b"]" * 5000), "too_deep"),
     ],
 )
 def test_the_strict_reading_of_json_holds_for_versions_too(value: bytes | None, reason: str) -> None:
     assert invalid(value).reason == reason
 
 
-def test_other_top_level_keys_mean_nothing_and_are_not_content() -> None:
-    assert parse_version(record(author="me", weight=1.5)) == parse_version(record())
+def test_author_and_comment_are_kept_and_are_not_content() -> None:
+    signed = parse_version(record(author="me", comment="why"))
+    assert (signed.author, signed.comment) == ("me", "why")
+    assert signed.content == parse_version(record()).content
+    assert parse_version(version_to_json(signed)) == signed
+    assert json.loads(version_to_json(parse_version(record()))).keys() == {"version", "ts", "changes"}
+    for field in ("author", "comment"):
+        for wrong in (None, 1, ["me"]):
+            assert invalid(record(**{field: wrong})).reason == f"invalid_{field}"
 
 
-def test_members_that_an_operation_does_not_take_have_no_effect_but_are_content() -> None:
-    plain, noted = ({"op": "remove_label", "name": "a"}, {"op": "remove_label", "name": "a", "kind": 7, "why": [1]})
-    assert parse_version(record([noted])).changes == parse_version(record([plain])).changes
-    assert content(record([noted])) != content(record([plain]))
+@pytest.mark.parametrize(
+    ("change", "meant"),
+    [
+        ({"op": "add_label", "name": "tea", "attribute": {"kind": "hot"}}, "did you mean attributes?"),
+        ({"op": "add_label", "name": "tea", "Attributes": {}}, "did you mean attributes?"),
+        ({"op": "add_label", "name": "tea", "kind": "numeric"}, "it has op, name, attributes"),
+        ({"op": "add_feature", "name": "tea", "type": "numeric"}, "did you mean kind?"),
+        ({"op": "add_feature", "name": "tea", "kind": "numeric", "note": 1}, "it has op, name, kind"),
+        ({"op": "rename_label", "name": "tea", "new_name": "chai"}, "did you mean to?"),
+        ({"op": "remove_label", "name": "tea", "to": None}, "it has op, name"),
+        ({"op": "remove_label", "Name": "tea"}, "did you mean name?"),
+    ],
+)
+def test_a_member_that_an_operation_does_not_have_is_refused_with_what_was_probably_meant(
+    change: dict[str, Any], meant: str
+) -> None:
+    error = invalid(record([{"op": "add_label", "name": "b", "attributes": {}}, change]))
+    assert error.reason == "unknown_member"
+    assert str(error).startswith("changes[1]"), str(error)
+    assert meant in str(error)
+    assert "name" not in change or f'({change["op"]} "tea")' in str(error), "the offer is named, not its place alone"
+
+
+@pytest.mark.parametrize(
+    ("field", "meant"),
+    [("chagnes", "changes"), ("Version", "version"), ("comments", "comment"), ("x", "it has version")],
+)
+def test_a_member_that_a_version_does_not_have_is_refused(field: str, meant: str) -> None:
+    error = invalid(record(**{field: 1}))
+    assert error.reason == "unknown_member"
+    assert f'"{field}"' in str(error)
+    assert meant in str(error)
+    assert (error.version, error.ts) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "meant"),
+    [
+        ({"op": "add_lable", "name": "tea"}, "unknown_op", "did you mean add_label?"),
+        ({"op": "add_feature", "name": "tea", "kind": "boolen"}, "unknown_kind", "did you mean boolean?"),
+        ({"op": "add_feature", "name": "tea", "kind": "x"}, "unknown_kind", "use one of numeric, boolean"),
+    ],
+)
+def test_a_word_that_is_nearly_one_is_asked_about(change: dict[str, Any], reason: str, meant: str) -> None:
+    error = invalid(record([change]))
+    assert error.reason == reason
+    assert meant in str(error)
+    assert '"tea"' in str(error)
+
+
+def test_a_long_unknown_name_costs_no_more_than_a_short_one() -> None:
+    error = invalid(record(**{"x" * 900_000: 1}))
+    assert error.reason == "unknown_member"
+    assert len(str(error)) < 300
+
+
+def test_attributes_may_be_numbers_and_booleans_and_are_read_as_a_categorical_feature_reads_them() -> None:
+    given = {"a": "x", "b": 7, "c": 1.0, "d": True, "e": False, "f": -0.5, "g": 10**30}
+    (change,) = parse_version(record([{"op": "add_label", "name": "tea", "attributes": given}])).changes
+    assert change.attributes == {
+        "a": "x",
+        "b": "7",
+        "c": "1.0",
+        "d": "true",
+        "e": "false",
+        "f": "-0.5",
+        "g": "1" + "0" * 30,
+    }
+
+
+@pytest.mark.parametrize(("value", "found"), [(None, "null"), ([1], "a list"), ({}, "an object")])
+def test_a_wrong_attribute_is_named_with_its_offer(value: Any, found: str) -> None:
+    error = invalid(record([{"op": "add_label", "name": "tea", "attributes": {"good": 1, "price": value}}]))
+    assert f'changes[0] (add_label "tea"): the attribute "price" is {found}' in str(error)
 
 
 def test_content_is_equal_where_ts_and_changes_are_equal_as_json_values() -> None:
-    one = b'{"version":1,"ts":5,"changes":[{"op":"add_label","name":"\xc3\xa9","attributes":{"a":"1","b":"2"},"n":1}]}'
+    one = b'{"version":1,"ts":5,"changes":[{"op":"add_label","name":"\xc3\xa9","attributes":{"a":"1","b":2}}]}'
     other = (
-        b'{"changes": [{"n": 1.0, "attributes": {"b": "2", "a": "\\u0031"}, "name": "\\u00e9",\n"op": "add_label"}],'
-        b' "x": 0, "ts": 5, "version": 2}'
+        b'{"changes": [{"attributes": {"b": 2.0, "a": "\\u0031"}, "name": "\\u00e9",\n"op": "add_label"}],'
+        b' "comment": "x", "ts": 5, "version": 2}'
     )
     assert content(one) == content(other)
-    for spelling in (b"1e0", b"10e-1", b"1.000"):
-        assert content(one.replace(b'"n":1', b'"n":' + spelling)) == content(one)
-    assert content(one.replace(b'"n":1', b'"n":-0.0')) == content(one.replace(b'"n":1', b'"n":0'))
+    for spelling in (b"2e0", b"20e-1", b"2.000"):
+        assert content(one.replace(b'"b":2', b'"b":' + spelling)) == content(one)
+    assert content(one.replace(b'"b":2', b'"b":-0.0')) == content(one.replace(b'"b":2', b'"b":0'))
 
 
 @pytest.mark.parametrize(
@@ -170,11 +247,10 @@ def test_content_is_equal_where_ts_and_changes_are_equal_as_json_values() -> Non
     [
         [{"op": "add_label", "name": "a", "attributes": {}}],
         [{"op": "add_label", "name": "b"}],
-        [{"op": "add_label", "name": "a", "n": True}],
-        [{"op": "add_label", "name": "a", "n": 1}],
-        [{"op": "add_label", "name": "a", "n": "1"}],
-        [{"op": "add_label", "name": "a", "n": None}],
-        [{"op": "add_label", "name": "a", "n": 1.5}],
+        [{"op": "add_label", "name": "a", "attributes": {"n": True}}],
+        [{"op": "add_label", "name": "a", "attributes": {"n": 1}}],
+        [{"op": "add_label", "name": "a", "attributes": {"n": "1"}}],
+        [{"op": "add_label", "name": "a", "attributes": {"n": 1.5}}],
         [{"op": "add_label", "name": "a"}, {"op": "remove_label", "name": "a"}],
         [],
     ],

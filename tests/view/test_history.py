@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream.reasons import WarmupEnd
 from stream.report import SchemaReport, WarmupReport
 from stream.view.history import History, WarmupSpan
 from stream.view.plot import plot_learning
@@ -39,7 +40,7 @@ def test_a_run_that_was_restored_inside_a_warm_up_knows_its_part_of_it() -> None
     history = History()
     history.trained(batch(phase="warm_up", events_trained_total=1064), 0.01)
     assert history.spans() == [WarmupSpan(1000, 1064, None)]
-    ended = WarmupReport(3, 5000, "bound", 10)
+    ended = WarmupReport(3, 5000, WarmupEnd.BOUND, 10)
     history.trained(batch(events_trained_total=1128, warmup_ended=ended), 0.01)
     assert history.spans() == [WarmupSpan(1000, 1128, "bound")]
 
