@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import numpy as np
@@ -45,7 +46,7 @@ class Offers:
         self.columns_of_string: dict[str, list[tuple[int, int]]] = {}
         """(match slot, value slot) by value string: where an input's value is also an offer's attribute value."""
         self._users: dict[str, int] = {}
-        self._departed: dict[str, None] = {}
+        self._departed: OrderedDict[str, None] = OrderedDict()
         self._cache: dict[object, tuple[np.ndarray, int]] = {}
 
     def __len__(self) -> int:
@@ -230,7 +231,7 @@ class Offers:
         self.task_of_value = tree["task_of_value"].copy()
         self.of_offer = {name: dict(attributes) for name, attributes in tree["of_offer"]}
         self.value_of = {key: (attribute, value) for key, attribute, value in tree["value_of"]}
-        self._departed = dict.fromkeys(tree["departed"])
+        self._departed = OrderedDict.fromkeys(tree["departed"])
         self._users, self.columns_of_string, self._cache = {}, {}, {}
         self.columns = np.full((self.offers.capacity, self.attribute_limit), -1, dtype=np.int64)
         for key, (attribute, value) in self.value_of.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
@@ -52,12 +53,12 @@ class RowPool(Generic[K]):
             if len(self.row_of) >= self.capacity:
                 if not may_evict:
                     continue
-                gone = self._evict(protect=now)
+                gone = self._give_up(max(1, len(self.row_of) // _BATCHED_EVICTION), protect=now)
                 if not gone:
                     continue
                 evicted += gone
             if self._free:
-                row = self._free.pop()
+                row = heapq.heappop(self._free)
                 self.key_of[row] = key
             else:
                 row = len(self.key_of)
@@ -73,17 +74,14 @@ class RowPool(Generic[K]):
         """Free the row of a key and return it."""
         row = self.row_of.pop(key)
         self.key_of[row] = None
-        self._free.append(row)
-        self._free.sort(reverse=True)
+        heapq.heappush(self._free, row)
         return row
 
     def shrink(self, capacity: int) -> list[int]:
         """Lower the bound, evicting the longest unseen; return the rows that were freed."""
         self.capacity = capacity
-        evicted: list[int] = []
-        while len(self.row_of) > capacity:
-            evicted += self._evict(protect=None)
-        return evicted
+        over = len(self.row_of) - capacity
+        return self._give_up(over, protect=None) if over > 0 else []
 
     def state(self) -> Tree:
         """Return keys by row, bound and sightings as a state tree."""
@@ -99,19 +97,18 @@ class RowPool(Generic[K]):
         self.key_of = list(tree["keys"])
         self.row_of = {key: row for row, key in enumerate(self.key_of) if key is not None}
         self._free = [row for row, key in enumerate(self.key_of) if key is None]
-        self._free.sort(reverse=True)
+        heapq.heapify(self._free)
         self.last_seen = np.zeros(max(64, 1 << len(self.key_of).bit_length()), dtype=np.int64)
         self.last_seen[: len(self.key_of)] = tree["last_seen"]
 
-    def _evict(self, protect: int | None) -> list[int]:
+    def _give_up(self, number: int, protect: int | None) -> list[int]:
         live = np.fromiter(self.row_of.values(), dtype=np.int64, count=len(self.row_of))
         order = live[np.lexsort((live, self.last_seen[live]))]
-        gone = [int(row) for row in order[: max(1, len(live) // _BATCHED_EVICTION)] if self.last_seen[row] != protect]
+        gone = [int(row) for row in order[:number] if self.last_seen[row] != protect]
         for row in gone:
             key = self.key_of[row]
             assert key is not None
             del self.row_of[key]
             self.key_of[row] = None
-            self._free.append(row)
-        self._free.sort(reverse=True)
+            heapq.heappush(self._free, row)
         return gone

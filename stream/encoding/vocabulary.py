@@ -7,6 +7,7 @@ row for *missing* and one for *rare*. Values not yet admitted, and values evicte
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -32,7 +33,8 @@ class Vocabulary:
     closed: bool = False
     """A boolean's two values are all that it will ever have."""
     row_of: dict[str, int] = field(default_factory=dict)
-    candidates: dict[str, int] = field(default_factory=dict)
+    candidates: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """In the order of their last sightings; a plain dict would look for its oldest among all that it has deleted."""
     events: float = 0.0
     """Events trained since the feature was added."""
 
@@ -134,7 +136,7 @@ class ValueRows:
                 admitted.append(row)
                 continue
             if len(vocabulary.candidates) >= self.candidate_capacity:
-                del vocabulary.candidates[next(iter(vocabulary.candidates))]
+                vocabulary.candidates.popitem(last=False)
                 self.evictions += 1
             vocabulary.candidates[value] = count
         return admitted, evicted
@@ -196,7 +198,7 @@ class ValueRows:
         self.evictions = int(tree["evictions"])
         self.vocabularies = {
             slot: Vocabulary(
-                missing, rare, multi, bound, closed, dict(map(tuple, rows)), dict(map(tuple, seen)), events
+                missing, rare, multi, bound, closed, dict(map(tuple, rows)), OrderedDict(map(tuple, seen)), events
             )
             for slot, missing, rare, multi, bound, closed, events, rows, seen in tree["vocabularies"]
         }

@@ -19,6 +19,12 @@ __all__ = ["EntityAttributeCounts"]
 _TOGETHER = 256
 """Events whose counts are looked up at once: a row each, as wide as there are values."""
 
+_TOGETHER_CELLS = 1 << 20
+"""Of such rows no more than make 8 MiB, but one."""
+
+_LARGE = 64
+"""Values of one key beyond which giving up the oldest, one by one, has to be cheap."""
+
 _Value = str | int
 """What a count belongs to: an attribute's value, or the number of one offer's addition (its "own name").
 
@@ -106,9 +112,10 @@ class EntityAttributeCounts:
         """
         rate = 30 * (self._taken[slots] + earlier.labels + 0.5) / (self._possible[slots] + earlier.pairs + 10)
         shared = np.empty(slots.size)
-        for first in range(0, len(keys), _TOGETHER):
-            some = slice(first, first + _TOGETHER)
-            ends = slice(first, first + _TOGETHER + 1)
+        together = min(_TOGETHER, max(1, _TOGETHER_CELLS // (len(self._columns()[0]) + 1)))
+        for first in range(0, len(keys), together):
+            some = slice(first, first + together)
+            ends = slice(first, first + together + 1)
             shared[bounds[ends][0] : bounds[ends][-1]] = self._shared(
                 keys[some], slots, bounds[ends], taken, taken_bounds[ends].tolist()
             )
@@ -131,10 +138,16 @@ class EntityAttributeCounts:
         sizes: list[int] = []
         labels = self._value[taken[taken_bounds[0] : taken_bounds[-1]]].tolist()
         start = taken_bounds[0]
+        column, columns = self._columns()
         for key, (first, last) in zip(keys, pairwise(taken_bounds), strict=True):
             table = self._tables.get(key)
             if table is None:
                 sizes.append(0)
+            elif len(table) > len(column):  # only live values are asked for, however many a key has taken
+                live = [value for value in column if value in table]
+                sizes.append(len(live))
+                values += live
+                counts += map(table.__getitem__, live)
             else:
                 sizes.append(len(table))
                 values += table
@@ -142,7 +155,6 @@ class EntityAttributeCounts:
             if last > first:
                 self._count(key, labels[first - start : last - start])
         # One row an event, one column a live value, and a last one for what no live offer has.
-        column, columns = self._columns()
         where = np.fromiter(map(column.get, values, repeat(len(column))), np.int64, len(values))
         table_of_event = np.zeros((len(keys), len(column) + 1))
         table_of_event[np.repeat(np.arange(len(keys)), sizes), where] = counts
@@ -258,6 +270,9 @@ class EntityAttributeCounts:
             del table[value]
         if not table:
             del self._tables[key]
+        elif len(table) > _LARGE and not isinstance(table, OrderedDict):
+            # A plain dict would look for its next among all that it has deleted. (The key keeps its place.)
+            self._tables[key] = OrderedDict(table)
         self._pairs -= len(leaving)
         self.evictions += len(leaving)
 

@@ -291,10 +291,11 @@ class NamedParts:
             self.muted = torch.nn.functional.pad(self.muted, (0, offers - len(self.muted)))
         cells = self.settings.pair_cells
         self._drop_keys(self.keys.shrink(max(1, min(self.settings.entity_capacity, cells // max(offers, values)))))
-        for wide in self.wide_rows.shrink(max(1, cells // values)):
-            self.wide_of[self.wide_of == wide + 1] = 0
-            self.pairs.wide.clear_rows([wide + 1])
-            self.evictions += 1
+        narrowed = [row + 1 for row in self.wide_rows.shrink(max(1, cells // values))]
+        if narrowed:
+            self.wide_of[np.isin(self.wide_of, narrowed)] = 0
+            self.pairs.wide.clear_rows(narrowed)
+            self.evictions += len(narrowed)
         keys = self.keys.rows_used + 1
         self.pairs.key_offer.reserve(keys, offers)
         self.pairs.key_value.reserve(keys, values)
