@@ -11,6 +11,7 @@ import numpy as np
 
 from stream.encoding.batch import Batch
 from stream.encoding.features import KEY, Features
+from stream.encoding.kept_name import any_long, kept_name
 from stream.encoding.offers import Offers
 from stream.encoding.values import MISTYPED, Mistyped, boolean_value, categorical_value, multi_values, numeric_value
 from stream.encoding.vocabulary import Vocabulary
@@ -31,6 +32,7 @@ _STRINGS = frozenset({str})
 def encode(interactions: Sequence[Interaction], schema_version: int, features: Features, offers: Offers) -> Batch:
     """Return the batch of ``interactions`` under the features and offers in force; changes nothing."""
     values = [event.features for event in interactions]
+    keys = [kept_name(event.key) for event in interactions]
     numeric, mistyped = _numbers(values, features.numeric)
     ragged = _Ragged(len(interactions))
     for name, kind in features.kinds.items():
@@ -40,14 +42,14 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
             mistyped += ragged.add(column, kind, slot, features.rows.vocabularies[slot])
     if KEY in features.categorical:
         slot = features.categorical.slot(KEY)
-        ragged.add([event.key for event in interactions], Kind.CATEGORICAL, slot, features.rows.vocabularies[slot])
+        ragged.add(list(keys), Kind.CATEGORICAL, slot, features.rows.vocabularies[slot])
     rows, row_event, row_slot, row_weight = ragged.arrays()
     known = features.kinds.keys()
     pairs = _Pairs(interactions, offers)
     return Batch(
         schema_version=schema_version,
         ids=[event.id for event in interactions],
-        keys=[event.key for event in interactions],
+        keys=keys,
         ts=np.array([event.ts for event in interactions], dtype=np.int64),
         weight=np.array([min(event.weight, LARGEST_WEIGHT) for event in interactions], dtype=np.float32),
         numeric=numeric,
@@ -134,6 +136,8 @@ class _Ragged:
                 self._weights.append(1.0)
                 continue
             assert not isinstance(found, Mistyped)
+            if any_long(found):
+                found = [kept_name(item) for item in found]
             rows = list(map(row_of.get, found))
             if None in rows:
                 self.unseen += [(slot, item) for item, row in zip(found, rows, strict=True) if row is None]
@@ -150,6 +154,8 @@ class _Ragged:
             column = list(map(read, column))
             wrong = column.count(MISTYPED)
             column = [None if text is MISTYPED else text for text in column] if wrong else column
+        if any_long(column):
+            column = [text and kept_name(text) for text in column]
         rows = list(map(row_of.get, column))
         if None in rows:
             self.unseen += [

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stream.encoding.kept_name import kept_name
 from stream.encoding.tasks import DEFAULT, Tasks
 from stream.slots import SlotRegistry
 from stream.state import Tree
@@ -15,12 +16,14 @@ from stream.state import Tree
 __all__ = ["Offers", "value_name"]
 
 Shown = tuple[str, ...] | Mapping[str, tuple[str, ...]] | None
-_CACHED_SELECTORS = 4096
+_CACHED_BYTES = 8 << 20
+"""Of answers to `shown`, with what was asked; one that takes a sixteenth of it or more is not kept."""
 
 
 def value_name(attribute: str, value: str, task: str = DEFAULT) -> str:
-    """Return the one name of an (attribute, value) pair; tasks share none."""
-    return json.dumps([attribute, value] if task == DEFAULT else [attribute, value, task], ensure_ascii=False)
+    """Return the one name of an (attribute, value) pair, of bounded length; tasks share none."""
+    parts = [attribute, value] if task == DEFAULT else [attribute, value, task]
+    return json.dumps([kept_name(part) for part in parts], ensure_ascii=False)
 
 
 class Offers:
@@ -39,6 +42,7 @@ class Offers:
         self.of_offer: dict[str, dict[str, str]] = {}
         self.columns = np.full((self.offers.capacity, attributes), -1, dtype=np.int64)
         self.value_of: dict[str, tuple[str, str]] = {}
+        """Attribute and value, as they are kept, by the name of the pair."""
         self.tasks = Tasks()
         self.task_of_offer = np.zeros(self.offers.capacity, dtype=np.int64)
         self.task_of_value = np.zeros(self.values.capacity, dtype=np.int64)
@@ -48,6 +52,7 @@ class Offers:
         self._users: dict[str, int] = {}
         self._departed: OrderedDict[str, None] = OrderedDict()
         self._cache: dict[object, tuple[np.ndarray, int]] = {}
+        self._cached_bytes = 0
 
     def __len__(self) -> int:
         return len(self.offers)
@@ -77,7 +82,7 @@ class Offers:
         slot = self.offers.rename(name, to)
         self.of_offer[to] = self.of_offer.pop(name)
         self.tasks.rename(name, to)
-        self._cache.clear()
+        self._forget_answers()
         return slot
 
     def update(self, name: str, attributes: Mapping[str, str]) -> tuple[int, list[int], list[int]]:
@@ -92,18 +97,19 @@ class Offers:
         self.of_offer[name] = dict(attributes)
         task = self.tasks.join(name, attributes)
         self.task_of_offer[slot] = self.tasks.names.slot(task)
-        self._cache.clear()
+        self._forget_answers()
         added: list[int] = []
         for attribute, value in sorted(attributes.items()):
-            if attribute not in self.attributes:
+            kept = kept_name(attribute)
+            if kept not in self.attributes:
                 if len(self.attributes) >= self.attribute_limit:
                     continue
-                self.attributes.add(attribute)
-            index = self.attributes.slot(attribute)
+                self.attributes.add(kept)
+            index = self.attributes.slot(kept)
             key = value_name(attribute, value, task)
             if key not in self.values:
                 added.append(self.values.add(key))
-                self._start_value(key, attribute, value, task)
+                self._start_value(key, kept, kept_name(value), task)
             self._departed.pop(key, None)
             self._users[key] = self._users.get(key, 0) + 1
             self.columns[slot, index] = self.values.slot(key)
@@ -127,7 +133,7 @@ class Offers:
         return self.attribute_limit * len(self.tasks.names.names)
 
     def _detach(self, name: str) -> None:
-        self._cache.clear()
+        self._forget_answers()
         task = self.tasks.leave(name)
         for attribute, value in sorted(self.of_offer.pop(name).items()):
             key = value_name(attribute, value, task)
@@ -184,10 +190,18 @@ class Offers:
             key = frozenset(shown.items())  # equal to no tuple of names
         found = self._cache.get(key)
         if found is None:
-            if len(self._cache) >= _CACHED_SELECTORS:
-                self._cache.clear()
-            found = self._cache[key] = self._resolve(shown)
+            found = self._resolve(shown)
+            size_bytes = _size_bytes(shown) + found[0].nbytes
+            if size_bytes < _CACHED_BYTES // 16:
+                if self._cached_bytes + size_bytes > _CACHED_BYTES:
+                    self._forget_answers()
+                self._cache[key] = found
+                self._cached_bytes += size_bytes
         return found
+
+    def _forget_answers(self) -> None:
+        self._cache.clear()
+        self._cached_bytes = 0
 
     def _resolve(self, shown: Shown) -> tuple[np.ndarray, int]:
         if shown is None:
@@ -232,7 +246,8 @@ class Offers:
         self.of_offer = {name: dict(attributes) for name, attributes in tree["of_offer"]}
         self.value_of = {key: (attribute, value) for key, attribute, value in tree["value_of"]}
         self._departed = OrderedDict.fromkeys(tree["departed"])
-        self._users, self.columns_of_string, self._cache = {}, {}, {}
+        self._users, self.columns_of_string = {}, {}
+        self._forget_answers()
         self.columns = np.full((self.offers.capacity, self.attribute_limit), -1, dtype=np.int64)
         for key, (attribute, value) in self.value_of.items():
             slot = self.values.slot(key)
@@ -244,4 +259,17 @@ class Offers:
                 key = value_name(attribute, value, task)
                 if key in self.values:
                     self._users[key] = self._users.get(key, 0) + 1
-                    self.columns[slot, self.attributes.slot(attribute)] = self.values.slot(key)
+                    self.columns[slot, self.attributes.slot(kept_name(attribute))] = self.values.slot(key)
+
+
+_ANSWER_BYTES = 400
+"""An entry of the cache, its array's head and a selector's own containers."""
+
+
+def _size_bytes(shown: Shown) -> int:
+    """Return what an answer to `shown` takes in the cache, its array's elements left out."""
+    if isinstance(shown, Mapping):
+        return _ANSWER_BYTES + sum(
+            200 + attribute.__sizeof__() + _size_bytes(values) for attribute, values in shown.items()
+        )
+    return _ANSWER_BYTES + sum(map(str.__sizeof__, shown or ())) + 8 * len(shown or ())

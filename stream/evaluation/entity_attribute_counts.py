@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.encoding.kept_name import kept_name
 from stream.errors import ConfigurationError
 from stream.evaluation.earlier import Earlier
 
@@ -77,7 +78,7 @@ class EntityAttributeCounts:
     def update(self, slot: int, attributes: Mapping[str, str]) -> None:
         """Count an offer under the value that it has now; what was counted stays where it was."""
         value = attributes.get(self._attribute) if self._attribute else None
-        self._value[slot] = int(self._own[slot]) if value is None else value
+        self._value[slot] = int(self._own[slot]) if value is None else kept_name(value)
         self._column = None
 
     def remove(self, slot: int) -> None:
