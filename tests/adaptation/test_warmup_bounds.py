@@ -62,6 +62,13 @@ def test_a_warm_up_ends_once_the_loss_has_flattened_and_not_before() -> None:
     assert warmup.trained(40, 10, [0.6995] * 10) == "flattened"
 
 
+def test_a_warm_up_ends_too_when_the_loss_rises() -> None:
+    warmup = Warmup(WarmupSettings(max_events=10_000, window_events=10, tolerance=0.01))
+    assert warmup.start(0, 10)
+    assert warmup.trained(0, 10, [0.5] * 10) is None
+    assert warmup.trained(10, 10, [0.9] * 10) == "flattened"
+
+
 def test_a_join_stretches_the_bound_but_never_beyond_two() -> None:
     warmup = Warmup(WarmupSettings(max_events=100, window_events=100))
     assert warmup.start(0, 10)

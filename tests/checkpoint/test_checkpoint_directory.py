@@ -143,6 +143,16 @@ def test_a_damaged_file_gives_way_to_an_older_whole_one_and_never_to_nothing(sto
         recover(store, None)
 
 
+def test_a_damaged_file_does_not_give_way_to_a_newer_one_that_the_log_does_not_name(store: CheckpointStore) -> None:
+    complete(store, 1)
+    commit = complete(store, 2)
+    complete(store, 3)
+    store.path(2).write_bytes(b"STREAMCK, or what is left of it")
+    found = recover(store, commit)
+    assert found is not None
+    assert found.number == 1
+
+
 @pytest.mark.parametrize(
     ("point", "left"),
     [

@@ -1,0 +1,159 @@
+"""The running counts once more, by name in dictionaries, event by event, in plain Python floats."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+OFFER, VALUE, KEY, PAIR = 20.0, 5.0, 2.0, 1.0
+Value = tuple[str, str]
+
+
+@dataclass
+class Event:
+    """What the counts see of an event."""
+
+    key: str
+    ts: int
+    possible: set[str]
+    taken: set[str]
+    inputs: set[Value]
+    """The offers' (attribute, value) pairs whose value is among the event's own categorical values."""
+
+
+@dataclass
+class PlainCounts:
+    """Feed it what PairCounts is fed; a batch is read as it stood before its first event, then counted."""
+
+    prevalence: float
+    half_life_ms: float
+    attributes: dict[str, dict[str, str]]
+    taken_total: float = 0.0
+    possible_total: float = 1.0
+    events: int = 0
+    ts: float = 0.0
+    offer: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    value: dict[Value, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    key: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    key_offer: dict[tuple[str, str], defaultdict[str, float]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(float))
+    )
+    key_value: dict[tuple[str, Value], defaultdict[str, float]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(float))
+    )
+
+    def __post_init__(self) -> None:
+        self.taken_total = self.prevalence
+
+    def rate(self, offer: str) -> float:
+        """Return the offer's smoothed rate."""
+        lift = 1.0
+        for value in self.attributes[offer].items():
+            lift *= (self.value[value]["taken"] + VALUE) / (self.value[value]["expected"] + VALUE)
+        prior = min(max(self.taken_total / self.possible_total * lift, 1e-6), 0.5)
+        own = self.offer[offer]
+        return (own["taken"] + OFFER * prior) / (own["possible"] + OFFER)
+
+    def propensity(self, key: str) -> float:
+        """Return how much more than others a key takes."""
+        return (self.key[key]["taken"] + KEY) / (self.key[key]["expected"] + KEY)
+
+    def inputs(self, event: Event, offer: str, attributes: Mapping[str, int], number: int) -> list[float]:
+        """Return a pair's inputs; ``attributes`` are the places of the shared attributes, of ``number``."""
+        own, key = self.offer[offer], self.key[event.key]
+        fade = 0.5 ** (max(0.0, event.ts - key["ts"]) / self.half_life_ms)
+        rate, propensity = self.rate(offer), self.propensity(event.key)
+        recent = (own["taken_recent"] + OFFER * rate) / (own["possible_recent"] + OFFER)
+        lately = (key["taken_recent"] * fade + KEY) / (key["expected_recent"] * fade + KEY)
+        pair = self.key_offer[event.key, offer]
+        found = [
+            math.log(rate),
+            math.log(recent / rate),
+            math.log(propensity),
+            math.log(lately / propensity),
+            math.log((pair["taken"] + PAIR) / (pair["expected"] + PAIR)),
+            math.log1p(own["possible"]) / 8,
+            math.log1p(key["expected"]) / 4,
+        ] + [0.0] * (6 * number)
+        for value in self.attributes[offer].items():
+            shared, cell = self.value[value], self.key_value[event.key, value]
+            habit = key["events"] * (shared["seen"] + 0.01) / (self.events + 1.0)
+            first = 7 + 6 * attributes[value[0]]
+            found[first : first + 6] = [
+                math.log((cell["taken"] + PAIR) / (cell["expected"] + PAIR)),
+                math.log((cell["taken_recent"] * fade + PAIR) / (cell["expected_recent"] * fade + PAIR)),
+                math.log((shared["taken_recent"] + VALUE) / (shared["expected_recent"] + VALUE)),
+                math.log1p(cell["expected"]),
+                cell["last"] * fade,
+                math.log((cell["seen"] + PAIR) / (habit + PAIR)),
+            ]
+        return found
+
+    def update(self, batch: list[Event]) -> None:
+        """Count a batch: what was expected of it is what stood before it."""
+        latest = max(event.ts for event in batch)
+        faded = 0.5 ** (max(0.0, latest - self.ts) / self.half_life_ms) if self.events else 1.0
+        base = self.taken_total / self.possible_total
+        expected = {
+            (place, offer): (self.rate(offer), self.rate(offer) * self.propensity(event.key))
+            for place, event in enumerate(batch)
+            for offer in event.possible
+        }
+        for counts in self.offer.values():
+            counts["taken_recent"] *= faded
+            counts["possible_recent"] *= faded
+        for counts in self.value.values():
+            counts["taken_recent"] *= faded
+            counts["expected_recent"] *= faded
+        self.ts = max(self.ts, latest) if self.events else latest
+        for key in {event.key for event in batch}:
+            self._fade_key(key, max(event.ts for event in batch if event.key == key))
+        for place, event in enumerate(batch):
+            for offer in event.possible | event.taken:
+                rate, own = expected.get((place, offer), (0.0, 0.0))
+                self._count(event, offer, rate, own, base)
+            self.key[event.key]["events"] += 1
+            for value in event.inputs:
+                self.value[value]["seen"] += 1
+                self.key_value[event.key, value]["seen"] += 1
+        self.events += len(batch)
+
+    def _fade_key(self, key: str, newest: float) -> None:
+        counts = self.key[key]
+        if counts["events"]:
+            newest = max(newest, counts["ts"])
+            fade = 0.5 ** ((newest - counts["ts"]) / self.half_life_ms)
+            counts["taken_recent"] *= fade
+            counts["expected_recent"] *= fade
+            for (owner, _), cell in self.key_value.items():
+                if owner == key:
+                    for name in ("taken_recent", "expected_recent", "last"):
+                        cell[name] *= fade
+        counts["ts"] = newest
+
+    def _count(self, event: Event, offer: str, rate: float, own: float, base: float) -> None:
+        taken, possible = float(offer in event.taken), float(offer in event.possible)
+        counts, key, pair = self.offer[offer], self.key[event.key], self.key_offer[event.key, offer]
+        for name in ("taken", "taken_recent"):
+            counts[name] += taken
+            key[name] += taken
+        for name in ("possible", "possible_recent"):
+            counts[name] += possible
+        for name in ("expected", "expected_recent"):
+            key[name] += rate
+        pair["taken"] += taken
+        pair["expected"] += own
+        for value in self.attributes[offer].items():
+            shared, cell = self.value[value], self.key_value[event.key, value]
+            for name in ("taken", "taken_recent"):
+                shared[name] += taken
+                cell[name] += taken
+            for name in ("expected", "expected_recent"):
+                shared[name] += base * possible
+                cell[name] += own
+            if taken:
+                cell["last"] = 1.0
+        self.taken_total += taken
+        self.possible_total += possible
