@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stream.network.frame import Frame
     from stream.network.network import Network
     from stream.network.pair_table import PairTable
+    from stream.network.uses import Uses
 
 __all__ = ["Descent", "Rows"]
 
@@ -61,11 +62,10 @@ class Descent:
         total = flat.view_as(table.weight)
         self._take(table, total if rows is None else total[rows], rows)
 
-    def cells(self, table: PairTable, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
-        """Train on ``gradient`` ``(n, columns)`` of ``n`` uses of a pair table's rows, which may repeat."""
-        distinct, inverse = torch.unique(rows, return_inverse=True)
-        total = torch.zeros(len(distinct), gradient.shape[1], device=table.device)
-        self._take_cells(table, distinct, total.index_add_(0, inverse, self._each(gradient)), columns)
+    def cells(self, table: PairTable, uses: Uses, by_event: torch.Tensor, columns: Rows = None) -> None:
+        """Train on the gradient ``by_event`` ``(B, columns)`` of what the uses of a pair table's rows add to it."""
+        for rows, total in uses.gradients(by_event, columns, self._each):
+            self._take_cells(table, rows, total, columns)
 
     def _each(self, gradient: torch.Tensor) -> torch.Tensor:
         """Return what is summed of a factor, or of each event's or use's gradient."""

@@ -12,6 +12,8 @@ from stream.encoding.offers import Offers
 
 __all__ = ["Frame"]
 
+_ROWS = 1 << 14
+
 
 @dataclass(slots=True)
 class Frame:
@@ -72,8 +74,7 @@ class Frame:
 
         columns = offers.columns[batch.pair_slot]
         columns = np.where(columns < 0, offers.values.capacity, columns)
-        found = matches[batch.rows]
-        index, attribute = np.nonzero(found >= 0)
+        index, attribute = _matching(matches, batch.rows)
         return cls(
             events=len(batch),
             numeric=put(numeric),
@@ -90,7 +91,7 @@ class Frame:
             taken=put(batch.taken.astype(np.float32)),
             weight=put(batch.weight),
             match_event=put(batch.row_event[index]),
-            match_column=put(found[index, attribute]),
+            match_column=put(matches[batch.rows[index], attribute]),
             match_slot=put(batch.row_slot[index]),
             match_attribute=put(attribute),
             tasks=offers.present_tasks(batch.pair_slot),
@@ -99,3 +100,10 @@ class Frame:
             ts=batch.ts,
             blocks=(("", slice(0, len(batch))),),
         )
+
+
+def _matching(matches: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the rows match (their places) and by which slot, ascending; in blocks, for rows may be many."""
+    found = [np.nonzero(matches[rows[first : first + _ROWS]] >= 0) for first in range(0, max(1, len(rows)), _ROWS)]
+    index = np.concatenate([place + number * _ROWS for number, (place, _) in enumerate(found)])
+    return index, np.concatenate([slot for _, slot in found])

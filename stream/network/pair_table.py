@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from stream.network.descent import Descent
+from stream.network.uses import Uses
 from stream.state import Tree
 
 __all__ = ["PairTable"]
@@ -76,20 +77,20 @@ class PairTable:
         """Say whether a warm-up trains any cell."""
         return bool(self.fresh_rows.any() | self.fresh_columns.any())
 
-    def train(self, rows: torch.Tensor, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> None:
-        """Train on ``gradient`` ``(n, columns)`` of the ``n`` (repeatable) ``rows``; row 0 is skipped."""
-        chosen = rows.nonzero()[:, 0]
+    def train(self, uses: Uses, by_event: torch.Tensor, descent: Descent, *, warming_up: bool) -> None:
+        """Train on the gradient ``by_event`` ``(B, columns)`` of what the uses add to it; row 0 is skipped."""
+        chosen = uses.rows.nonzero()[:, 0]
         if not warming_up:
             if chosen.numel():
-                descent.cells(self, rows[chosen], gradient[chosen])
+                descent.cells(self, uses[chosen], by_event)
             return
-        fresh = self.fresh_rows[rows[chosen]]
+        fresh = self.fresh_rows[uses.rows[chosen]]
         if bool(fresh.any()):
-            descent.cells(self, rows[chosen[fresh]], gradient[chosen[fresh]])
+            descent.cells(self, uses[chosen[fresh]], by_event)
         columns = self.fresh_columns.nonzero()[:, 0]
         others = chosen[~fresh]
         if columns.numel() and others.numel():
-            descent.cells(self, rows[others], gradient[others[:, None], columns], columns)
+            descent.cells(self, uses[others], by_event, columns)
 
     def descend(self, rows: torch.Tensor, gradient: torch.Tensor, columns: torch.Tensor | None = None) -> None:
         """Step along ``gradient`` ``(n, columns)`` of ``n`` distinct ``rows``."""

@@ -18,6 +18,7 @@ from stream.network.pair_table import PairTable
 from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
+from stream.network.uses import Uses
 
 __all__ = ["PairPart"]
 
@@ -89,7 +90,7 @@ class PairPart(Part):
         """Return the logits ``(P,)``, given the output layer's scores ``(B, slots)``; these are added to in place."""
         by_offer += self.key_offer.weight[frame.entity]
         by_value += self.key_value.weight[frame.entity]
-        by_value.index_add_(0, frame.row_event, self.wide.weight[wide_rows] * frame.row_weight[:, None])
+        Uses(wide_rows, frame.row_event, frame.row_weight).add_to(by_value, self.wide.weight)
         flags = self.flags.weight[frame.match_slot, frame.match_attribute]
         values = by_value.shape[1]
         by_value.view(-1).index_add_(0, frame.match_event * values + frame.match_column, flags)
@@ -112,8 +113,8 @@ class PairPart(Part):
         """Train on the gradient by logit ``(P,)`` and, summed, by score ``(B, slots)``; ``logits`` are the pairs'."""
         self._train_keys(frame, logits, by_offer, by_value, descent, warming_up=warming_up)
         if not warming_up or self.wide.any_fresh:
-            spread = by_value[frame.row_event] * frame.row_weight[:, None]
-            self.wide.train(wide_rows, spread, descent, warming_up=warming_up)
+            uses = Uses(wide_rows, frame.row_event, frame.row_weight)
+            self.wide.train(uses, by_value, descent, warming_up=warming_up)
         flags = self.flags.trained(warming_up=warming_up)
         if frame.match_event.numel() and (flags is None or flags.numel()):
             places = frame.match_slot * self.flags.row_size + frame.match_attribute
@@ -131,5 +132,6 @@ class PairPart(Part):
         warming_up: bool,
     ) -> None:
         """Train the keys' own weights; a method that trains them otherwise needs the logits too."""
-        self.key_offer.train(frame.entity, by_offer, descent, warming_up=warming_up)
-        self.key_value.train(frame.entity, by_value, descent, warming_up=warming_up)
+        keys = Uses(frame.entity, torch.arange(frame.events, device=frame.entity.device))
+        self.key_offer.train(keys, by_offer, descent, warming_up=warming_up)
+        self.key_value.train(keys, by_value, descent, warming_up=warming_up)
