@@ -7,17 +7,25 @@ prove that the exact one would make the same of it; everything unusual, and ever
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from stream.errors import InvalidInteraction
-from stream.reasons import InteractionFault
+from stream.event_time import YEAR_MS, in_words, seems_to_be, utc
+from stream.reasons import InteractionFault, Unreadable
 from stream.schema.version import MAX_TS_MS, TS_WANTED
 from stream.strict_json import described, quoted, strict_object
 
-__all__ = ["Interaction", "decode_interaction"]
+__all__ = ["MAX_AHEAD_MS", "MAX_BEHIND_MS", "Interaction", "decode_interaction", "interaction_of"]
+
+MAX_AHEAD_MS = 3_600_000
+"""How far `ts` may lie ahead of its record's own timestamp: clocks differ."""
+MAX_BEHIND_MS = 20 * YEAR_MS
+"""How far it may lie behind: seconds in place of milliseconds lie half a century behind."""
 
 _SIXTY_FOUR_BITS = float(2**63)
 """From here on `orjson` may have made a float of an integer."""
@@ -40,7 +48,7 @@ class Interaction:
 
     Attributes:
         id: the producer's name for the event; a repeated one is another event all the same.
-        key: the entity, that is, who.
+        key: the entity, that is, who; None where nobody says.
         ts: event time, Unix ms.
         features: JSON value by feature name, as sent; `stream.encoding.values` reads them by kind.
         labels: the offers taken, each once, in the order sent.
@@ -52,7 +60,7 @@ class Interaction:
     """
 
     id: str
-    key: str
+    key: str | None
     ts: int
     features: dict[str, Any]
     labels: tuple[str, ...]
@@ -65,7 +73,10 @@ def decode_interaction(
     value: bytes | None,
     record_key: bytes | None = None,
     record_timestamp_ms: int | None = None,
-    max_ahead_ms: int = 3_600_000,
+    max_ahead_ms: int = MAX_AHEAD_MS,
+    max_behind_ms: int = MAX_BEHIND_MS,
+    *,
+    labels_optional: bool = False,
 ) -> Interaction:
     """Return the interaction that a record holds, or raise; no bytes make it do anything else.
 
@@ -74,6 +85,8 @@ def decode_interaction(
         record_key: the record's key; it is the entity where the value has no `key`.
         record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) where it has none.
         max_ahead_ms: how far `ts` may lie ahead of the record's own timestamp.
+        max_behind_ms: how far it may lie behind it.
+        labels_optional: whether `labels` may be left out: nothing was taken yet, or nobody asks.
 
     Raises:
         InvalidInteraction: where the record breaks part 1 of the contract. A feature's value of the wrong type for
@@ -82,11 +95,44 @@ def decode_interaction(
     decoded = _fast(value)
     if decoded is not None:
         try:
-            return _interaction(decoded, record_key, record_timestamp_ms, max_ahead_ms)
+            event = _interaction(decoded, record_key, labels_optional)
         except InvalidInteraction:
-            pass  # perhaps only because an integer beyond 64 bits came as a float: the exact reading has the last word
-    exact = strict_object(value, InvalidInteraction)
-    return _interaction(exact, record_key, record_timestamp_ms, max_ahead_ms)
+            decoded = None  # perhaps only because an integer beyond 64 bits came as a float: the exact one says
+    if decoded is None:
+        event = _interaction(strict_object(value, InvalidInteraction), record_key, labels_optional)
+    if record_timestamp_ms is not None and record_timestamp_ms >= 0:
+        ahead_ms = event.ts - record_timestamp_ms
+        if ahead_ms > max_ahead_ms or -ahead_ms > max_behind_ms:
+            raise _implausible(event.ts, ahead_ms, max_ahead_ms, max_behind_ms)
+    return event
+
+
+def interaction_of(event: Mapping[str, Any], ts: int = 0) -> Interaction:
+    """Return the interaction that a mapping describes, read as a record is; what it leaves out has a default.
+
+    `features` alone are enough: `id` is empty then, `ts` the argument, `labels` none, and without `key` it is nobody's.
+    NumPy's scalars and arrays are taken as the numbers and lists that they are.
+
+    Raises:
+        InvalidInteraction: a member is not as the contract has it, or a value is none that JSON has.
+    """
+    whole = {"id": "", "ts": ts, "labels": [], **event}
+    try:
+        value = json.dumps(whole, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+    except UnicodeEncodeError:
+        raise InvalidInteraction(
+            Unreadable.NOT_UTF8, "a text holds a lone surrogate, which no UTF-8 can hold"
+        ) from None
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise InvalidInteraction(Unreadable.NOT_JSON, f"the event cannot be written as JSON: {problem}") from None
+    return decode_interaction(value)
+
+
+def _plain(value: object) -> object:
+    plain = getattr(value, "tolist", None)  # NumPy's scalars and arrays have it
+    if plain is None:
+        raise TypeError(f"a {type(value).__name__} is none of its values; give a number, boolean, string, list or None")
+    return plain()
 
 
 def _fast(value: bytes | None) -> dict[str, Any] | None:
@@ -121,9 +167,7 @@ def _fast(value: bytes | None) -> dict[str, Any] | None:
     return decoded
 
 
-def _interaction(
-    decoded: dict[str, Any], record_key: bytes | None, record_timestamp_ms: int | None, max_ahead_ms: int
-) -> Interaction:
+def _interaction(decoded: dict[str, Any], record_key: bytes | None, labels_optional: bool) -> Interaction:
     get = decoded.get
     identity, ts, features, labels = get("id"), get("ts"), get("features"), get("labels")
     if type(identity) is not str:
@@ -132,13 +176,13 @@ def _interaction(
         raise _wrong(decoded, "ts", TS_WANTED)
     if type(features) is not dict:
         raise _wrong(decoded, "features", "an object: value by feature name")
-    taken = _strings(labels)
+    taken = () if labels_optional and "labels" not in decoded else _strings(labels)
     if taken is None:
         raise _wrong(decoded, "labels", "a list of strings")
     if "key" in decoded:
         key = decoded["key"]
-        if type(key) is not str:
-            raise _wrong(decoded, "key", "a string")
+        if key is not None and type(key) is not str:
+            raise _wrong(decoded, "key", "a string, or null where it is nobody's")
     else:
         key = _key_of_record(record_key)
     shown = _shown(decoded) if "shown" in decoded else None
@@ -154,21 +198,12 @@ def _interaction(
         weight = float(weight)
     if not weight >= 0.0:
         raise _wrong(decoded, "weight", "a finite number from 0")
-    if record_timestamp_ms is not None and record_timestamp_ms >= 0 and ts > record_timestamp_ms + max_ahead_ms:
-        raise InvalidInteraction(
-            InteractionFault.TS_AHEAD,
-            f"the field ts ({ts}) is {ts - record_timestamp_ms} ms ahead of the record's own timestamp, "
-            f"{max_ahead_ms} ms are allowed; send event time in milliseconds, check the producer's clock, "
-            "or raise max_ahead_seconds",
-        )
     return Interaction(identity, key, ts, features, taken, shown, schema_version, weight)
 
 
-def _key_of_record(record_key: bytes | None) -> str:
+def _key_of_record(record_key: bytes | None) -> str | None:
     if record_key is None:
-        raise InvalidInteraction(
-            InteractionFault.MISSING_KEY, "the field key is missing and the record has no key; send one of them"
-        )
+        return None
     try:
         return record_key.decode("utf-8")
     except UnicodeDecodeError:
@@ -176,6 +211,19 @@ def _key_of_record(record_key: bytes | None) -> str:
             InteractionFault.INVALID_KEY,
             "the field key is missing and the record's key is not UTF-8; send the field, or a UTF-8 key",
         ) from None
+
+
+def _implausible(ts: int, ahead_ms: int, max_ahead_ms: int, max_behind_ms: int) -> InvalidInteraction:
+    unit = seems_to_be(ts)
+    advice = f"it seems to be in {unit}: send milliseconds" if unit else "check the producer's clock"
+    fault, where, allowed_ms, setting = InteractionFault.TS_AHEAD, "ahead of", max_ahead_ms, "max_ahead_seconds"
+    if ahead_ms < 0:
+        fault, where, allowed_ms, setting = InteractionFault.TS_BEHIND, "behind", max_behind_ms, "max_behind_seconds"
+    return InvalidInteraction(
+        fault,
+        f"the field ts ({ts}, that is {utc(ts)}) is {in_words(ahead_ms)} {where} the record's own timestamp, "
+        f"{in_words(allowed_ms)} are allowed; {advice}, or raise {setting}",
+    )
 
 
 def _shown(decoded: dict[str, Any]) -> tuple[str, ...] | dict[str, tuple[str, ...]]:

@@ -7,12 +7,15 @@ checkpoint: `stream inspect` and `stream recommend` read it, and `load` reads wh
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from stream import state
 from stream.checkpoint.file import read_at, write_checkpoint
+from stream.interaction import interaction_of
 from stream.learner import Learner as CoreLearner
+from stream.recommend import best_offers
 from stream.service.learner_settings import from_plain, to_plain
 
 __all__ = ["Learner"]
@@ -38,6 +41,23 @@ class Learner(CoreLearner):
             "learner_settings": to_plain(self.settings),
         }
         write_checkpoint(Path(path), 0, state.encode({"service": service, "learner": self.state()}))
+
+    def recommend(self, event: Mapping[str, Any], k: int = 5) -> list[tuple[str, float]]:
+        """Return the ``k`` offers that the event most probably takes, each with its probability; changes nothing.
+
+        Best first, ties by name, out of the live offers that the event's ``shown`` admits (all, where it has none).
+        ``event`` has the members of an interaction, of which ``features`` is the one required: ``{"features": {...},
+        "key": "ann"}``. Without ``key`` it is anonymous; without ``ts`` it happens at the learner's own event time. The
+        probabilities are those of `stream recommend`.
+
+        Raises:
+            InvalidInteraction: a member is not as the contract has it.
+            ValueError: ``k`` is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"k is {k}; ask for one offer at least")
+        found = best_offers(self, interaction_of(event, self.event_time_ms or 0), k)
+        return [(name, probability) for name, probability in found["recommendations"]]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

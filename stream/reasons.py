@@ -36,7 +36,6 @@ class InteractionFault(StrEnum):
     """An object of the topic `interactions` is no interaction, or waited in vain for its schema version."""
 
     MISSING_ID = "missing_id"
-    MISSING_KEY = "missing_key"
     MISSING_TS = "missing_ts"
     MISSING_FEATURES = "missing_features"
     MISSING_LABELS = "missing_labels"
@@ -49,6 +48,7 @@ class InteractionFault(StrEnum):
     INVALID_SCHEMA_VERSION = "invalid_schema_version"
     INVALID_WEIGHT = "invalid_weight"
     TS_AHEAD = "ts_ahead"
+    TS_BEHIND = "ts_behind"
     VERSION_MISSING = "version_missing"
     VERSION_REJECTED = "version_rejected"
 
@@ -68,6 +68,7 @@ class VersionFault(StrEnum):
     UNKNOWN_MEMBER = "unknown_member"
     UNKNOWN_OP = "unknown_op"
     UNKNOWN_KIND = "unknown_kind"
+    TS_AHEAD = "ts_ahead"
     VERSION_GAP = "version_gap"
     VERSION_CONFLICT = "version_conflict"
     FEATURE_ABSENT = "feature_absent"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import orjson
 
 from stream.explore import Exploration
 from stream.interaction import Interaction, decode_interaction
 from stream.learner import Learner
 
-__all__ = ["recommend", "represent"]
+__all__ = ["best_offers", "recommend", "represent"]
 
 
 def recommend(learner: Learner, line: bytes, top: int, explore: Exploration | None = None) -> dict[str, Any]:
@@ -21,7 +20,14 @@ def recommend(learner: Learner, line: bytes, top: int, explore: Exploration | No
     decides the order, and ``explored`` holds, for each recommendation, its name, the explored score as a probability,
     and the standard deviation of its logit. Raises InvalidInteraction.
     """
-    event = _decode(line)
+    event = decode_interaction(line, labels_optional=True)
+    return {"id": event.id, "schema_version": learner.schema.version, **best_offers(learner, event, top, explore)}
+
+
+def best_offers(
+    learner: Learner, event: Interaction, top: int, explore: Exploration | None = None
+) -> dict[str, list[list[Any]]]:
+    """Return ``recommendations``, and with ``explore`` ``explored``, as :func:`recommend` has them for ``event``."""
     batch = learner.encode([event])
     predictions = learner.predict(batch, variance=explore is not None)
     named = [(predictions.names[slot], pair) for pair, slot in enumerate(batch.pair_slot.tolist())]
@@ -29,15 +35,14 @@ def recommend(learner: Learner, line: bytes, top: int, explore: Exploration | No
     pairs = np.array([pair for _, pair in by_name], dtype=np.int64)
     names = [name.decode() for name, _ in by_name]
     logits = scores = predictions.logits[pairs].astype(np.float64)
-    found: dict[str, Any] = {"id": event.id, "schema_version": learner.schema.version}
+    spread = np.zeros(len(pairs))
     if explore is not None:
         assert predictions.variance is not None
         scores = explore.scores(logits, predictions.variance[pairs])
-    best = np.argsort(-scores, kind="stable")[:top].tolist()  # stable: ties stay in the order of names
-    found["recommendations"] = [[names[place], _probability(logits[place])] for place in best]
-    if explore is not None:
-        assert predictions.variance is not None
         spread = np.sqrt(predictions.variance[pairs])
+    best = np.argsort(-scores, kind="stable")[:top].tolist()  # stable: ties stay in the order of names
+    found = {"recommendations": [[names[place], _probability(logits[place])] for place in best]}
+    if explore is not None:
         found["explored"] = [[names[place], _probability(scores[place]), float(spread[place])] for place in best]
     return found
 
@@ -47,19 +52,9 @@ def represent(learner: Learner, line: bytes) -> dict[str, Any]:
 
     ``line`` is as for :func:`recommend`; what is possible or taken does not matter. Raises InvalidInteraction.
     """
-    event = _decode(line)
+    event = decode_interaction(line, labels_optional=True)
     [hidden] = learner.represent(learner.encode([event]))
     return {"id": event.id, "key": event.key, "representation": hidden.tolist()}
-
-
-def _decode(line: bytes) -> Interaction:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        value = None
-    if isinstance(value, dict) and "labels" not in value:
-        line = orjson.dumps(value | {"labels": []})
-    return decode_interaction(line)
 
 
 def _probability(logit: float) -> float:

@@ -51,7 +51,7 @@ class StreamClassifier(base.MultiLabelClassifier):
 
     Args:
         key: the feature that says who the event is about; it is the event's key then, and no other input. Without it,
-            or where it is missing, events share one key.
+            or where it is missing, an event is anonymous.
         seed: seed of every random draw; None takes that of the settings. The same seed and events, the same model.
         settings: everything else; None for the defaults.
 
@@ -144,7 +144,7 @@ class StreamClassifier(base.MultiLabelClassifier):
 
     def _event(self, number: int, features: dict[str, Any], weight: float = 1.0) -> Interaction:
         key = None if self.key is None else categorical_value(features.pop(_name(self.key), None))
-        return Interaction(str(number), key if isinstance(key, str) else "", 0, features, (), None, None, weight)
+        return Interaction(str(number), key if isinstance(key, str) else None, 0, features, (), None, None, weight)
 
     def _add_on_sight(self, events: Iterable[Mapping[str, Any]], labels: Mapping[str, Hashable]) -> None:
         schema = self._learner.schema

@@ -26,7 +26,7 @@ CORE = (
         "state",
         "digest",
     ),
-    *("report", "errors", "reasons", "strict_json", "suggest"),
+    *("report", "errors", "event_time", "reasons", "strict_json", "suggest"),
 )
 # The declarations of settings, without the reading and writing of them.
 CORE_SETTINGS = ("settings/__init__", "settings/fields", "settings/convert", "settings/secrets", "settings/learner")

@@ -84,16 +84,51 @@ def test_the_records_key_stands_in_only_where_the_value_has_none() -> None:
     assert decode_interaction(event(), record_key=b"other").key == "h906"
     assert decode_interaction(without("key"), record_key="hé".encode()).key == "hé"
     assert decode_interaction(event(), record_key=b"\xff").key == "h906"
-    assert reason(without("key")) == "missing_key"
     assert reason(without("key"), record_key=b"\xff") == "invalid_key"
-    assert reason(event(key=None), record_key=b"h1") == "invalid_key"
+
+
+def test_null_for_a_key_and_no_key_anywhere_are_anonymous() -> None:
+    assert decode_interaction(without("key")).key is None
+    assert decode_interaction(event(key=None)).key is None
+    assert decode_interaction(event(key=None), record_key=b"h1").key is None, "null says so, whatever the record's key"
+    assert decode_interaction(event(key="")).key == "", "an empty text is a key like others"
 
 
 def test_ts_may_be_an_hour_ahead_of_the_record_and_no_millisecond_more() -> None:
     decode_interaction(event(), record_timestamp_ms=TS - 3_600_000)
     assert reason(event(), record_timestamp_ms=TS - 3_600_001) == "ts_ahead"
     assert reason(event(), record_timestamp_ms=TS - 11, max_ahead_ms=10) == "ts_ahead"
-    decode_interaction(event(), record_timestamp_ms=TS + 10**12)
+
+
+def test_ts_may_be_twenty_years_behind_the_record_and_no_millisecond_more() -> None:
+    twenty_years = 20 * 31_557_600_000
+    decode_interaction(event(), record_timestamp_ms=TS + twenty_years)
+    assert reason(event(), record_timestamp_ms=TS + twenty_years + 1) == "ts_behind"
+    assert reason(event(), record_timestamp_ms=TS + 11, max_behind_ms=10) == "ts_behind"
+
+
+@pytest.mark.parametrize(
+    ("ts", "fault", "unit"),
+    [
+        (1_710_325_274, "ts_behind", "it seems to be in seconds"),
+        (1_710_325_274_000_000, "ts_ahead", "it seems to be in microseconds"),
+        (5, "ts_behind", "check the producer's clock"),
+    ],
+)
+def test_a_ts_in_another_unit_is_said_with_its_date_and_unit(ts: int, fault: str, unit: str) -> None:
+    with pytest.raises(InvalidInteraction) as refused:
+        decode_interaction(event(ts=ts), record_timestamp_ms=1_710_325_280_000)
+    assert refused.value.reason == fault
+    assert unit in str(refused.value)
+    assert "UTC" in str(refused.value)
+    assert f"raise max_{fault.removeprefix('ts_')}_seconds" in str(refused.value)
+
+
+def test_labels_may_be_left_out_where_nobody_asks_and_are_held_to_the_contract_where_they_are_there() -> None:
+    assert decode_interaction(without("labels"), labels_optional=True).labels == ()
+    assert decode_interaction(event(), labels_optional=True) == decode_interaction(event())
+    with pytest.raises(InvalidInteraction):
+        decode_interaction(event(labels=None), labels_optional=True)
 
 
 @pytest.mark.parametrize("timestamp", [None, -1])
@@ -107,7 +142,7 @@ def test_a_record_without_a_timestamp_sets_no_bound(timestamp: int | None) -> No
     ("field", "value"),
     [
         *each("id", 1, None, True, ["e"], {}),
-        *each("key", 1, None, False, [], {}),
+        *each("key", 1, False, [], {}),
         *(
             ("ts", value)
             for value in ("1", None, True, 12.0, 1.5, 8_640_000_000_000_001, -8_640_000_000_000_001, 2**70)

@@ -18,7 +18,8 @@ class Batch:
 
     schema_version: int
     ids: list[str]
-    keys: list[str]
+    keys: list[str | None]
+    """None where an event is anonymous."""
     ts: np.ndarray
     """Event time, Unix milliseconds, int64 ``(B,)``."""
     weight: np.ndarray

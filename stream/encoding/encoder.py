@@ -32,7 +32,7 @@ _STRINGS = frozenset({str})
 def encode(interactions: Sequence[Interaction], schema_version: int, features: Features, offers: Offers) -> Batch:
     """Return the batch of ``interactions`` under the features and offers in force; changes nothing."""
     values = [event.features for event in interactions]
-    keys = [kept_name(event.key) for event in interactions]
+    keys = [None if event.key is None else kept_name(event.key) for event in interactions]
     numeric, mistyped = _numbers(values, features.numeric)
     ragged = _Ragged(len(interactions))
     for name, kind in features.kinds.items():
@@ -42,7 +42,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
             mistyped += ragged.add(column, kind, slot, features.rows.vocabularies[slot])
     if KEY in features.categorical:
         slot = features.categorical.slot(KEY)
-        ragged.add(list(keys), Kind.CATEGORICAL, slot, features.rows.vocabularies[slot])
+        ragged.add_keys(keys, slot, features.rows.vocabularies[slot])
     rows, row_event, row_slot, row_weight = ragged.arrays()
     known = features.kinds.keys()
     pairs = _Pairs(interactions, offers)
@@ -108,6 +108,17 @@ class _Ragged:
         self._counts += [1] * len(column)
         self._weights += [1.0] * len(column)
         return self._add_values(column, kind, slot, vocabulary)
+
+    def add_keys(self, keys: list[str | None], slot: int, vocabulary: Vocabulary) -> None:
+        """Add the events' keys; an anonymous event has no row, not even that of a missing value."""
+        if None not in keys:
+            self.add(keys, Kind.CATEGORICAL, slot, vocabulary)
+            return
+        known = [key for key in keys if key is not None]
+        self._slots.append(slot)
+        self._counts += [int(key is not None) for key in keys]
+        self._weights += [1.0] * len(keys)
+        self._add_values(known, Kind.CATEGORICAL, slot, vocabulary)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return each row with its event, its feature's slot and its weight, ``(N,)`` each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, pairwise, repeat
 from typing import Any
 
@@ -93,7 +93,7 @@ class EntityAttributeCounts:
 
     def scores_then_learn(
         self,
-        keys: list[str],
+        keys: Sequence[str | None],
         slots: NDArray[np.integer[Any]],
         bounds: NDArray[np.int64],
         taken: NDArray[np.integer[Any]],
@@ -103,7 +103,7 @@ class EntityAttributeCounts:
         """Score each event's offers for its key, then count the event, one after the other, for a whole batch.
 
         Args:
-            keys: of B events.
+            keys: of B events; for an anonymous one (None) c is 0, and nothing is counted.
             slots: (P,) R of each event, within ``bounds`` (B + 1,).
             taken: (L,) T of each event, within ``taken_bounds`` (B + 1,), in an order that does not depend on slots.
             earlier: what both hold of the events before.
@@ -127,7 +127,7 @@ class EntityAttributeCounts:
 
     def _shared(
         self,
-        keys: list[str],
+        keys: Sequence[str | None],
         slots: NDArray[np.integer[Any]],
         bounds: NDArray[np.int64],
         taken: NDArray[np.integer[Any]],
@@ -141,7 +141,7 @@ class EntityAttributeCounts:
         start = taken_bounds[0]
         column, columns = self._columns()
         for key, (first, last) in zip(keys, pairwise(taken_bounds), strict=True):
-            table = self._tables.get(key)
+            table = None if key is None else self._tables.get(key)
             if table is None:
                 sizes.append(0)
             elif len(table) > len(column):  # only live values are asked for, however many a key has taken
@@ -153,7 +153,7 @@ class EntityAttributeCounts:
                 sizes.append(len(table))
                 values += table
                 counts += table.values()
-            if last > first:
+            if last > first and key is not None:
                 self._count(key, labels[first - start : last - start])
         # One row an event, one column a live value, and a last one for what no live offer has.
         where = np.fromiter(map(column.get, values, repeat(len(column))), np.int64, len(values))

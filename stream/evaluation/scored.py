@@ -33,7 +33,8 @@ class ScoredEvents:
     """
 
     ids: list[str]
-    keys: list[str]
+    keys: list[str | None]
+    """None where an event is anonymous."""
     ts: NDArray[np.int64]
     """(B,) event times in Unix ms"""
     schema_version: int

@@ -29,7 +29,8 @@ class Network(NamedParts):
             batch.numeric, np.array(self.features.numeric.slots(), dtype=int)
         )
         row_of = self.keys.row_of
-        entity = np.array([row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
+        # Row 0 is nobody's: that of a key without a row, and of an anonymous event.
+        entity = np.array([0 if key is None else row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
         return Frame.of(batch, numeric, missing, entity, self.matches, self.offers, self.device)
 
     def forward(
@@ -105,9 +106,10 @@ class Network(NamedParts):
     def admit_keys(self, batch: Batch, now: int, *, warming_up: bool) -> None:
         """Give new keys rows of their own, zero and so without effect on the prediction."""
         # Touched first: a key whose row was in the prediction may not make room for another of its own batch.
-        known = [self.keys.row_of[key] for key in batch.keys if key in self.keys.row_of]
+        keys = [key for key in batch.keys if key is not None]
+        known = [self.keys.row_of[key] for key in keys if key in self.keys.row_of]
         self.keys.touch(np.array(known, dtype=np.int64), now)
-        admitted, evicted = self.keys.admit(dict.fromkeys(batch.keys), now, may_evict=not warming_up)
+        admitted, evicted = self.keys.admit(dict.fromkeys(keys), now, may_evict=not warming_up)
         self._drop_keys(evicted)
         self._reserve()
         if warming_up and admitted:

@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.errors import InvalidVersion
+from stream.event_time import YEAR_MS, in_words, seems_to_be, utc
 from stream.reasons import RejectionReason, VersionFault
 from stream.schema.change import Change, change_to_json, parse_change
 from stream.strict_json import described, quoted, strict_object
 from stream.suggest import did_you_mean
 
-__all__ = ["MAX_TS_MS", "Version", "parse_version", "version_to_json"]
+__all__ = ["MAX_AHEAD_MS", "MAX_TS_MS", "Version", "parse_version", "version_to_json"]
 
 MAX_TS_MS = 8_640_000_000_000_000
 """The largest event time, and negated the smallest: 100 million days around 1970, as ECMAScript's dates have it."""
 
 TS_WANTED = f"an integer: Unix time in milliseconds, within {MAX_TS_MS:,} of 0"
 """What a `ts` has to be, for messages."""
+
+MAX_AHEAD_MS = 10 * YEAR_MS
+"""How far a version's `ts` may lie ahead of its record's own timestamp: one that is too far holds back all after it."""
 
 _MISSING = {
     "version": VersionFault.MISSING_VERSION,
@@ -62,8 +66,15 @@ class Version:
         return cls(version, ts, listed, _content(ts, [change_to_json(change) for change in listed]), author, comment)
 
 
-def parse_version(value: bytes | None) -> Version:
+def parse_version(
+    value: bytes | None, record_timestamp_ms: int | None = None, max_ahead_ms: int = MAX_AHEAD_MS
+) -> Version:
     """Return the version that a record's value holds; whether it can be applied is the schema's to say.
+
+    Args:
+        value: the record's value.
+        record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) where it has none.
+        max_ahead_ms: how far `ts` may lie ahead of the record's own timestamp; 0 and the past are always valid.
 
     Raises:
         InvalidVersion: where the value is not a version, or has a member that no version or no such change has;
@@ -91,6 +102,15 @@ def parse_version(value: bytes | None) -> Version:
         )
     if good_ts is None:
         raise error(VersionFault.INVALID_TS, f"the field ts is {described(ts)}; it has to be {TS_WANTED}")
+    ahead_ms = 0 if record_timestamp_ms is None or record_timestamp_ms < 0 else good_ts - record_timestamp_ms
+    if ahead_ms > max_ahead_ms:
+        unit = seems_to_be(good_ts)
+        advice = f"it seems to be in {unit}: publish it with milliseconds" if unit else "publish it with a nearer time"
+        raise error(
+            VersionFault.TS_AHEAD,
+            f"the field ts ({good_ts}, that is {utc(good_ts)}) is {in_words(ahead_ms)} ahead of the record's own "
+            f"timestamp, {in_words(max_ahead_ms)} are allowed; {advice}, or raise version_max_ahead_seconds",
+        )
     remarks: dict[str, str | None] = {}
     for field, fault in _REMARKS.items():
         remarks[field] = remark = decoded.get(field)

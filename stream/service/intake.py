@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from stream.log.protocol import InteractionSource, Record, SchemaSource
 from stream.observe import Observer
-from stream.service.item import Item, PendingVersion
+from stream.service.item import Item, PendingVersion, Plausible
+from stream.service.units import UnitWatch
 
 __all__ = ["Intake", "IntakeBounds"]
 
@@ -25,14 +26,15 @@ class IntakeBounds:
         partition_events: records of one partition that may wait before it is paused.
         partition_bytes: the same for the bytes of their keys and values.
         idle_seconds: how long a partition has to stand at its end before nobody waits for it.
-        max_ahead_ms: how far event time may lie ahead of the record's own timestamp; None: not looked at.
+        plausible: how far event time may lie from the records' own timestamps; None where they have none: then a `ts`
+            that seems to be in another unit is warned of.
     """
 
     poll_records: int = 500
     partition_events: int = 10_000
     partition_bytes: int = 64 << 20
     idle_seconds: float = 5.0
-    max_ahead_ms: int | None = None
+    plausible: Plausible | None = None
 
 
 class Intake:
@@ -66,6 +68,7 @@ class Intake:
         self._ends_asked_seconds = -float("inf")
         self._paused: set[int] = set()
         self._reported: set[int] = set()
+        self._units = UnitWatch()
 
     @property
     def ended(self) -> bool:
@@ -96,7 +99,12 @@ class Intake:
 
     def read_schema(self) -> list[PendingVersion]:
         """Return the records of the schema topic up to its end of now."""
-        return [PendingVersion.decode(record) for record in self._schema_source.read_to_end(SCHEMA_TIMEOUT_SECONDS)]
+        plausible = self._bounds.plausible
+        records = self._schema_source.read_to_end(SCHEMA_TIMEOUT_SECONDS)
+        versions = [PendingVersion.decode(record, plausible) for record in records]
+        if plausible is None:
+            self._units.saw_versions(versions)
+        return versions
 
     def stand_by(self) -> None:
         """Do what a poll does beside fetching, while nothing may be fetched."""
@@ -132,9 +140,10 @@ class Intake:
             return []
         started = self._clock()
         items = [
-            Item.decode(record, self._arrivals + index, self._bounds.max_ahead_ms)
-            for index, record in enumerate(records)
+            Item.decode(record, self._arrivals + index, self._bounds.plausible) for index, record in enumerate(records)
         ]
+        if self._bounds.plausible is None:
+            self._units.saw_items(items)
         self._arrivals += len(records)
         self._observer.decoded(self._clock() - started, len(items))
         return items

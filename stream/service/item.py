@@ -10,7 +10,22 @@ from stream.log.protocol import DeadLetter, Record
 from stream.reasons import DeadLetterReason, RejectionReason
 from stream.schema import Version, parse_version
 
-__all__ = ["Item", "PendingVersion"]
+__all__ = ["Item", "PendingVersion", "Plausible"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plausible:
+    """How far event time may lie from the record's own timestamp (Kafka only: elsewhere there is none to trust).
+
+    Attributes:
+        max_ahead_ms: of an interaction, ahead.
+        max_behind_ms: of an interaction, behind.
+        version_max_ahead_ms: of a schema version, ahead; 0 and the past are valid.
+    """
+
+    max_ahead_ms: int
+    max_behind_ms: int
+    version_max_ahead_ms: int
 
 
 @dataclass(slots=True)
@@ -30,17 +45,15 @@ class Item:
     arrival: int = 0
 
     @classmethod
-    def decode(cls, record: Record, arrival: int = 0, max_ahead_ms: int | None = None) -> Item:
-        """Return the item of a record, whatever its bytes are.
-
-        `max_ahead_ms` bounds how far event time may lie ahead of the record's own timestamp; None sets no bound.
-        """
+    def decode(cls, record: Record, arrival: int = 0, plausible: Plausible | None = None) -> Item:
+        """Return the item of a record, whatever its bytes are; None looks at no timestamp."""
         try:
-            if max_ahead_ms is None:
+            if plausible is None:
                 return cls(record, decode_interaction(record.value, record.key), None, arrival)
-            return cls(
-                record, decode_interaction(record.value, record.key, record.timestamp_ms, max_ahead_ms), None, arrival
+            interaction = decode_interaction(
+                record.value, record.key, record.timestamp_ms, plausible.max_ahead_ms, plausible.max_behind_ms
             )
+            return cls(record, interaction, None, arrival)
         except InvalidInteraction as error:
             return cls(record, None, error.reason, arrival)
 
@@ -70,10 +83,12 @@ class PendingVersion:
     error: InvalidVersion | None
 
     @classmethod
-    def decode(cls, record: Record) -> PendingVersion:
-        """Return the version of a record, whatever its bytes are."""
+    def decode(cls, record: Record, plausible: Plausible | None = None) -> PendingVersion:
+        """Return the version of a record, whatever its bytes are; None looks at no timestamp."""
         try:
-            return cls(record, parse_version(record.value), None)
+            if plausible is None:
+                return cls(record, parse_version(record.value), None)
+            return cls(record, parse_version(record.value, record.timestamp_ms, plausible.version_max_ahead_ms), None)
         except InvalidVersion as error:
             return cls(record, None, error)
 

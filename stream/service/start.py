@@ -16,6 +16,7 @@ from stream.service.checkpointing import Checkpointer
 from stream.service.endpoints import Endpoints
 from stream.service.intake import Intake, IntakeBounds
 from stream.service.interface import ServedLearner
+from stream.service.item import Plausible
 from stream.service.learner_settings import require_same_model, to_plain
 from stream.service.ledger import Ledger
 from stream.service.predictions import PredictionsFile
@@ -130,5 +131,13 @@ def _bounds(settings: Settings, endpoints: Endpoints) -> IntakeBounds:
         partition_events=settings.held.partition_events,
         partition_bytes=settings.held.partition_bytes,
         idle_seconds=settings.idle_seconds if endpoints.arriving else 0.0,
-        max_ahead_ms=round(settings.max_ahead_seconds * 1000) if endpoints.timestamped else None,
+        plausible=_plausible(settings) if endpoints.timestamped else None,
+    )
+
+
+def _plausible(settings: Settings) -> Plausible:
+    return Plausible(
+        round(settings.max_ahead_seconds * 1000),
+        round(settings.max_behind_seconds * 1000),
+        round(settings.version_max_ahead_seconds * 1000),
     )

@@ -42,7 +42,21 @@ class Settings(LearnerSettings):
         30.0, "How long an event waits for the schema version that it names before it is a dead letter.", minimum=0
     )
     max_ahead_seconds: float = setting(
-        3600.0, "An event whose `ts` is further ahead of its record's own timestamp is a dead letter.", minimum=0
+        3600.0,
+        "An event whose `ts` is further ahead of its record's own timestamp is a dead letter (Kafka only).",
+        minimum=0,
+    )
+    max_behind_seconds: float = setting(
+        631_152_000.0,
+        "An event whose `ts` is further behind its record's own timestamp is a dead letter (Kafka only); the default "
+        "is 20 years. Raise it to send history that is older.",
+        minimum=0,
+    )
+    version_max_ahead_seconds: float = setting(
+        315_576_000.0,
+        "A schema version whose `ts` is further ahead of its record's own timestamp is rejected (Kafka only); the "
+        "default is ten years.",
+        minimum=0,
     )
 
     kafka: KafkaSettings = section(KafkaSettings)

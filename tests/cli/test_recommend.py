@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from stream.cli import main
+from stream.errors import InvalidInteraction
+from stream.interaction import decode_interaction
 from stream.learner import Learner
 from stream.recommend import recommend
 from stream.schema import parse_version
@@ -31,8 +33,6 @@ def test_the_best_offers_come_first_with_probabilities_and_the_model_stays_as_it
     """Offers outside `shown` are left out; labels may be absent; nothing of the learner changes."""
     learner = Learner(LearnerSettings(batch_size=8))
     learner.apply(parse_version(json.dumps(VERSION).encode()))
-    from stream.interaction import decode_interaction
-
     for start in range(0, 64, 8):
         events = [decode_interaction(json.dumps(_event(start + i, "a2")).encode()) for i in range(8)]
         learner.learn(learner.encode(events))
@@ -45,6 +45,33 @@ def test_the_best_offers_come_first_with_probabilities_and_the_model_stays_as_it
     assert 1 > found["recommendations"][0][1] > found["recommendations"][1][1] > 0
     assert found["schema_version"] == 1
     assert learner.state_digest() == before
+
+
+def test_without_labels_no_byte_of_the_event_is_read_otherwise() -> None:
+    """An integer beyond 64 bits was read as a float, deep nesting was a traceback, a repeated key passed."""
+    learner = Learner(LearnerSettings(batch_size=8))
+    changes = [
+        {"op": "add_feature", "name": "u", "kind": "categorical"},
+        *({"op": "add_label", "name": name} for name in "ab"),
+    ]
+    learner.apply(parse_version(json.dumps({"version": 1, "ts": 0, "changes": changes}).encode()))
+    users = (2**64 + 1, 2**64 + 5)
+    for start in range(0, 160, 8):
+        plain = [
+            {"id": str(i), "key": "k", "ts": i, "features": {"u": users[i % 2]}, "labels": ["ab"[i % 2]]}
+            for i in range(start, start + 8)
+        ]
+        learner.learn(learner.encode([decode_interaction(json.dumps(event).encode()) for event in plain]))
+    for user in users:
+        asked = {"id": "q", "key": "k", "ts": 5000, "features": {"u": user}}
+        with_labels = recommend(learner, json.dumps(asked | {"labels": []}).encode(), 2)
+        assert recommend(learner, json.dumps(asked).encode(), 2) == with_labels
+    whole = b'{"id":"q","key":"k","ts":1,"features":{}'
+    deep = whole + b',"extra":' + b"[" * 300 + b"]" * 300 + b"}"
+    assert len(recommend(learner, deep, 2)["recommendations"]) == 2
+    for wrong in (whole + b',"id":"r"}', whole.replace(b'"id":"q",', b"") + b"}", b"[]", b"{"):
+        with pytest.raises(InvalidInteraction):
+            recommend(learner, wrong, 2)
 
 
 def test_a_replayed_checkpoint_recommends_and_can_be_inspected(

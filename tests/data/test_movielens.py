@@ -93,6 +93,7 @@ def test_an_event_carries_what_is_in_the_schema_and_what_is_shown_was_not_rated_
         assert isinstance(item, Interaction)
         assert item.features.keys() == schema.features.keys()
         assert isinstance(item.shown, tuple)
+        assert item.key is not None
         assert set(item.labels) <= set(item.shown)
         live = [name for name in item.shown if name in schema.labels]
         assert len(live) >= min(100, len(schema.labels) - len(rated))

@@ -50,7 +50,7 @@ def plain_logit(
                 )
                 for value in values
             ]
-    if network.settings.entity_embedding:
+    if network.settings.entity_embedding and event.key is not None:
         slot = network.features.categorical.slot(KEY)
         vocabulary = network.rows.vocabularies[slot]
         known = event.key in vocabulary.row_of
@@ -78,7 +78,7 @@ def _pair(
 ) -> torch.Tensor:
     network, offers = learner.network, learner.network.offers
     place = offers.offers.slot(offer)
-    key = network.keys.row_of.get(event.key, -1) + 1
+    key = 0 if event.key is None else network.keys.row_of.get(event.key, -1) + 1
     logit = (
         hidden @ leaf["output/offer"][place] + leaf["output/offer_bias"][place] + leaf["pairs/key_offer"][key, place]
     )

@@ -32,6 +32,7 @@ def _possible(event: Interaction) -> set[str]:
 
 
 def _seen(event: Interaction, learner: Learner) -> Event:
+    assert event.key is not None
     rows: dict[str, set[str]] = {}
     features = learner.network.features
     for name, kind in features.kinds.items():
