@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from stream.bench.adaptation.arms import DEFAULT, ORACLE
-from stream.bench.adaptation.claims.claim import MARGIN, streams_text
+from stream.bench.adaptation.arms import BASELINES, DEFAULT, ORACLE
+from stream.bench.adaptation.claims.claim import MARGIN, pooled_difference, streams_text
 from stream.bench.adaptation.overall import Standing
 from stream.bench.adaptation.results import Results
 
@@ -22,7 +22,7 @@ def advice(results: Results, standings: Sequence[Standing]) -> str:
             "This run had one seed: no interval, so no advice. It shows that everything runs; for a choice, take the "
             "figures of a full run."
         )
-    use = [*_best(online), *_helps_somewhere(online), *_after_changes(online), *_useless(online)]
+    use = [*_best(online), *_helps_somewhere(online), *_after_changes(online), *_useless(online), *_counting(results)]
     cost = [*_costs(online), *_refits(standings), *_oracle(results), *_peers(standings)]
     return " ".join(use) + "\n\n" + " ".join(cost)
 
@@ -32,8 +32,8 @@ def _best(online: Sequence[Standing]) -> Iterable[str]:
     if ahead:
         names = ", ".join(f"`{each.arm.name}` ({_loss(each)})" for each in ahead)
         yield (
-            f"**Averaged over the streams where both ran, these have a lower summed loss than `{DEFAULT}`: {names}.** "
-            "Take the first that covers your streams; the table of arms says on how many each was tried."
+            f"**Averaged over the streams that tell both apart, these have a lower summed loss than `{DEFAULT}`: "
+            f"{names}.** Take the first that covers your streams."
         )
     else:
         yield f"**Use `{DEFAULT}`: averaged over the streams, no other one-pass arm has a lower summed loss.**"
@@ -74,6 +74,32 @@ def _useless(online: Sequence[Standing]) -> Iterable[str]:
         yield f"These do not help on any stream here, and cost loss on average: {names}."
 
 
+def _counting(results: Results) -> Iterable[str]:
+    """Say where counting alone, without learning a weight, ranks as well as the default."""
+    for name in BASELINES:
+        courses = results.compared_on(name, DEFAULT)
+        effect = pooled_difference(results, courses, name, DEFAULT, "recall_at_5")
+        if effect is None:
+            continue
+        found = {course: results.difference(course, name, DEFAULT, "recall_at_5") for course in courses}
+        ahead = [course for course, each in found.items() if each is not None and each.sign > 0]
+        tied = [course for course, each in found.items() if each is not None and each.sign == 0]
+        text = f"Counting alone (`{name}`) has recall@5 {effect.text('+.4f')} against `{DEFAULT}`"
+        text += f", {len(courses)} streams"
+        if ahead:
+            text += f"; **it ranks better on {_recalls(results, ahead, name)}**"
+        if tied:
+            text += f"; not told apart on {_recalls(results, tied, name)}"
+        yield f"{text}."
+
+
+def _recalls(results: Results, courses: Sequence[str], name: str) -> str:
+    means = {course: [results.mean(course, arm, "recall_at_5") for arm in (name, DEFAULT)] for course in courses}
+    return ", ".join(
+        f"{streams_text([course])} ({ours:.3f} against {its:.3f})" for course, (ours, its) in means.items()
+    )
+
+
 def _costs(online: Sequence[Standing]) -> Iterable[str]:
     timed = sorted(
         (each for each in online if each.seconds is not None),
@@ -103,14 +129,14 @@ def _refits(standings: Sequence[Standing]) -> Iterable[str]:
 def _oracle(results: Results) -> Iterable[str]:
     ratios = {
         course: found
-        for course in results.courses
+        for course in results.compared_on(DEFAULT, ORACLE)
         if (found := results.ratio(course, DEFAULT, ORACLE, "loss_sum")) is not None
     }
     if not ratios:
         return
     within = [course for course, found in ratios.items() if found.high <= 0.01]
     beyond = [course for course in ratios if course not in within]
-    text = f"Against the oracle `{DEFAULT}` is within 1 % on {len(within)} of {len(ratios)} streams"
+    text = f"Against the oracle `{DEFAULT}` is within 1 % on {len(within)} of {len(ratios)} streams with a refit"
     yield text + (f"; not (or not surely) on {streams_text(beyond)}." if beyond else ".")
 
 
@@ -118,11 +144,12 @@ def _peers(standings: Sequence[Standing]) -> Iterable[str]:
     for each in standings:
         if each.arm.kind != "peer":
             continue
-        text = f"`{each.arm.name}`, another library, on {len(each.courses)} streams: loss {_loss(each)}"
+        text = f"`{each.arm.name}`, another library: loss {_loss(each)}"
         if each.better_on:
             text += f"; **it has a lower loss than `{DEFAULT}` on {streams_text(each.better_on)}**"
         yield f"{text}."
 
 
 def _loss(each: Standing) -> str:
-    return each.loss.text("+.2f", 100, " %")
+    count = len(each.courses)
+    return f"{each.loss.text('+.2f', 100, ' %')}, {count} {'stream' if count == 1 else 'streams'}"

@@ -10,6 +10,7 @@ from stream.errors import ConfigurationError
 
 __all__ = [
     "ARMS",
+    "BASELINES",
     "DEFAULT",
     "ORACLE",
     "Arm",
@@ -23,7 +24,7 @@ __all__ = [
     "warmup_arm",
 ]
 
-Kind = Literal["online", "retrain", "oracle", "peer"]
+Kind = Literal["online", "retrain", "oracle", "peer", "baseline"]
 
 DEFAULT: Final = "carry"
 """The arm that the others are compared with."""
@@ -37,7 +38,8 @@ class Arm:
     Attributes:
         name: what the report calls it.
         family: what it belongs with in tables and plots.
-        kind: how it is run: one pass, refits every so many events, refits at every change, or another library.
+        kind: how it is run: one pass, refits every so many events, refits at every change, another library, or a
+            baseline of the contract, which only counts and gives no probability.
         overrides: settings by dotted key, as `--set` takes them, on top of the defaults and of the stream's own.
         sentence: what it does.
         every_events: of a refit: how far apart refits are.
@@ -113,6 +115,20 @@ _MAIN: Final = (
         "oracle",
         {"strategy": "carry"},
         "At each change fresh weights, shuffled epochs over everything so far, then online until the next change.",
+    ),
+    Arm(
+        "popularity",
+        "counts",
+        "baseline",
+        {},
+        "The contract's baseline: labels taken, with a half-life of 28 days. It ranks and gives no loss.",
+    ),
+    Arm(
+        "entity_attribute_counts",
+        "counts",
+        "baseline",
+        {},
+        "The contract's baseline: what the key took by attribute value, plus the offer's rate. It ranks alone.",
     ),
     Arm("deep-river", "peers", "peer", {}, "deep-river's growing multi-label network, one event at a time."),
     Arm("river-logistic", "peers", "peer", {}, "river's logistic regression, one for each offer."),
@@ -207,6 +223,10 @@ ARMS: Final[Mapping[str, Arm]] = {arm.name: arm for arm in _all()}
 
 MAIN: Final = tuple(arm.name for arm in _MAIN)
 """The names of the main arms, in the order of the report."""
+
+
+BASELINES: Final = tuple(arm.name for arm in _MAIN if arm.kind == "baseline")
+"""The arms that count: they rank, and have no loss."""
 
 
 def arm_named(name: str) -> Arm:

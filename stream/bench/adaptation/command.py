@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from stream.bench.adaptation.jobs import Job, Places
+from stream.bench.adaptation.kept import plots_beside, read_kept
 from stream.bench.adaptation.plan import FULL, QUICK, planned
 from stream.bench.adaptation.progress import Pace, shown_progress
 from stream.bench.adaptation.report import Report, make_report
@@ -39,6 +40,8 @@ class Wanted:
     """Print how much work it is, and stop."""
     minutes: float | None = None
     """Begin no run after so many minutes; report on what is done by then."""
+    kept: Sequence[Path] = ()
+    """Run nothing: make the report from these ``report.json`` together, with today's words, verdicts and averages."""
     only_report: bool = False
     """Run nothing: report on what the newest code that ran there has left, even if it has changed since."""
 
@@ -51,6 +54,8 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
     Raises:
         ConfigurationError: an arm is unknown, or nothing is left of the plan.
     """
+    if wanted.kept:
+        return _from_kept(out, wanted.kept, console)
     jobs = planned(QUICK if wanted.quick else FULL, wanted.seeds, wanted.streams, wanted.arms)
     if not jobs:
         raise ConfigurationError("no run is left of the plan; check --streams and --arms")
@@ -88,11 +93,23 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
             "code": places.code,
         },
     )
+    _write(report, out, _plots(report, out), console)
+    return report
+
+
+def _from_kept(out: Path, paths: Sequence[Path], console: Console) -> Report:
+    kept = read_kept(paths)
+    out.mkdir(parents=True, exist_ok=True)
+    report = make_report(kept.results, kept.facts)
     plots = _plots(report, out)
+    _write(report, out, [*plots, *plots_beside(paths[0], plots, out)], console)
+    return report
+
+
+def _write(report: Report, out: Path, plots: Sequence[str], console: Console) -> None:
     report.write(out, plots)
     print_report(report, console)
     console.print(f"\n{out / 'report.md'}, report.json and {len(plots)} plots.", highlight=False)
-    return report
 
 
 def _timer(minutes: float | None) -> Callable[[], bool]:

@@ -24,6 +24,7 @@ __all__ = ["Course", "Job", "Places", "code_digest"]
 _ROOMS: Final = ("adaptation", "data", "encoding", "evaluation", "network", "schema")
 _MODULES: Final = ("digest", "interaction", "learner", "slots", "settings/learner")
 _HERE: Final = (
+    "baseline",
     "cost",
     "online",
     "oracle",

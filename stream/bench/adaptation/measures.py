@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ class AroundChange:
     ndcg_before: float
     ndcg_at: float
     ndcg_after: float
-    recovery_events: int
+    recovery_events: float
     recovered: bool
     recovery_seconds: float
     """Training seconds from the change to the end of the window in which the loss is back; NaN if it is not."""
@@ -116,6 +116,21 @@ class Measures:
         """Return the measures as JSON values; NaN as None."""
         document = asdict(self)
         return {name: _plain(value) for name, value in document.items()}
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, Any]) -> Measures:
+        """Return what :meth:`as_json` wrote; raises KeyError or TypeError where it is not that."""
+        values = {each.name: document[each.name] for each in fields(cls)}
+        values = {name: _known(value) for name, value in values.items()}
+        values["around"] = [
+            AroundChange(**{name: _known(value) for name, value in site.items()}) for site in values["around"]
+        ]
+        values["reliability"] = [(float(x), float(y), int(pairs)) for x, y, pairs in values["reliability"]]
+        values["kl_nats"] = [(int(event), float(nats)) for event, nats in values["kl_nats"]]
+        values["decile_loss"] = [_known(loss) for loss in values["decile_loss"]]
+        for name in ("domain_loss", "task_loss"):
+            values[name] = {part: _known(loss) for part, loss in values[name].items()}
+        return cls(**values)
 
 
 def beginning(trace: Trace, events: int) -> Trace:
@@ -215,7 +230,8 @@ def _around(trace: Trace, facts: Facts, oracle: Trace | None, site: Site, window
     to_oracle = None
     if oracle is not None:
         to_oracle = recovery(trace.bce_sum, trace.bce_pairs, site, window, oracle.bce_sum, to_reference=True)
-    steady = steadiness(trace.bce_sum, trace.bce_pairs, site, window, facts.truth)
+    known = math.isfinite(losses["before"])  # a baseline that only ranks has no loss to come back
+    steady = steadiness(trace.bce_sum, trace.bce_pairs, site, window, facts.truth) if known else None
     two = (start, min(start + 2 * window, site.end))
     return AroundChange(
         event=start,
@@ -229,7 +245,7 @@ def _around(trace: Trace, facts: Facts, oracle: Trace | None, site: Site, window
         ndcg_before=ndcgs["before"],
         ndcg_at=ndcgs["at"],
         ndcg_after=ndcgs["after"],
-        recovery_events=back.events,
+        recovery_events=back.events if known else _NAN,
         recovered=not back.censored,
         recovery_seconds=seconds,
         recovery_to_oracle_events=_NAN if to_oracle is None else to_oracle.events,
@@ -271,6 +287,10 @@ def _mean(values: Iterable[float] | Floats) -> float:
         return float(known.mean()) if known.size else _NAN
     finite = [value for value in values if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else _NAN
+
+
+def _known(value: Any) -> Any:
+    return _NAN if value is None else value
 
 
 def _plain(value: Any) -> Any:

@@ -14,10 +14,15 @@ __all__ = ["Standing", "standings"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an arm stands beside the default, paired by seed and averaged over the streams that both ran on."""
+    """How an arm stands beside the default, paired by seed and averaged over the streams that tell both apart."""
 
     arm: Arm
     courses: list[str]
+    """The streams that the averages are over: both ran, and are not the same there by construction."""
+    same_on: list[str]
+    """The streams where it is the default by construction: in no average."""
+    runs_failed: int
+    """Runs that went wrong on streams where the default ran: in no average either, and no praise."""
     loss: Interval
     """Summed prequential loss, relative."""
     recall: Interval | None
@@ -34,7 +39,8 @@ def standings(results: Results) -> list[Standing]:
     """Return the standing of every main arm but the default that ran where the default did, in the arms' order."""
     found = []
     for name in MAIN:
-        courses = [course for course in results.courses if results.has(course, name, DEFAULT)]
+        ran = [course for course in results.courses if results.has(course, name, DEFAULT)]
+        courses = results.compared_on(name, DEFAULT)
         loss = pooled_ratio(results, courses, name, DEFAULT, "loss_sum")
         if name == DEFAULT or loss is None:
             continue
@@ -46,6 +52,8 @@ def standings(results: Results) -> list[Standing]:
             Standing(
                 arm=ARMS[name],
                 courses=courses,
+                same_on=[course for course in ran if course not in courses],
+                runs_failed=sum(results.failed(course, name) for course in results.courses),
                 loss=loss,
                 recall=pooled_difference(results, courses, name, DEFAULT, "recall_at_5"),
                 seconds=pooled_ratio(results, courses, name, DEFAULT, "train_seconds"),

@@ -11,6 +11,7 @@ from typing import Final
 
 from stream.bench.adaptation.arms import (
     ARMS,
+    BASELINES,
     BETAS,
     HALF_LIVES,
     MAIN,
@@ -69,9 +70,12 @@ _SHORT_SCENARIOS: Final = (
     *("eight_regions", "eight_periods", "tasks", "rare_values"),
 )
 _CHANGE_SCENARIOS: Final = ("both_layers", "inputs_replaced_50")
-_CORE: Final = ("carry", "carry-unfrozen", "replace", "scratch", "bayes-output", "glmix", "carry+mlet", "oracle")
 _ONE_PASS: Final = tuple(name for name in MAIN if ARMS[name].kind == "online")
 _PEERS: Final = ("deep-river", "river-logistic")
+_CORE: Final = (
+    *("carry", "carry-unfrozen", "replace", "scratch", "bayes-output", "glmix", "carry+mlet", "oracle"),
+    *BASELINES,
+)
 _WARMUPS: Final = _names(warmup_arm(strategy, events) for strategy in ("carry", "replace") for events in WARMUPS)
 _PATCHES: Final = _names(
     patch_arm(strategy, share, TRUNK_WIDTH)
@@ -89,21 +93,21 @@ _TABLES: Final = _names(
 )
 
 FULL: Final = (
-    Group([DEMO], ("carry", "carry-unfrozen", "replace"), 5),
-    Group([DEMO_START], (*_ONE_PASS, "retrain-1k", "oracle", *_PEERS), 5),
+    Group([DEMO], ("carry", "carry-unfrozen", "replace", *BASELINES), 5),
+    Group([DEMO_START], (*_ONE_PASS, "retrain-1k", "oracle", *_PEERS, *BASELINES), 5),
     Group([MOVIELENS_START], (*_CORE, *_PEERS), 5),
     Group(synthetic(*_SHORT_SCENARIOS, events=3_000), _CORE, 5),
     Group(synthetic("inputs_replaced_50", events=5_000), _CORE, 5),
     Group(
         synthetic("both_layers", "drift_and_change", "eight_domains", events=5_000),
-        (*_ONE_PASS, "retrain-1k", "oracle"),
+        (*_ONE_PASS, "retrain-1k", "oracle", *BASELINES),
         5,
     ),
     Group(synthetic("both_layers", events=5_000), _PEERS, 5),
     Group(synthetic(*_CHANGE_SCENARIOS, events=5_000), (*_WARMUPS, "replace-unfrozen"), 5),
     Group(synthetic("both_layers", "eight_domains", events=5_000), _BETAS, 5),
     Group(synthetic("drift", events=3_000), ("retrain-1k", *_HALF_LIVES), 5),
-    Group(synthetic("drift", events=21_000), ("carry", "bayes-output", "retrain-5k", "retrain-20k"), 5),
+    Group(synthetic("drift", events=21_000), ("carry", "bayes-output", "retrain-5k", "retrain-20k", *BASELINES), 5),
     Group(synthetic("tasks", events=3_000), ("tune-head", *_PATCHES), 5),
     Group(synthetic("both_layers", events=5_000), _PATCHES, 5),
     Group(synthetic("rare_values", events=4_000), _TABLES, 5),
@@ -120,6 +124,7 @@ QUICK: Final = (
 
 _SECONDS_PER_EVENT: Final = {"demo": 0.5e-3, "movielens": 0.3e-3}
 _SECONDS_PER_SYNTHETIC_EVENT: Final = 0.28e-3
+_SECONDS_PER_COUNTED_EVENT: Final = 0.1e-3
 _SECONDS_PER_JOB: Final = 0.4
 _FACTORS: Final = {"bayes-network": 1.2, "bayes-output": 3.3, "iak": 1.15, "mlet": 1.1}
 _SECONDS_PER_PEER: Final = {"deep-river": 25.0, "river-logistic": 10.0}
@@ -166,6 +171,8 @@ def _cost(job: Job) -> float:
     if job.arm.kind == "peer":
         return _SECONDS_PER_PEER[job.arm.name]
     events = _length(job.course)
+    if job.arm.kind == "baseline":
+        return _SECONDS_PER_JOB + events * _SECONDS_PER_COUNTED_EVENT
     per_event = _SECONDS_PER_EVENT.get(job.course.stream, _SECONDS_PER_SYNTHETIC_EVENT)
     for part, factor in _FACTORS.items():
         if part in job.arm.name:

@@ -47,15 +47,18 @@ class Results:
         missing: Sequence[Missing] = (),
         paths: Mapping[tuple[str, str, int], Path] | None = None,
         facts: Mapping[tuple[str, int], Path] | None = None,
-        within_seconds: Mapping[tuple[str, str], Mapping[int, float]] | None = None,
+        equal_seconds: Mapping[tuple[str, str], float] | None = None,
         beginnings: Mapping[tuple[str, str, int, int], Measures] | None = None,
     ) -> None:
         self._measures = measures
         self.missing = list(missing)
         self._paths = paths or {}
         self._facts = facts or {}
-        self._within_seconds = within_seconds or {}
-        self._beginnings = beginnings or {}
+        self.equal_seconds = dict(equal_seconds or {})
+        """By (stream, arm): the loss a pair, mean over seeds, of what an arm gets through in the seconds of the fastest
+        one-pass arm there; NaN where it gets through nothing."""
+        self.beginnings = dict(beginnings or {})
+        """By (stream, arm, seed, events): the measures of a run's first so many events, beside a shorter run."""
 
     @property
     def courses(self) -> list[str]:
@@ -80,12 +83,33 @@ class Results:
         """Return whether every one of these arms was measured there."""
         return all(self.runs(course, arm) for arm in arms)
 
+    def same(self, course: str, first: str, second: str) -> bool:
+        """Return whether two arms are one there by construction: what they do differently never came about.
+
+        On a stream without a change of the schema `replace` is `carry`; on one that only renames, too. Then their
+        losses and rankings are equal in every seed, which no two arms that differ are.
+        """
+        ours, theirs = self.runs(course, first), self.runs(course, second)
+        shared = ours.keys() & theirs.keys()
+        return first != second and bool(shared) and all(_alike(ours[seed], theirs[seed]) for seed in shared)
+
+    def compared_on(self, first: str, second: str) -> list[str]:
+        """Return the streams that both ran on and that can tell them apart: not those where they are the same."""
+        return [
+            course
+            for course in self.courses
+            if self.has(course, first, second) and not self.same(course, first, second)
+        ]
+
+    def failed(self, course: str, arm: str) -> int:
+        """Return how many of an arm's runs there went wrong: a mean over the others flatters it."""
+        return sum(
+            each.seeds for each in self.missing if (each.course, each.arm, each.status) == (course, arm, "failed")
+        )
+
     def by_seed(self, course: str, arm: str, name: str) -> dict[int, float]:
-        """Return one measure by seed, where it is finite; `loss_within_seconds` is known here too."""
-        if name == "loss_within_seconds":
-            values = dict(self._within_seconds.get((course, arm), {}))
-        else:
-            values = {seed: run.value(name) for seed, run in self.runs(course, arm).items()}
+        """Return one measure by seed, where it is finite."""
+        values = {seed: run.value(name) for seed, run in self.runs(course, arm).items()}
         return {seed: value for seed, value in values.items() if math.isfinite(value)}
 
     def interval(self, course: str, arm: str, name: str) -> Interval | None:
@@ -103,7 +127,7 @@ class Results:
         found = {}
         for seed in sorted(ours.keys() & theirs.keys()):
             both = [
-                self._beginnings.get((course, arm, seed, other.events)) if other.events < run.events else run
+                self.beginnings.get((course, arm, seed, other.events)) if other.events < run.events else run
                 for arm, run, other in ((first, ours[seed], theirs[seed]), (second, theirs[seed], ours[seed]))
             ]
             if both[0] is not None and both[1] is not None:
@@ -127,8 +151,13 @@ class Results:
         )
 
     def best(self, course: str, arms: Iterable[str], name: str) -> str | None:
-        """Return the arm with the best mean; None where none was measured."""
-        known = [arm for arm in arms if math.isfinite(self.mean(course, arm, name))]
+        """Return the arm with the best mean of those that have it from every seed; None where none has.
+
+        Seeds differ more than arms do. An arm that lost its worst seed would else win by the loss.
+        """
+        by_arm = {arm: self.by_seed(course, arm, name) for arm in arms}
+        seeds = {seed for arm in by_arm for seed in self.runs(course, arm)}
+        known = [arm for arm, found in by_arm.items() if found and found.keys() == seeds]
         if not known:
             return None
         choose = min if name in LOWER_IS_BETTER else max
@@ -158,7 +187,7 @@ def gather(outcomes: Sequence[Outcome], places: Places, order: Sequence[Job]) ->
             status, why = ("not run", "") if outcome is None else (outcome.status, outcome.why)
             lost[job.course.name, job.arm.name, status, why] += 1
     measures: dict[tuple[str, str], dict[int, Measures]] = defaultdict(dict)
-    within: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    within: dict[tuple[str, str], list[float]] = defaultdict(list)
     paths: dict[tuple[str, str, int], Path] = {}
     facts_paths: dict[tuple[str, int], Path] = {}
     beginnings: dict[tuple[str, str, int, int], Measures] = {}
@@ -177,6 +206,14 @@ def gather(outcomes: Sequence[Outcome], places: Places, order: Sequence[Job]) ->
         online = [job.arm.name for job in jobs if job.arm.kind == "online"]
         budget = min((measures[course, name][seed].train_seconds for name in online), default=math.nan)
         for name in traces:
-            within[course, name][seed] = loss_within_seconds(traces[name], budget)[0]
+            within[course, name].append(loss_within_seconds(traces[name], budget)[0])
     missing = [Missing(course, arm, status, why, count) for (course, arm, status, why), count in lost.items()]
-    return Results(measures, missing, paths, facts_paths, within, beginnings)
+    means = {place: found.mean for place, losses in within.items() if (found := mean_interval(losses)) is not None}
+    return Results(measures, missing, paths, facts_paths, means, beginnings)
+
+
+def _alike(ours: Measures, theirs: Measures) -> bool:
+    return all(
+        (first := ours.value(name)) == (second := theirs.value(name)) or (math.isnan(first) and math.isnan(second))
+        for name in ("events", "loss_sum", "recall_at_5", "ndcg_at_5")
+    )

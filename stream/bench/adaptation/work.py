@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
+from stream.bench.adaptation.baseline import run_baseline
 from stream.bench.adaptation.facts import facts_of
 from stream.bench.adaptation.jobs import Course, Job
 from stream.bench.adaptation.online import run_arm
@@ -73,6 +74,8 @@ def _recorded(course: Course) -> BenchStream:
 def _run(job: Job, stream: BenchStream) -> Trace:
     if job.arm.kind == "online":
         return run_arm(stream, job.overrides, job.seed, _quiet)
+    if job.arm.kind == "baseline":
+        return run_baseline(job.arm.name, stream, job.seed, _quiet)
     if job.arm.kind == "retrain":
         return run_retrain(stream, job.overrides, job.seed, _quiet, every_events=job.arm.every_events)
     if job.arm.kind == "oracle":

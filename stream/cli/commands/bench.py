@@ -44,6 +44,15 @@ def add_parser(subparsers: Subparsers) -> None:
         "--minutes", type=float, metavar="N", help="begin no run after so many minutes, then report"
     )
     adaptation.add_argument("--report-only", action="store_true", help="run nothing, report on the runs that are there")
+    adaptation.add_argument(
+        "--from",
+        dest="kept",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="run nothing, make the report anew from the report.json of one call or of several together",
+    )
     adaptation.add_argument("--plan", action="store_true", help="say how much work it is, and stop")
 
 
@@ -76,6 +85,7 @@ def _adaptation(args: argparse.Namespace) -> int:
         only_plan=args.plan,
         minutes=args.minutes,
         only_report=args.report_only,
+        kept=args.kept,
     )
     bench_adaptation(args.out, wanted, Console())
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -19,9 +19,12 @@ __all__ = [
     "Claim",
     "Table",
     "Verdict",
+    "chosen_by_others",
     "compared",
     "judged",
+    "left_out",
     "not_worse",
+    "pooled_by_seed",
     "pooled_difference",
     "pooled_ratio",
     "streams_text",
@@ -87,7 +90,10 @@ def with_all(results: Results, *arms: str) -> list[str]:
 
 
 def pooled_ratio(results: Results, courses: Sequence[str], first: str, second: str, name: str) -> Interval | None:
-    """Return by which share a measure of `first` is above that of `second`, averaged over streams, then over seeds."""
+    """Return by which share a measure of `first` is above that of `second`, averaged over streams, then over seeds.
+
+    Streams on which both are the same by construction are left out: they would water the difference down.
+    """
     return _pooled(results, courses, first, second, name, ratio=True)
 
 
@@ -96,11 +102,41 @@ def pooled_difference(results: Results, courses: Sequence[str], first: str, seco
     return _pooled(results, courses, first, second, name, ratio=False)
 
 
+def pooled_by_seed(results: Results, courses: Sequence[str], first: str, second: str, name: str) -> dict[int, float]:
+    """Return :func:`pooled_ratio` seed by seed."""
+    return _by_seed(results, courses, first, second, name, ratio=True)
+
+
+def chosen_by_others(effects: Mapping[str, Mapping[int, float]]) -> Interval | None:
+    """Return what the best of several arms is worth where each seed is judged on the one that the other seeds choose.
+
+    The lowest of several means is low by chance, too; so judged, chance does not help. ``effects`` are by arm, then by
+    seed; only arms that have every seed are chosen. None where fewer than two seeds are there.
+    """
+    seeds = sorted({seed for found in effects.values() for seed in found})
+    whole = [found for found in effects.values() if len(found) == len(seeds)]
+    if len(seeds) < 2 or not whole:
+        return None
+    kept = []
+    for seed in seeds:
+        best = min(whole, key=lambda found: sum(value for other, value in found.items() if other != seed))
+        kept.append(best[seed])
+    return mean_interval(kept)
+
+
 def _pooled(
     results: Results, courses: Sequence[str], first: str, second: str, name: str, *, ratio: bool
 ) -> Interval | None:
+    return mean_interval(_by_seed(results, courses, first, second, name, ratio=ratio).values())
+
+
+def _by_seed(
+    results: Results, courses: Sequence[str], first: str, second: str, name: str, *, ratio: bool
+) -> dict[int, float]:
     by_course = []
     for course in courses:
+        if results.same(course, first, second):
+            continue  # a difference of 0 by construction says nothing of either
         found = {
             seed: ours / theirs - 1 if ratio else ours - theirs
             for seed, (ours, theirs) in results.pairs(course, first, second, name).items()
@@ -109,9 +145,9 @@ def _pooled(
         if found:  # a measure may not be defined on a stream: no change, no recovery
             by_course.append(found)
     if not by_course:
-        return None
+        return {}
     seeds = sorted(set.intersection(*(set(found) for found in by_course)))
-    return mean_interval(sum(found[seed] for found in by_course) / len(by_course) for seed in seeds)
+    return {seed: sum(found[seed] for found in by_course) / len(by_course) for seed in seeds}
 
 
 def judged(effect: Interval, *, lower_is_better: bool = True) -> tuple[Verdict, str]:
@@ -132,7 +168,9 @@ def not_worse(effect: Interval, margin: float) -> tuple[Verdict, str]:
         return "cannot be tested here", "One seed has no interval."
     if effect.high <= margin:
         return "seen", f"The whole interval lies below +{margin:.1%}."
-    return "not seen", f"The interval reaches above +{margin:.1%}."
+    if effect.low < margin:
+        return "cannot be tested here", f"The interval lies on both sides of +{margin:.1%}: too wide to tell."
+    return "not seen", f"The whole interval lies above +{margin:.1%}."
 
 
 def compared(
@@ -141,14 +179,19 @@ def compared(
     """Return a claim about two arms' summed losses on every stream that both ran on.
 
     With a `margin` the claim is that `first` is no more than that share worse, else that it is better. Below it, the
-    streams one by one, for a mean over streams hides much.
+    streams one by one, for a mean over streams hides much. A run of `first` that went wrong counts against it.
     """
-    courses = with_all(results, first, second)
+    courses = results.compared_on(first, second)
     arms = f"{first} against {second}"
     effect = pooled_ratio(results, courses, first, second, "loss_sum")
     if effect is None:
         return untested(paper, claim, arms, why_missing(results, first, second))
     verdict, why = judged(effect) if margin is None else not_worse(effect, margin)
+    lost = sum(results.failed(course, first) for course in courses)
+    if lost:
+        why += f" {lost} of its runs went wrong, which these means leave out."
+        verdict = "not seen" if verdict == "seen" else verdict
+    why += left_out(results, first, second)
     rows = []
     for course in courses:
         loss = results.ratio(course, first, second, "loss_sum")
@@ -165,10 +208,19 @@ def compared(
     return Claim(paper, claim, arms, streams_text(courses), text, verdict, why, [table])
 
 
+def left_out(results: Results, first: str, second: str) -> str:
+    """Return the sentence that names the streams on which two arms are the same, empty where there is none."""
+    same = [course for course in with_all(results, first, second) if results.same(course, first, second)]
+    return f" Left out, because both are the same there by construction: {streams_text(same)}." if same else ""
+
+
 def why_missing(results: Results, *arms: str) -> str:
     """Return why arms cannot be compared: what was noted of their runs."""
     notes = {f"{missing.arm}: {missing.why}" for missing in results.missing if missing.arm in arms and missing.why}
-    return " ".join(sorted(notes)) or "No stream has runs of both."
+    if notes:
+        return " ".join(sorted(notes))
+    both = bool(with_all(results, *arms))
+    return "On every stream that has runs of both they are the same." if both else "No stream has runs of both."
 
 
 def streams_text(courses: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from stream.bench.adaptation.arms import PATCH_SHARES, TRUNK_WIDTH, patch_arm
@@ -24,6 +26,8 @@ from stream.bench.adaptation.results import Results
 
 __all__ = ["claims"]
 
+_ROOM: Final = 4 * MARGIN
+"""What tuning everything has to gain over tuning the head before a margin of `MARGIN` can tell anything apart."""
 _AS_GOOD: Final = "Patches are as good as tuning everything (within 0.5 %)."
 _TASKS: Final = "A task that is added with its own patches costs the tasks before it nothing."
 
@@ -32,7 +36,8 @@ def claims(results: Results) -> list[Claim]:
     """Return the paper's claims, for patches behind the layers and beside them."""
     found = []
     for strategy in ("peterrec-serial", "peterrec-parallel"):
-        found.append(compared(results, PETERREC, _AS_GOOD, strategy, "carry", margin=MARGIN))
+        as_good = compared(results, PETERREC, _AS_GOOD, strategy, "carry", margin=MARGIN)
+        found.append(_with_room(as_good, results, with_all(results, strategy, "carry", "tune-head")))
         found.append(compared(results, PETERREC, "Patches are better than tuning the head.", strategy, "tune-head"))
         found.append(_sizes(results, strategy))
     found.append(_tasks(results))
@@ -67,7 +72,21 @@ def _sizes(results: Results, strategy: str) -> Claim:
     why = (
         "In a square layer a patch is dearer than in the paper's convolutions (methods: 13 % at a bottleneck of h/16)."
     )
-    return Claim(PETERREC, claim, f"{strategy}, 5 to 25 %", streams_text(courses), text, verdict, why, [table])
+    found = Claim(PETERREC, claim, f"{strategy}, 5 to 25 %", streams_text(courses), text, verdict, why, [table])
+    return _with_room(found, results, courses)
+
+
+def _with_room(claim: Claim, results: Results, courses: Sequence[str]) -> Claim:
+    """Return the claim, without a verdict where tuning everything itself gains too little over tuning the head."""
+    room = pooled_ratio(results, courses, "tune-head", "carry", "loss_sum")
+    if claim.verdict == "cannot be tested here" or room is None or room.mean >= _ROOM:
+        return claim
+    because = (
+        f"Too small to tell: the head alone comes within {room.text('.2f', 100, ' %')} of tuning everything, so that a "
+        f"margin of {MARGIN:.1%} is much of all that patches could gain; and a backbone that stood still after a third "
+        "of so short a stream is not the papers' pre-trained one."
+    )
+    return replace(claim, verdict="cannot be tested here", because=because)
 
 
 def _tasks(results: Results) -> Claim:
@@ -99,9 +118,21 @@ def _tasks(results: Results) -> Claim:
     effect = results.ratio(course, arm, "carry", "old_loss_at")
     if effect is None:
         return untested(PETERREC, _TASKS, f"{arm}, carry", "The loss of the old offers is not known there.")
-    verdict, why = not_worse(effect, MARGIN)
     header = ["arm", *(f"task {name}" for name in names), "old offers just after the change"]
     table = Table(f"loss per pair by task, {streams_text([course])}", header, rows)
     text = f"loss of the old offers just after the new task came, {arm} against carry: {effect.text('+.2f', 100, ' %')}"
-    why += " That no byte of the others' parameters changes is a matter of the contract tests, not of this figure."
-    return Claim(PETERREC, _TASKS, f"{arm} against carry", streams_text([course]), text, verdict, why, [table])
+    why = (
+        "This compares a trunk that stands still with carry's, which goes on learning, not a stream with the task "
+        "and the same one without it, which is what its arrival costs. That no byte of the others' parameters and no "
+        "bit of their logits changes when it comes is asserted by the contract tests."
+    )
+    return Claim(
+        PETERREC,
+        _TASKS,
+        f"{arm} against carry",
+        streams_text([course]),
+        text,
+        "cannot be tested here",
+        why,
+        [table],
+    )

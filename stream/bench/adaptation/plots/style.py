@@ -28,6 +28,7 @@ FAMILY_COLOURS: Final = {
     "combined": "#56B4E9",
     "refits": "#000000",
     "peers": "#7a5230",
+    "counts": "#5a5a5a",
     "controls": GREY,
 }
 
