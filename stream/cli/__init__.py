@@ -21,8 +21,8 @@ __all__ = ["build_parser", "command_names", "main"]
 
 
 def command_names() -> list[str]:
-    """Return the names of the commands, sorted; each is a module of `stream.cli.commands`."""
-    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    """Return the names of the commands, sorted; each is a module of `stream.cli.commands`, with _ for -."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name in command_names():
-        importlib.import_module(f"{commands.__name__}.{name}").add_parser(subparsers)
+        importlib.import_module(f"{commands.__name__}.{name.replace('-', '_')}").add_parser(subparsers)
     return parser
 
 

@@ -23,7 +23,7 @@ def new_parser(subparsers: Subparsers, module: str) -> argparse.ArgumentParser:
     loaded: ModuleType = sys.modules[module]
     text = inspect.cleandoc(loaded.__doc__ or "")
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        module.rpartition(".")[2],
+        module.rpartition(".")[2].replace("_", "-"),
         help=text.partition("\n")[0].replace("%", "%%"),
         description=text.replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,

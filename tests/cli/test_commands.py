@@ -27,6 +27,7 @@ CONTRACT = [
     "schema publish F --ts 1",
     "schema publish F --at-once",
     "schema diff 1 2",
+    "schema-of interaction",
     "replay --interactions F --schema F --config F --checkpoint D --summary F --predictions F --set idle_seconds=1",
     "recommend C",
     "inspect C --json",
@@ -65,7 +66,7 @@ def test_a_command_helps_with_the_first_line_of_its_module(name: str, capsys: py
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     assert ended.value.code == 0
-    documentation = importlib.import_module(f"stream.cli.commands.{name}").__doc__ or ""
+    documentation = importlib.import_module(f"stream.cli.commands.{name.replace('-', '_')}").__doc__ or ""
     first_line = documentation.partition("\n")[0]
     assert first_line.endswith((".", ":", ","))
     assert first_line in capsys.readouterr().out
