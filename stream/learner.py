@@ -155,7 +155,7 @@ class Learner:
         reached = self.network.reaches(frame) if warming_up else None
         if batch.pairs:
             self._train(batch, frame, logits, warming_up=warming_up)
-        self.network.observe(batch, frame, now, warming_up=warming_up)
+        unresolved = self.network.observe(batch, frame, now, warming_up=warming_up)
         self._count(batch, scores)
         self.strategy.after_batch(self.network, batch, frame, self.events_trained, drift=drift)
         if reached is not None:
@@ -173,6 +173,7 @@ class Learner:
             unknown_features=batch.unknown_features,
             unknown_shown=batch.unknown_shown,
             mistyped_values=batch.mistyped_values,
+            unresolved_values=unresolved,
             drift=drift,
             warmup_ended=ended,
             evictions=self.network.evictions + self.evaluation.evictions - evictions,

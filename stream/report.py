@@ -92,6 +92,8 @@ class BatchReport(ModelReport):
     unknown_features: int
     unknown_shown: int
     mistyped_values: int
+    unresolved_values: int
+    """Numeric values of inputs whose values float64 cannot tell apart."""
     drift: bool
     warmup_ended: WarmupReport | None = None
     evictions: int = 0

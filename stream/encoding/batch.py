@@ -26,6 +26,8 @@ class Batch:
     """float32 ``(B,)``."""
     numeric: np.ndarray
     """float64 ``(B, numeric slots)``; NaN is missing, free slots are 0."""
+    rounded: np.ndarray
+    """bool ``(B, numeric slots)``: an integer that float64 does not hold exactly."""
     rows: np.ndarray
     """int64 ``(N,)``: vocabulary rows, ordered by feature."""
     row_event: np.ndarray
@@ -61,6 +63,7 @@ class Batch:
             ts=self.ts[start:stop],
             weight=self.weight[start:stop],
             numeric=self.numeric[start:stop],
+            rounded=self.rounded[start:stop],
             rows=self.rows[rows],
             row_event=self.row_event[rows] - start,
             row_slot=self.row_slot[rows],

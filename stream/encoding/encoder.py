@@ -21,10 +21,10 @@ from stream.slots import SlotRegistry
 
 __all__ = ["LARGEST_WEIGHT", "encode"]
 
-_LARGEST = 1e18
-"""Numeric values are cut here: their squares must stay finite in the running statistics."""
 LARGEST_WEIGHT = 2.0**30
 """Event weights are cut here: one valid event must not make float32 sums of squared gradients infinite."""
+_EXACT = 2.0**53
+"""Below it a float64 holds every integer."""
 _PLAIN_NUMBERS = frozenset({float, int, bool, type(None)})
 _STRINGS = frozenset({str})
 
@@ -33,7 +33,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
     """Return the batch of ``interactions`` under the features and offers in force; changes nothing."""
     values = [event.features for event in interactions]
     keys = [None if event.key is None else kept_name(event.key) for event in interactions]
-    numeric, mistyped = _numbers(values, features.numeric)
+    numeric, rounded, mistyped = _numbers(values, features.numeric)
     ragged = _Ragged(len(interactions))
     for name, kind in features.kinds.items():
         if kind is not Kind.NUMERIC:
@@ -53,6 +53,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         ts=np.array([event.ts for event in interactions], dtype=np.int64),
         weight=np.array([min(event.weight, LARGEST_WEIGHT) for event in interactions], dtype=np.float32),
         numeric=numeric,
+        rounded=rounded,
         rows=rows,
         row_event=row_event,
         row_slot=row_slot,
@@ -70,8 +71,8 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
     )
 
 
-def _numbers(values: list[dict[str, Any]], slots: SlotRegistry) -> tuple[np.ndarray, int]:
-    """Return all numeric features ``(B, capacity)``, NaN for missing, and how many values had a wrong type."""
+def _numbers(values: list[dict[str, Any]], slots: SlotRegistry) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return all numeric features ``(B, capacity)``, NaN for missing; which were rounded; how many had a wrong type."""
     numeric = np.zeros((len(values), slots.capacity))
     names = slots.names
     rows = [[event.get(name) for name in names] for event in values]  # type: ignore[arg-type]
@@ -81,10 +82,14 @@ def _numbers(values: list[dict[str, Any]], slots: SlotRegistry) -> tuple[np.ndar
         wrong = sum(value is MISTYPED for row in read for value in row)
         rows = [[None if value is MISTYPED else value for value in row] for row in read]
     if names and values:
-        np.clip(np.array(rows, dtype=np.float64), -_LARGEST, _LARGEST, out=numeric[:, : len(names)])
+        numeric[:, : len(names)] = np.array(rows, dtype=np.float64)
+    rounded = np.abs(numeric) >= _EXACT
+    for event, slot in np.argwhere(rounded).tolist():
+        value = rows[event][slot]
+        rounded[event, slot] = type(value) is int and int(numeric[event, slot]) != value
     if slots.free_slots:
         numeric[:, [slot for slot, name in enumerate(names) if name is None]] = 0.0
-    return numeric, wrong
+    return numeric, rounded, wrong
 
 
 class _Ragged:

@@ -201,6 +201,11 @@ CATALOGUE: tuple[Definition, ...] = (
     _counter(
         "stream_mistyped_values_total", "values", "Feature values of another type than their kind, read as missing."
     ),
+    _counter(
+        "stream_unresolved_values_total",
+        "values",
+        "Numeric values of features whose values float64 cannot tell apart: subtract a constant at the producer.",
+    ),
     _gauge(
         "stream_vocabulary_rows",
         "rows",

@@ -126,6 +126,7 @@ class PrometheusObserver(Observer):
             ("stream_unknown_features_total", report.unknown_features),
             ("stream_unknown_shown_total", report.unknown_shown),
             ("stream_mistyped_values_total", report.mistyped_values),
+            ("stream_unresolved_values_total", report.unresolved_values),
             ("stream_evictions_total", report.evictions),
         ):
             if amount:

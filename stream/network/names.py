@@ -154,6 +154,7 @@ class NamedParts:
         slot = self.features.slot(name)
         if self.features.kinds[name] is Kind.NUMERIC:
             self.input.bias.weight[0] += self.statistics.missing_rate(slot) * self.input.missing.weight[slot]
+            self.input.bias.weight[0] += self.statistics.mean_input(slot) * self.input.numeric.weight[slot]
             return
         vocabulary = self.rows.vocabularies[slot]
         if not vocabulary.events:

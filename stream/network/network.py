@@ -117,13 +117,17 @@ class Network(NamedParts):
             self.pairs.key_offer.fresh_rows[rows] = True
             self.pairs.key_value.fresh_rows[rows] = True
 
-    def observe(self, batch: Batch, frame: Frame, now: int, *, warming_up: bool) -> None:
-        """Move what moves with every trained event: counts, statistics, sightings and admissions."""
+    def observe(self, batch: Batch, frame: Frame, now: int, *, warming_up: bool) -> int:
+        """Move what moves with every trained event: counts, statistics, sightings and admissions.
+
+        Returns how many numeric values float64 cannot tell from their input's others.
+        """
         self.counts.update(frame)
-        slots = np.array(self.features.numeric.slots(), dtype=int)
+        slots = live = np.array(self.features.numeric.slots(), dtype=int)
         if warming_up:
             slots = slots[self.statistics.new[slots]]
-        self.statistics.update(batch.numeric, slots)
+        self.statistics.update(batch.numeric, frame.numeric.cpu().numpy(), slots)
+        unresolved = self.statistics.unresolved(batch.numeric, batch.rounded, live)
         rows = self.rows
         np.add.at(rows.mass, batch.rows, batch.row_weight)
         np.add.at(rows.presence, batch.rows, 1.0)
@@ -139,8 +143,9 @@ class Network(NamedParts):
         self._reserve()
         if evicted:
             self._release_rows(sorted(set(evicted)))
-        live = [row for row in dict.fromkeys(admitted) if rows.owner[row] is not None]
-        self._start_rows(live, fresh=warming_up)
+        named = [row for row in dict.fromkeys(admitted) if rows.owner[row] is not None]
+        self._start_rows(named, fresh=warming_up)
+        return unresolved
 
     def reaches(self, frame: Frame) -> np.ndarray:
         """Return which events ``(B,)`` reach a fresh part: the warm-up is judged by their loss."""

@@ -219,11 +219,15 @@ class _Contributions:
         return z_sum / total, {name: value / total for name, value in logit_sum.items()}
 
 
-def _reencoded(learner: Learner, batches: list[Any]) -> list[Any]:
-    """Frames of past batches under the statistics, matches and attributes of now, with every offer a pair."""
+def _reencoded(learner: Learner, batches: list[Any], read: list[torch.Tensor]) -> list[Any]:
+    """Frames of past batches under the matches and attributes of now, with every offer a pair.
+
+    Numeric inputs are ``read`` as they were then: what a value reads as moves with what was seen before it, and the
+    running mean is of what the network was given.
+    """
     frames = []
     slots = np.array(learner.network.offers.offers.slots())
-    for batch in batches:
+    for batch, numeric in zip(batches, read, strict=True):
         full = copy.copy(batch)
         number = len(batch)
         full.pair_event = np.repeat(np.arange(number), len(slots))
@@ -231,6 +235,9 @@ def _reencoded(learner: Learner, batches: list[Any]) -> list[Any]:
         full.possible = np.ones(number * len(slots), dtype=bool)
         full.taken = np.zeros(number * len(slots), dtype=bool)
         frames.append(learner.network.frame(full))
+        now = frames[-1].numeric.mean(0)
+        assert bool((now - numeric.mean(0)).abs().max() < 0.5), "what a batch reads as has hardly moved"
+        frames[-1].numeric = numeric
     return frames
 
 
@@ -241,6 +248,7 @@ def test_a_removed_input_leaves_its_running_mean_behind(strategy: str, name: str
     learner = Learner(settings(strategy, seed=5, **bounds))
     apply(learner, *FEATURES, *OFFERS)
     batches: list[Any] = []
+    read: list[torch.Tensor] = []
     rows = learner.network.rows
     release = rows._release
     given_up: list[int] = []
@@ -254,13 +262,16 @@ def test_a_removed_input_leaves_its_running_mean_behind(strategy: str, name: str
         rare = {slot: vocabulary.rare for slot, vocabulary in rows.vocabularies.items()}
         batch = learner.encode(events(16, 8, start))
         batches.append(batch)
+        read.append(learner.network.frame(batch).numeric)
         learner.learn(batch)
+        if not start:  # nothing was known of any input: it counts as it would be read from here on
+            read[0] = learner.network.frame(batch).numeric
         for past in batches:  # a value that was given up reads as rare from then on, also in the mean
             for place in np.flatnonzero(np.isin(past.rows, given_up)):
                 past.rows[place] = rare[int(past.row_slot[place])]
         given_up.clear()
     assert bool(bounds) == (rows.evictions > 0)
-    means = _Contributions(learner, name, _reencoded(learner, batches))
+    means = _Contributions(learner, name, _reencoded(learner, batches, read))
     z_mean, logit_mean = means.means()
     probe = probes(7)
     frame = learner.network.frame(learner.encode(probe))
