@@ -93,7 +93,7 @@ class RunningStatistics:
         return scores, masked
 
     def _scored(self, values: Floats, slots: NDArray[np.integer]) -> Floats:
-        """Return the normal scores of ``values`` ``(B, n)``; between two points linear, beyond them that of the last."""
+        """Return the normal scores of ``values`` ``(B, n)``: linear between two points, beyond them that of the last."""
         points, scores = self.points[slots], self._normal_scores()[slots]
         found = np.where(np.isnan(values), 0.0, values).T
         column = np.arange(len(slots))[:, None]
@@ -227,7 +227,7 @@ class RunningStatistics:
 
 
 def _places(points: Floats, found: Floats, before: np.ufunc) -> NDArray[np.int64]:
-    """Return how many of each column's ascending ``points`` ``(n, POINTS)`` lie ``before`` each ``found`` ``(n, B)``."""
+    """Return how many ``points`` ``(n, POINTS)``, ascending by column, lie ``before`` each ``found`` ``(n, B)``."""
     column = np.arange(len(points))[:, None]
     place = np.zeros(found.shape, dtype=np.int64)
     step = POINTS // 2
