@@ -93,7 +93,7 @@ class RunningStatistics:
         return scores, masked
 
     def _scored(self, values: Floats, slots: NDArray[np.integer]) -> Floats:
-        """Return the normal scores of ``values`` ``(B, n)``: linear between two points, beyond them that of the last."""
+        """Return the normal scores of ``values`` ``(B, n)``: linear between points, beyond all that of the last."""
         points, scores = self.points[slots], self._normal_scores()[slots]
         found = np.where(np.isnan(values), 0.0, values).T
         column = np.arange(len(slots))[:, None]
