@@ -68,7 +68,7 @@ def test_a_batch_is_read_as_its_events_are(events: int) -> None:
             wrong += value is MISTYPED
             value = None if value is MISTYPED else value
             if kind is Kind.NUMERIC:
-                expected = np.nan if value is None else float(value)
+                expected = np.nan if value is None else value
                 np.testing.assert_equal(batch.numeric[number, slot], expected)
                 continue
             own = (batch.row_event == number) & (batch.row_slot == slot)
