@@ -19,6 +19,9 @@ class Observer:
     an observer that talks to the outside catches its own.
     """
 
+    def listening(self, url: str) -> None:
+        """Metrics and health are served at ``url``, ``http://host:port``; called before ``started``."""
+
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
     ) -> None:
@@ -77,6 +80,10 @@ class CompositeObserver(Observer):
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
+
+    def listening(self, url: str) -> None:
+        for observer in self._observers:
+            observer.listening(url)
 
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None

@@ -190,11 +190,13 @@ class LocalBroker:
 def _ports(port: int) -> tuple[int, int]:
     """Return (port, controller's port), both free at this moment; `port` 0 asks for any."""
     with socket.socket() as first, socket.socket() as second:
+        # As the broker itself does: connections that have just ended, in TIME_WAIT, do not keep a port.
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             first.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", "there is no such port")
-            message = f"Port {port} of 127.0.0.1 cannot be used: {why}. Use another, or 0 for a free one."
+            message = f"Port {port} of 127.0.0.1 cannot be used: {why}. Use another (--port), or 0 for a free one."
             raise ConfigurationError(message) from error
         second.bind(("127.0.0.1", 0))
         return int(first.getsockname()[1]), int(second.getsockname()[1])

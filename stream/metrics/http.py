@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
@@ -17,7 +19,12 @@ from stream.metrics.settings import MetricsSettings
 
 __all__ = ["MetricsServer"]
 
-_CLIENT_SECONDS = 10.0
+_CONNECTIONS = 32
+"""Connections at once, each a descriptor and a thread: idle ones must not take what checkpoints and Kafka need."""
+_REQUEST_SECONDS = 10.0
+"""A whole request, from its connection to its answer's last byte."""
+_YIELD_SECONDS = 1.0
+_OVER = 0.0
 _CLOSE_SECONDS = 0.1
 
 
@@ -26,6 +33,7 @@ class MetricsServer:
 
     /metrics answers in the format that the client asks for (text or OpenMetrics). /healthz and /readyz answer 200 or
     503 and a JSON object of ``status`` (``ok`` or ``failing``) and ``reason``, a sentence. Anything else is 404.
+    At most 32 connections are open; where one more comes, the oldest is closed. One has ten seconds for its request.
 
     Use it as a context manager, or call :meth:`close`.
 
@@ -74,9 +82,14 @@ class MetricsServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a client that never finishes must not keep the process
+    request_queue_size = 128  # these wait in the kernel, and take no descriptor of ours
 
     def __init__(self, address: tuple[str, int], registry: CollectorRegistry, health: Health) -> None:
         self.registry, self.health = registry, health
+        self._deadlines: dict[socket.socket, float] = {}
+        """By open connection, oldest first, when it has to be over."""
+        self._lock = Lock()
+        self._places = BoundedSemaphore(_CONNECTIONS)
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
@@ -89,15 +102,57 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own; a scrape gets in however many others sit there and say nothing."""
+        if not self._places.acquire(blocking=False):
+            with self._lock:
+                self._cut(next(iter(self._deadlines), None))
+            if not self._places.acquire(timeout=_YIELD_SECONDS):
+                self.shutdown_request(request)
+                return
+        with self._lock:
+            self._deadlines[request] = time.monotonic() + _REQUEST_SECONDS
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection and free its place."""
+        super().shutdown_request(request)
+        with self._lock:
+            held = self._deadlines.pop(request, None) is not None
+        if held:
+            self._places.release()
+
+    def service_actions(self) -> None:
+        """End what has had its time: under a bound on each read alone a byte now and then would hold a thread."""
+        now = time.monotonic()
+        with self._lock:
+            for request in [request for request, deadline in self._deadlines.items() if deadline <= now]:
+                self._cut(request)
+
+    def is_over(self, request: socket.socket) -> bool:
+        """Say whether a connection was ended from here."""
+        return self._deadlines.get(request, _OVER) == _OVER
+
+    def _cut(self, request: socket.socket | None) -> None:
+        """End a connection under the thread that waits for it, which then closes it; called with the lock."""
+        if request is not None:
+            self._deadlines[request] = _OVER
+            with suppress(OSError):  # it is closed already
+                request.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _CLIENT_SECONDS
+    timeout = _REQUEST_SECONDS
     server_version = "stream"
     sys_version = ""
+
+    def parse_request(self) -> bool:
+        """A connection that was cut ends amid its headers: then there is nobody to answer."""
+        return super().parse_request() and not self.server.is_over(self.connection)
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

@@ -19,6 +19,11 @@ class Lines(Status):
         self._report_seconds = report_seconds
         self._reported_seconds: float | None = None
 
+    def listening(self, url: str) -> None:
+        """Say where the metrics are."""
+        super().listening(url)
+        self._write(f"Metrics at {url}/metrics, health at {url}/healthz and {url}/readyz.")
+
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
     ) -> None:

@@ -149,6 +149,8 @@ def _facts(status: Status, width: int) -> Text:
         facts.append(Text(f"warm-ups {report.warmups_total}"))
     if status.checkpoint is not None:
         facts.append(Text(f"checkpoint {status.checkpoint}"))
+    if status.metrics_url is not None:
+        facts.append(Text(f"metrics {status.metrics_url}"))
     lines = [facts[0]]
     for fact in facts[1:]:
         if len(lines[-1]) + 3 + len(fact) <= width:

@@ -58,6 +58,11 @@ class LogObserver(Status):
         self._report_seconds = report_seconds
         self._reported_seconds: float | None = None
 
+    def listening(self, url: str) -> None:
+        """Log where the metrics are: with port 0 nothing else says it."""
+        super().listening(url)
+        _info("metrics are served", url=url)
+
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
     ) -> None:

@@ -28,6 +28,7 @@ class Status(Observer):
         self.restored_checkpoint: int | None = None
         self.report: BatchReport | None = None
         """The newest batch's; None before the first."""
+        self.metrics_url: str | None = None
         self._events_restored = self.schema_version = 0
         self.lag: int | None = None
         """Records that are neither trained nor dead-lettered, over all partitions."""
@@ -71,6 +72,10 @@ class Status(Observer):
             return None
         left = self.expected_events - self.events - self.dead_letters.total()
         return left / self.rate if left > 0 else None
+
+    def listening(self, url: str) -> None:
+        """Note where the metrics are."""
+        self.metrics_url = url
 
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None

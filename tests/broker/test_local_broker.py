@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from stream.broker import LocalBroker, jars, java
+from stream.broker.local import _ports
 from stream.errors import BrokerUnavailable, ConfigurationError
 from stream.log.connection import Connection
 from stream.log.settings import KafkaSettings
@@ -169,3 +170,20 @@ def test_a_java_that_is_too_old_or_does_not_run_is_passed_over(tmp_path: Path, m
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BrokerUnavailable, match="Java 17 or newer"):
         java.find_java()
+
+
+def test_a_port_in_time_wait_can_be_used_again_and_one_that_is_taken_names_the_argument() -> None:
+    """A broker that stops closes its connections first: for a minute its port is in TIME_WAIT."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = int(listener.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            listener.accept()[0].close()  # the server's side closes first
+            client.recv(1)
+        with pytest.raises(ConfigurationError, match=rf"Port {port} of 127\.0\.0\.1 .*\(--port\)"):
+            _ports(port)
+    assert _ports(port)[0] == port
+    free, controller = _ports(0)
+    assert 0 < free != controller > 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from email.message import Message
 
 import pytest
@@ -15,6 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.errors import ConfigurationError
+from stream.metrics import http
 from stream.metrics.catalogue import BORROWED, CATALOGUE
 from stream.metrics.health import Health
 from stream.metrics.http import MetricsServer
@@ -125,6 +128,46 @@ def test_a_client_that_sends_nothing_holds_up_neither_others_nor_the_end(served:
     served.server.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", served.server.port), timeout=2).close()
+
+
+def threads_of_requests() -> int:
+    return sum("process_request_thread" in thread.name for thread in threading.enumerate())
+
+
+def test_idle_connections_hold_no_more_than_a_few_descriptors_and_keep_no_scrape_out(served: Served) -> None:
+    """1,100 of them ended a learner: "Too many open files"."""
+    before, most = threads_of_requests(), 0
+    with ExitStack() as stack:
+        idle = []
+        for number in range(300):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", served.server.port)))
+            if number % 3:  # slow, not mute
+                client.sendall(b"GET /metrics HTTP/1.0\r\nX-Slow: ")
+            idle.append(client)
+            most = max(most, threads_of_requests() - before)
+        assert served.get("/healthz")[0] == 200
+        assert len(served.server._server._deadlines) <= http._CONNECTIONS
+        assert 0 < most <= http._CONNECTIONS + 1  # one that has given its place back may not have ended yet
+        # The oldest were closed to let the others in.
+        assert idle[0].recv(100) == b""
+    assert served.get("/metrics")[0] == 200
+
+
+def test_a_request_has_one_deadline_however_often_a_byte_comes(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_REQUEST_SECONDS", 0.5)
+    with socket.create_connection(("127.0.0.1", served.server.port)) as client:
+        client.sendall(b"GET /metrics HTTP/1.0\r\nX-Slow: ")
+        client.settimeout(0.05)
+        ended = False
+        while not ended:  # or the test's own time-out
+            try:
+                client.sendall(b"x")
+                ended = client.recv(1) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                ended = True
+    assert served.get("/healthz")[0] == 200
 
 
 def test_a_run_is_served_while_it_lasts_and_not_at_all_where_that_is_switched_off() -> None:

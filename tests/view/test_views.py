@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from stream.observe import Observer
+from stream.observe import CompositeObserver, Observer
 from stream.report import SchemaReport
 from stream.view.history import History
 from stream.view.lines import Lines, duration
@@ -131,6 +131,21 @@ def test_lines_say_where_the_run_stands_each_time_it_is_due() -> None:
     assert len(lines) == 4
     assert lines[-1].startswith("3,840 of 6,400 events (60%); 128 events/s; 20 s left; lag ")
     assert "(popularity 0.320, entity_attribute_counts 0.390)" in lines[-1]
+
+
+def test_each_view_says_where_the_metrics_are() -> None:
+    """With `metrics.port = 0` nothing else does."""
+    lines, logs = io.StringIO(), io.StringIO()
+    Lines(lines, report_seconds=10.0).listening("http://127.0.0.1:4711")
+    assert lines.getvalue().startswith("Metrics at http://127.0.0.1:4711/metrics, health at ")
+    with json_logs(logs):
+        LogObserver(report_seconds=10.0).listening("http://127.0.0.1:4711")
+    assert json.loads(logs.getvalue())["url"] == "http://127.0.0.1:4711"
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with LiveView(console) as view:
+        CompositeObserver([Observer(), view]).listening("http://127.0.0.1:4711")
+        play(view, 2)
+    assert "metrics http://127.0.0.1:4711" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_logs_are_a_json_object_a_line_whatever_is_logged() -> None:

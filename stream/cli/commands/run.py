@@ -37,10 +37,9 @@ def run(args: argparse.Namespace) -> int:
     from stream.view.open import open_view
 
     settings = settings_from(args, *(["evaluation.finite=true"] if args.stop_at_end else []))
-    with (
-        open_view(settings.view, sys.stderr) as view,
-        serve_metrics(settings.metrics) as served,
-        endpoints.live(settings) as opened,
-    ):
-        serve(opened, settings, outputs_of(args), CompositeObserver([served.observer, view]), args.stop_at_end)
+    with open_view(settings.view, sys.stderr) as view, serve_metrics(settings.metrics) as served:
+        if served.url is not None:
+            view.listening(served.url)
+        with endpoints.live(settings) as opened:
+            serve(opened, settings, outputs_of(args), CompositeObserver([served.observer, view]), args.stop_at_end)
     return 0
