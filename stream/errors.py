@@ -26,6 +26,7 @@ __all__ = [
     "LogError",
     "NonFinite",
     "OffsetOutOfRange",
+    "RejectionOpen",
     "SchemaRejected",
     "StreamError",
 ]
@@ -145,3 +146,9 @@ class DeadLetterBurst(StreamError):
     """So many records in a row were invalid that the fault is likelier in the setting than in the records."""
 
     exit_code: ClassVar[int] = 8
+
+
+class RejectionOpen(StreamError):
+    """A finite pass has ended, and its last schema version was rejected: what needed that version was not learned."""
+
+    exit_code: ClassVar[int] = 9

@@ -25,6 +25,7 @@ def test_each_error_has_the_exit_code_of_its_branch() -> None:
         "AlreadyRunning": 6,
         "NonFinite": 7,
         "DeadLetterBurst": 8,
+        "RejectionOpen": 9,
     }
 
 

@@ -19,7 +19,7 @@ PINNED = {
     "stream.errors": {
         *("AlreadyRunning", "BrokerUnavailable", "CheckpointCorrupt", "CheckpointError", "CheckpointMissing"),
         *("ConfigurationError", "DeadLetterBurst", "Fenced", "InvalidInteraction", "InvalidRecord", "InvalidVersion"),
-        *("LogError", "NonFinite", "OffsetOutOfRange", "SchemaRejected", "StreamError"),
+        *("LogError", "NonFinite", "OffsetOutOfRange", "RejectionOpen", "SchemaRejected", "StreamError"),
     },
     "stream.settings": {"Section", "WrongSetting", "section", "setting"},
     "stream.observe": {"CompositeObserver", "Observer"},

@@ -19,7 +19,7 @@ from stream.log.protocol import InteractionSource
 from stream.metrics.serve import serve_metrics
 from stream.observe import CompositeObserver
 from stream.service import endpoints
-from stream.service.serve import Outputs, serve
+from stream.service.serve import Outputs, require_accepted, serve
 from stream.settings.root import Settings
 from stream.view.history import History
 from stream.view.open import open_view
@@ -97,6 +97,7 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
                 summary = serve(opened, settings, Outputs(demo.out / "summary.json"), observer, stop_at_end=True)
             producer.check()
     _conclude(demo, settings, history, summary, out)
+    require_accepted(summary)
     say("Done.")
     if summary["events_read"] < data.events:
         say(f"It was ended early: {summary['events_read']:,} of {data.events:,} events.")

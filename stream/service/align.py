@@ -104,6 +104,11 @@ class Aligner:
         """Whether no interaction waits."""
         return not any(self._queues.values())
 
+    @property
+    def next_version(self) -> PendingVersion | None:
+        """The record of the schema topic that waits for its event time before any other; None where none does."""
+        return self._pending[0] if self._pending else None
+
     def waiting(self) -> dict[int, tuple[int, int]]:
         """Return, by partition, the number of records that wait and their bytes."""
         return {partition: (len(queue), self._bytes[partition]) for partition, queue in self._queues.items()}

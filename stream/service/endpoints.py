@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from stream.settings.root import Settings
 
 __all__ = ["Endpoints", "files", "live"]
+
+_log = logging.getLogger("stream.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ def files(settings: Settings, interactions: Path, schema: Path, checkpoint: Path
     with ExitStack() as stack:
         store = None if checkpoint is None else stack.enter_context(closing(_store(settings, checkpoint)))
         source = stack.enter_context(closing(InteractionsFile(interactions)))
+        if not len(source):
+            _log.warning("the file %s holds no interaction: there is nothing to learn from", interactions)
         schema_source = SchemaFile(schema)
         letters = Path(settings.dead_letters.file)
         if checkpoint is None:

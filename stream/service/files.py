@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from stream.errors import ConfigurationError, InvalidInteraction, OffsetOutOfRange
 from stream.interaction import decode_interaction
+from stream.log.line_file import LOOKED_AT_BYTES, MARK, beginning_of_lines
 from stream.log.protocol import Record
 
 __all__ = ["InteractionsFile", "SchemaFile"]
@@ -120,7 +121,7 @@ class InteractionsFile:
 class SchemaFile:
     """A file of schema versions, one a line, behind the protocol of a schema topic (`SchemaSource`).
 
-    Raises `ConfigurationError` where the file cannot be read.
+    Raises `ConfigurationError` where the file cannot be read, or holds no line: nothing could be learned without one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -129,6 +130,11 @@ class SchemaFile:
         self._lines = [_line_at(data, start) for start in _line_starts(data)]
         if isinstance(data, mmap.mmap):
             data.close()
+        if not self._lines:
+            raise ConfigurationError(
+                f"the file {path} holds no schema version; without version 1 no feature and no label is known. Begin "
+                'with {"version": 1, "ts": 0, "changes": [...]}'
+            )
         self._position = 0
 
     @property
@@ -174,14 +180,16 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return b""  # an empty file cannot be mapped
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"the file {path} cannot be read: {error}; see its path and rights") from error
+    beginning_of_lines(data[:LOOKED_AT_BYTES], path)
+    return data
 
 
 def _line_starts(data: mmap.mmap | bytes) -> Iterator[int]:
     """Yield where each line begins that is not empty."""
-    start, size = 0, len(data)
+    start, size = len(MARK) if data[: len(MARK)] == MARK else 0, len(data)
     while start < size:
         if _line_at(data, start):
             yield start

@@ -7,6 +7,7 @@ from typing import Any
 from stream.checkpoint import FORMAT_VERSION, CheckpointFile
 from stream.learner import Learner
 from stream.service.learner_settings import from_plain
+from stream.service.progress import Rejection
 
 __all__ = ["inside"]
 
@@ -35,7 +36,7 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
         "event_time_ms": learner.event_time_ms,
         "features": len(schema.features),
         "labels": len(schema.labels),
-        "rejected_version": None if rejection is None else {"version": rejection[0], "reason": rejection[1]},
+        "rejected_version": None if rejection is None else Rejection(*rejection)._asdict(),
         "seconds": round(service["seconds"], 3),
         "offsets": {service["topic"]: service["offsets"], service["schema_topic"]: {"0": service["schema_offset"]}}
         if "topic" in service

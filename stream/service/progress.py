@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream.service.interface import ServedLearner
 from stream.service.step_times import StepTimes
 
-__all__ = ["Origin", "Progress"]
+__all__ = ["Origin", "Progress", "Rejection"]
+
+
+class Rejection(NamedTuple):
+    """A schema version that was refused."""
+
+    version: int | None
+    """None where no number could be read."""
+    reason: str
+    """The word for it, of those in `stream.reasons`."""
+    message: str
+    """The sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +58,8 @@ class Progress:
         self._begun: float | None = None
         self.step_times = StepTimes(None if restored is None else restored["step_times"])
         rejection = None if restored is None else restored["rejection"]
-        self.rejection: tuple[int | None, str] | None = None if rejection is None else (rejection[0], rejection[1])
-        """The last rejected schema version and why, until a next one is applied."""
+        self.rejection = None if rejection is None else Rejection(*rejection)
+        """The last rejected schema version, until a next one is applied."""
 
     def begun(self, now: float) -> None:
         """Note the first poll; later calls do nothing."""
@@ -87,5 +98,6 @@ class Progress:
             "seconds": round(seconds, 3),
             "events_per_second": round(trained / seconds, 1) if seconds > 0 else None,
             **self.step_times.summary(),
+            "schema_rejection": None if self.rejection is None else self.rejection._asdict(),
             "state_digest": learner.state_digest(),
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, RejectionOpen
 from stream.observe import Observer
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stream.service.service import Service
     from stream.settings.root import Settings
 
-__all__ = ["Outputs", "serve"]
+__all__ = ["Outputs", "require_accepted", "serve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,21 @@ def serve(
         summary = service.run()
     _write_summary(outputs.summary, summary)
     return summary
+
+
+def require_accepted(summary: Mapping[str, Any]) -> None:
+    """Raise `RejectionOpen` where a finite pass has ended with a rejected schema version, by its summary.
+
+    The last thing of a command: the summary and all that is printed are there by then.
+    """
+    rejection = summary["schema_rejection"]
+    if rejection is None:
+        return
+    which = "a schema version" if rejection["version"] is None else f"schema version {rejection['version']}"
+    raise RejectionOpen(
+        f"{which} was rejected and none has taken effect since, so what needed it was not learned "
+        f"({summary['labels_dropped']:,} labels were dropped): {rejection['message']}"
+    )
 
 
 class _Asked:

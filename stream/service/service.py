@@ -10,6 +10,7 @@ from typing import Any
 
 from stream.checkpoint import crash_point
 from stream.errors import SchemaRejected
+from stream.event_time import utc
 from stream.observe import Observer
 from stream.reasons import RejectionReason
 from stream.service.align import Aligner
@@ -21,7 +22,7 @@ from stream.service.interface import ServedLearner
 from stream.service.item import Item, PendingVersion
 from stream.service.ledger import Ledger
 from stream.service.predictions import PredictionsFile
-from stream.service.progress import Progress
+from stream.service.progress import Progress, Rejection
 from stream.state import Tree
 
 __all__ = ["Clocks", "Pace", "Service"]
@@ -143,11 +144,12 @@ class Service:
         if not self._checkpointer.committed:
             self._save()  # fixes where this learner began, whatever becomes of the log's beginning or of "latest"
         if self._progress.rejection is not None:
-            self._observer.schema_rejected(*self._progress.rejection)
+            self._observer.schema_rejected(self._progress.rejection.version, self._progress.rejection.reason)
         while not (self._stopping or self._ended):
             self._step()
         if self._ended:
             self._train()
+            self._warn_of_what_waits()
         if self._ledger.changed or self._events_since:
             self._save()
         summary = self._progress.summary(self._learner, self._clock())
@@ -171,6 +173,22 @@ class Service:
             self._intake.regulate(self._aligner.waiting())
         self._save_if_due()
         self._ended = self._pace.stop_at_end and self._intake.ended and self._aligner.empty and not self._more
+
+    def _warn_of_what_waits(self) -> None:
+        """Say so where a finite pass has ended before its first schema version took effect: it learned no offer."""
+        waiting = self._aligner.next_version
+        if self._learner.schema.version or waiting is None or waiting.version is None:
+            return
+        latest = self._learner.event_time_ms
+        _log.warning(
+            "no schema version took effect, so no label was learned: version %d takes effect at %d (%s), and the last "
+            "interaction is of %s; write both times in Unix milliseconds, and version 1 no later than the first "
+            "interaction",
+            waiting.version.version,
+            waiting.version.ts,
+            utc(waiting.version.ts),
+            "no time at all" if latest is None else f"{latest} ({utc(latest)})",
+        )
 
     def _pulse(self) -> float:
         """Return the time; after a gap in it, doubt that the name is still this process's."""
@@ -302,7 +320,7 @@ class Service:
         )
         self._aligner.rejected(pending)
         self._ledger.settle_version(pending, rejected=reason)
-        self._progress.rejection = (pending.number, reason.value)
+        self._progress.rejection = Rejection(pending.number, reason.value, message)
         self._observer.schema_rejected(pending.number, reason.value)
 
     def _save_if_due(self) -> None:

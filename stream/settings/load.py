@@ -151,7 +151,7 @@ def _last_word(key: str) -> str:
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # an editor may have put a mark before it
     except OSError as error:
         raise ConfigurationError(
             f"The configuration file {path} cannot be read: {error.strerror}. Give --config an existing file; "

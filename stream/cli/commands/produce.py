@@ -90,12 +90,14 @@ def _opened(path: Path | None) -> Iterator[Iterator[bytes]]:
     if path is None:
         yield iter(())
         return
+    from stream.log.line_file import opened_lines
+
     try:
         file = path.open("rb")
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     with file:
-        yield iter(file)
+        yield opened_lines(file, path)
 
 
 @contextmanager

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from stream.errors import ConfigurationError, InvalidInteraction
     from stream.explore import Exploration
     from stream.learner import Learner
+    from stream.log.line_file import opened_lines
     from stream.recommend import recommend, represent
     from stream.service.learner_settings import from_plain
 
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             stream = stack.enter_context(args.events.open("rb")) if args.events else sys.stdin.buffer
         except OSError as error:
             raise ConfigurationError(f"--events {args.events} cannot be read: {error.strerror}") from None
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(opened_lines(stream, args.events or "-"), 1):
             if not line.strip():
                 continue
             try:

@@ -30,12 +30,13 @@ def run(args: argparse.Namespace) -> int:
 
     from stream.observe import Observer
     from stream.service import endpoints
-    from stream.service.serve import serve
+    from stream.service.serve import require_accepted, serve
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     settings = settings_from(args, "evaluation.finite=true")
     with endpoints.files(settings, args.interactions, args.schema, args.checkpoint) as opened:
         summary = serve(opened, settings, outputs_of(args), Observer(), stop_at_end=True)
     if args.summary is None:
-        print(json.dumps(summary, indent=2))
+        print(json.dumps(summary, indent=2), flush=True)
+    require_accepted(summary)
     return 0

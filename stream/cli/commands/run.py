@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from stream.metrics.serve import serve_metrics
     from stream.observe import CompositeObserver
     from stream.service import endpoints
-    from stream.service.serve import serve
+    from stream.service.serve import require_accepted, serve
     from stream.view.open import open_view
 
     settings = settings_from(args, *(["evaluation.finite=true"] if args.stop_at_end else []))
@@ -41,5 +41,8 @@ def run(args: argparse.Namespace) -> int:
         if served.url is not None:
             view.listening(served.url)
         with endpoints.live(settings) as opened:
-            serve(opened, settings, outputs_of(args), CompositeObserver([served.observer, view]), args.stop_at_end)
+            observer = CompositeObserver([served.observer, view])
+            summary = serve(opened, settings, outputs_of(args), observer, args.stop_at_end)
+    if args.stop_at_end:
+        require_accepted(summary)
     return 0

@@ -158,7 +158,7 @@ def _changes(file: Path | None, texts: Sequence[str], ts: int) -> tuple[Change, 
 
 def _listed(file: Path) -> list[object]:
     try:
-        value = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
+        value = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
