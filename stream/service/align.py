@@ -29,6 +29,7 @@ from enum import Enum
 
 from stream.reasons import InteractionFault
 from stream.service.item import Item, PendingVersion
+from stream.service.shown_time import ShownTime
 
 __all__ = ["Aligner", "Rules"]
 
@@ -59,8 +60,7 @@ class _Head(Enum):
 
 @dataclass(slots=True)
 class _Wait:
-    since: float
-    seen: float
+    shown: ShownTime
     over: bool = False
 
 
@@ -238,19 +238,18 @@ class Aligner:
         """Say whether `version` was waited for long enough; the first to name it, or one long after, starts it.
 
         A wait that is not over goes on however seldom it is looked at, or a loop slower than the bound would never end
-        one.
+        one. A stall is no wait: the version may have been published meanwhile, and is read at the next fetch.
         """
         bound = self._rules.version_wait_seconds
 
         def counts(wait: _Wait) -> bool:
-            return not wait.over or now - wait.seen <= bound
+            return not wait.over or now - wait.shown.last <= bound
 
         wait = self._waits.get(version)
         if wait is None or not counts(wait):
             self._waits = {number: other for number, other in self._waits.items() if counts(other)}
-            wait = self._waits[version] = _Wait(now, now)
-        wait.seen = now
-        wait.over = now - wait.since >= bound
+            wait = self._waits[version] = _Wait(ShownTime.since(now))
+        wait.over = wait.shown.look(now) >= bound
         return wait.over
 
     def _expired(self, partition: int) -> list[Item]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from stream.log.protocol import InteractionSource, Record, SchemaSource
 from stream.observe import Observer
 from stream.service.item import Item, PendingVersion, Plausible
+from stream.service.shown_time import ShownTime
 from stream.service.units import UnitWatch
 
 __all__ = ["Intake", "IntakeBounds"]
@@ -25,7 +26,7 @@ class IntakeBounds:
         poll_records: most records of one fetch.
         partition_events: records of one partition that may wait before it is paused.
         partition_bytes: the same for the bytes of their keys and values.
-        idle_seconds: how long a partition has to stand at its end before nobody waits for it.
+        idle_seconds: how long a partition has to be seen at its end before nobody waits for it.
         plausible: how far event time may lie from the records' own timestamps; None where they have none: then a `ts`
             that seems to be in another unit is warned of.
     """
@@ -64,7 +65,7 @@ class Intake:
         self._clock = clock
         self._partitions = source.partitions()
         self._arrivals = 0
-        self._at_end_since: dict[int, float] = {}
+        self._at_end: dict[int, ShownTime] = {}
         self._ends_asked_seconds = -float("inf")
         self._paused: set[int] = set()
         self._reported: set[int] = set()
@@ -91,7 +92,7 @@ class Intake:
         behind.update(self._source.lag())
         self._observer.polled(polled - started, len(records), behind, polled)
         for record in records:
-            self._at_end_since.pop(record.partition, None)
+            self._at_end.pop(record.partition, None)
             self.standing.discard(record.partition)
         if not records or polled - self._ends_asked_seconds >= 1.0:
             self._look_at_ends()
@@ -149,14 +150,16 @@ class Intake:
         return items
 
     def _look_at_ends(self) -> None:
-        """Ask where the partitions end, and note since when each has been read up to there."""
+        """Ask where the partitions end, and note for how long each is shown to have been read up to there.
+
+        Time in which this process did not ask is no time at the end (`stream.service.shown_time`).
+        """
         ends, positions = self._source.end_offsets(), self._source.positions()
         now = self._ends_asked_seconds = self._clock()
         for partition in self._partitions:
             if positions[partition] >= ends[partition]:
-                since = self._at_end_since.setdefault(partition, now)
-                if now - since >= self._bounds.idle_seconds:
+                if self._at_end.setdefault(partition, ShownTime.since(now)).look(now) >= self._bounds.idle_seconds:
                     self.standing.add(partition)
             else:
-                self._at_end_since.pop(partition, None)
+                self._at_end.pop(partition, None)
                 self.standing.discard(partition)
