@@ -34,7 +34,7 @@ def processes_with(word: str) -> list[int]:
     return [int(line.split()[0]) for line in listed.splitlines() if word in line]
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 100) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

@@ -71,9 +71,9 @@ class KafkaPlace:
                 producer.send(topic, key=key, value=value, partition=partition)
                 for topic, partition, key, value in records
             ]
-            producer.flush(30)
+            producer.flush(100)
             for future in sent:
-                future.get(30)
+                future.get(100)
         finally:
             producer.close()
 

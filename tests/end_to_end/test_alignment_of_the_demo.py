@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -22,6 +24,7 @@ from stream.log.settings import TopicSettings
 from stream.observe import Observer
 from stream.service import endpoints
 from stream.service.endpoints import Endpoints
+from stream.service.service import Service
 from stream.service.start import open_service
 from stream.settings.load import load
 from stream.settings.root import Settings
@@ -32,7 +35,9 @@ from tests.service.memory_log import CountingLearner
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 EVENTS, PARTITIONS, LATE_PARTITION = 65_970, 4, 2
-SLICES, SLICE_SECONDS, LATE_SECONDS, IDLE_SECONDS = 6, 0.4, 1.2, 6.0
+SLICES, SLICE_SECONDS, LATE_SECONDS = 6, 0.4, 1.2
+PATIENCE_SECONDS = 3600.0
+"""How long a partition or a version is waited for: for ever, or a busy machine would decide what is late."""
 
 Place = EmbeddedPlace | KafkaPlace
 Versions = dict[str, int]
@@ -67,25 +72,29 @@ class Case:
             assignments=[
                 *place.settings,
                 f"checkpoint.directory={directory / 'checkpoints'}",
-                f"idle_seconds={IDLE_SECONDS}",
-                "batch_age_seconds=0",
+                f"idle_seconds={PATIENCE_SECONDS}",
+                f"version_wait_seconds={PATIENCE_SECONDS}",
+                "batch_age_seconds=0.2",
                 *assignments,
             ],
         )
         first, steps = self._with_a_late_schema(place) if self.naming else self._with_a_late_partition(place)
         first()
         with meanwhile(steps):
-            return served(endpoints.live(settings), settings)
+            return served(endpoints.live(settings), settings, further=PARTITIONS)
 
     def _with_a_late_partition(self, place: Place) -> tuple[Callable[[], None], list[Step]]:
         """Send slice after slice; the late partition's part of each comes seconds after the others'."""
         size = -(-len(self.lines) // SLICES)
         steps: list[Step] = []
+        end = ends_of(self.lines)
         for index in range(SLICES):
             part = self.lines[index * size : (index + 1) * size]
             late = [line for line in part if partition_of(line, PARTITIONS) == LATE_PARTITION]
             others = [line for line in part if partition_of(line, PARTITIONS) != LATE_PARTITION]
             assert len(late) > size // 8
+            if index == SLICES - 1:
+                late += end
             steps += [
                 (index * SLICE_SECONDS, partial(place.send, others)),
                 (index * SLICE_SECONDS + LATE_SECONDS, partial(place.send, late)),
@@ -97,7 +106,7 @@ class Case:
 
         def first() -> None:
             place.publish(self.versions[:1])
-            place.send(self.lines)
+            place.send([*self.lines, *ends_of(self.lines)])
 
         later = self.versions[1:]
         return first, [
@@ -115,14 +124,42 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return KafkaPlace(kafka, fresh_topics(PARTITIONS), PARTITIONS)
 
 
-def served(opening: AbstractContextManager[Endpoints], settings: Settings) -> Versions:
-    """Serve to the end; return the version under which each event was trained."""
+class StopAfter(Observer):
+    """Stops the service once so many events were trained."""
+
+    def __init__(self, learner: CountingLearner, events: int) -> None:
+        self.service: Service | None = None
+        self._learner, self._events = learner, events
+
+    def trained(self, *told: Any) -> None:
+        if self.service is not None and self._learner.events >= self._events:
+            self.service.stop()
+
+
+def served(opening: AbstractContextManager[Endpoints], settings: Settings, further: int = 0) -> Versions:
+    """Serve all events and `further` ones that only end the stream; return the version that each was trained under."""
     learner = CountingLearner()
+    observer = StopAfter(learner, EVENTS + further)
     with opening as opened:
-        open_service(opened, settings, lambda tree: learner, Observer(), stop_at_end=True).run()
+        observer.service = open_service(opened, settings, lambda tree: learner, observer, stop_at_end=not further)
+        observer.service.run()
     found = dict(learner.lines)
-    assert len(found) == len(learner.lines) == EVENTS
-    return found
+    assert len(found) == len(learner.lines) == EVENTS + further
+    return {name: version for name, version in found.items() if not name.startswith("end-")}
+
+
+def ends_of(lines: list[Line]) -> list[Line]:
+    """Return an event for each partition at the last event time: with these, none has to stand idle at the end."""
+    last = max(orjson.loads(line.value)["ts"] for line in lines)
+    found: dict[int, Line] = {}
+    for number in count():
+        key = f"end-{number}"
+        value = orjson.dumps({"id": key, "key": key, "ts": last, "features": {}, "labels": []})
+        line = Line(key.encode(), value, True)
+        found.setdefault(partition_of(line, PARTITIONS), line)
+        if len(found) == PARTITIONS:
+            return list(found.values())
+    raise AssertionError("there are keys for every partition")
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def transact(kafka: Connection, producer: Any, topic: str, values: list[bytes], 
 def read_to_end(source: InteractionSource) -> list[Record]:
     """Read until every position has reached the end that was asked for first, as the service does."""
     records: list[Record] = []
-    ends, deadline = source.end_offsets(), time.monotonic() + 20
+    ends, deadline = source.end_offsets(), time.monotonic() + 100
     while source.positions() != ends and time.monotonic() < deadline:
         records += source.poll(100, 0.2)
     assert source.positions() == ends
