@@ -23,6 +23,7 @@ from stream.log.kafka_schema import KafkaSchemaSource
 from stream.log.schema_history import SchemaHistory
 from stream.log.transaction import Outgoing, TransactionalProducer
 from stream.schema import Change, Version, version_to_json
+from stream.schema.version import MAX_AHEAD_MS
 
 __all__ = ["next_version", "publish_embedded", "publish_kafka", "read_embedded", "read_kafka"]
 
@@ -33,7 +34,13 @@ _LOOK_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.5
 
 
-def next_version(history: SchemaHistory, changes: Sequence[Change], ts: int | None) -> Version:
+def next_version(
+    history: SchemaHistory,
+    changes: Sequence[Change],
+    ts: int | None,
+    author: str | None = None,
+    comment: str | None = None,
+) -> Version:
     """Return the version that follows, checked against the schema; `ts` None takes the last version's `ts`.
 
     Raises:
@@ -44,13 +51,15 @@ def next_version(history: SchemaHistory, changes: Sequence[Change], ts: int | No
         if not history.applied:
             raise ConfigurationError("No version is there yet whose ts could be taken; give one with --ts.")
         ts = history.applied[-1].version.ts
-    version = Version.of(history.schema.version + 1, ts, changes)
+    version = Version.of(history.schema.version + 1, ts, changes, author, comment)
     history.schema.check(version)
     return version
 
 
-def read_kafka(connection: Connection, topic: str, beyond: int = -1) -> SchemaHistory:
+def read_kafka(connection: Connection, topic: str, beyond: int = -1, max_ahead_ms: int = MAX_AHEAD_MS) -> SchemaHistory:
     """Return what is committed to the topic now, or once readers can see the record at offset `beyond`.
+
+    `max_ahead_ms` is how far learners let a version's `ts` lie ahead of its record's timestamp.
 
     A commit that has returned is decided, but readers see it only when its marker is written, some milliseconds later.
 
@@ -65,7 +74,7 @@ def read_kafka(connection: Connection, topic: str, beyond: int = -1) -> SchemaHi
                     f"Topic {topic} at {connection.where}: offset {beyond} is committed but does not appear."
                 )
             time.sleep(_LOOK_SECONDS)
-        return SchemaHistory.of(source.read_to_end(connection.settings.request_seconds))
+        return SchemaHistory.of(source.read_to_end(connection.settings.request_seconds), max_ahead_ms)
 
 
 def read_embedded(directory: Path, topic: str) -> SchemaHistory:
@@ -74,7 +83,7 @@ def read_embedded(directory: Path, topic: str) -> SchemaHistory:
         return SchemaHistory.of(source.read_to_end(0))
 
 
-def publish_kafka(connection: Connection, topic: str, make: Make) -> Version:
+def publish_kafka(connection: Connection, topic: str, make: Make, max_ahead_ms: int = MAX_AHEAD_MS) -> Version:
     """Publish what `make` says to the history as it is, and say it again where another publisher came first.
 
     On return every reader can see the version: interactions that need it may be produced.
@@ -89,14 +98,14 @@ def publish_kafka(connection: Connection, topic: str, make: Make) -> Version:
         producer = TransactionalProducer(connection, f"stream-schema-{topic}", where)
         try:
             producer.start()
-            version = make(read_kafka(connection, topic))
+            version = make(read_kafka(connection, topic, max_ahead_ms=max_ahead_ms))
             (offset,) = producer.transact([Outgoing(topic, None, version_to_json(version))])
         except Fenced:
             time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))
             continue
         finally:
             producer.close()
-        history = read_kafka(connection, topic, beyond=offset)
+        history = read_kafka(connection, topic, offset, max_ahead_ms)
         if history.holder_of(offset) is not None or version in (applied.version for applied in history.applied):
             return version
     raise LogError(f"{where}: {_ATTEMPTS} times somebody else came first. Nothing was published; try again later.")

@@ -34,14 +34,18 @@ class SchemaHistory:
     rejected: tuple[str, ...]
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> SchemaHistory:
-        """Fold the records of the topic, from its first on."""
+    def of(cls, records: Iterable[Record], max_ahead_ms: int | None = None) -> SchemaHistory:
+        """Fold the records of the topic, from its first on.
+
+        ``max_ahead_ms`` bounds how far a version's `ts` may lie ahead of its record's timestamp; None for a log whose
+        timestamps are not looked at.
+        """
         schema = Schema.empty()
         applied: list[AppliedVersion] = []
         rejected = []
         for record in records:
             try:
-                version = parse_version(record.value)
+                version = parse_version(record.value, *_times(record, max_ahead_ms))
                 if schema.check(version) == "new":
                     schema = schema.apply(version)
                     applied.append(AppliedVersion(version, record.offset, schema))
@@ -66,3 +70,7 @@ class SchemaHistory:
     def holder_of(self, offset: int) -> AppliedVersion | None:
         """Return the version that the record at `offset` brought, None where that record did not count."""
         return next((applied for applied in self.applied if applied.offset == offset), None)
+
+
+def _times(record: Record, max_ahead_ms: int | None) -> tuple[int | None, int]:
+    return (None, 0) if max_ahead_ms is None else (record.timestamp_ms, max_ahead_ms)

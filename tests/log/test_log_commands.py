@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,9 +59,9 @@ def test_commands_on_topics_that_nobody_created_say_how_to_create_them(run: Run,
 def test_a_schema_is_published_shown_and_compared(run: Run, tmp_path: Path) -> None:
     run("topics", "--create")
     assert run("schema", "show")[1] == "version 0: 0 features, 0 labels\nnothing is live\n"
-    code, out, _ = run("schema", "publish", "--ts", "1970-01-01T00:00:01+00:00", "--change", ADD_X)
+    code, out, _ = run("schema", "publish", "--far", "--ts", "1970-01-01T00:00:01+00:00", "--change", ADD_X)
     assert code == 0
-    assert out.startswith("version 1, in force from 1000, published to ")
+    assert out.startswith("version 1, in force from 1000 (1970-01-01 00:00:01 UTC), published to ")
     changes = tmp_path / "changes.json"
     changes.write_text('[{"op": "add_label", "name": "c1:SOAP", "attributes": {"campaign": "c1"}}]')
     assert run("schema", "publish", "--at-once", str(changes))[0] == 0
@@ -80,9 +81,9 @@ def test_a_schema_is_published_shown_and_compared(run: Run, tmp_path: Path) -> N
 
 def test_what_would_be_rejected_is_not_published_and_a_dry_run_publishes_nothing(run: Run) -> None:
     run("topics", "--create")
-    assert run("schema", "publish", "--ts", "5", "--dry-run", "--change", ADD_X)[0] == 0
+    assert run("schema", "publish", "--ts", "0", "--dry-run", "--change", ADD_X)[0] == 0
     assert "version 0" in run("schema", "show")[1]
-    run("schema", "publish", "--ts", "5", "--change", ADD_X)
+    run("schema", "publish", "--ts", "0", "--change", ADD_X)
     code, _, err = run("schema", "publish", "--at-once", "--change", ADD_X)
     assert code == 1
     assert "live already" in err
@@ -90,6 +91,71 @@ def test_what_would_be_rejected_is_not_published_and_a_dry_run_publishes_nothing
     assert code == 2
     assert "fly" in err
     assert "version 1" in run("schema", "show")[1]
+
+
+def test_a_time_that_is_decades_off_is_asked_about(run: Run) -> None:
+    """Seconds for milliseconds; and microseconds, which would hold back every later version for ever."""
+    run("topics", "--create")
+    now = round(time.time())
+    publish = ("schema", "publish", "--change", ADD_X)
+    for ts, unit in ((now, "seconds"), (now * 10**6, "microseconds")):
+        code, _, err = run(*publish, "--ts", str(ts))
+        assert code == 2
+        assert f"it seems to be in {unit}" in err
+        assert "UTC" in err
+        assert "--far" in err
+    code, _, err = run(*publish, "--ts", "2060-01-01T00:00:00+00:00")
+    assert code == 2
+    assert "33 years from now" in err
+    assert "version 0" in run("schema", "show")[1]
+    code, out, _ = run(*publish, "--ts", str(now * 1000), "--author", "ann", "--comment", "a new column")
+    assert (code, out.split(", ")[1].split(" (")[0]) == (0, f"in force from {now * 1000}")
+
+
+def test_when_a_version_takes_effect_is_said_where_an_earlier_one_holds_it_back(run: Run) -> None:
+    run("topics", "--create")
+    now = round(time.time()) * 1000
+    assert run("schema", "publish", "--ts", str(now), "--change", ADD_X)[0] == 0
+    code, out, _ = run("schema", "publish", "--ts", str(now - 5000), "--change", '{"op": "add_label", "name": "tea"}')
+    assert code == 0
+    assert out.startswith(f"version 2, in force from {now} (")
+    assert f"the largest ts so far, not from its own {now - 5000} (" in out
+
+
+def test_what_learners_on_kafka_would_reject_for_its_time_is_not_published_even_with_far(
+    run: Run, request: pytest.FixtureRequest
+) -> None:
+    run("topics", "--create")
+    far = ("schema", "publish", "--far", "--ts", "2060-01-01T00:00:00+00:00", "--change", ADD_X)
+    code, _, err = run(*far)
+    if "embedded" in request.node.name:
+        assert code == 0, "no record's timestamp is looked at there"
+        code, _, err = run("schema", "publish", "--at-once", "--change", '{"op": "add_label", "name": "tea"}')
+        assert code == 2
+        assert "version 1 has that ts, and no later version takes effect before it" in err
+        return
+    assert code == 1
+    assert "version_max_ahead_seconds" in err
+    assert run(*far, "--set", "version_max_ahead_seconds=1e10")[0] == 0
+    assert "rejected, offset 0" in run("schema", "show")[2], "learners as they are set now reject it"
+
+
+def test_author_and_comment_of_a_file_are_published_and_an_argument_stands_before_them(
+    run: Run, tmp_path: Path
+) -> None:
+    run("topics", "--create")
+    path = tmp_path / "version.json"
+    whole = {"version": 7, "ts": 3, "author": "ann", "comment": "why", "changes": [json.loads(ADD_X)]}
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(whole, indent=2).encode())
+    assert run("schema", "publish", "--ts", "0", "--author", "bob", str(path))[0] == 0
+    path.write_text(json.dumps({"changes": [], "auther": "ann"}))
+    code, _, err = run("schema", "publish", "--at-once", "--change", '{"op": "add_label", "name": "t"}', str(path))
+    assert code == 2
+    assert "did you mean author?" in err
+    path.write_text(2 * (json.dumps(whole) + "\n"))
+    code, _, err = run("schema", "publish", "--at-once", str(path))
+    assert code == 2
+    assert "more than one JSON value" in err
 
 
 def test_a_time_is_never_taken_from_the_clock(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,4 +194,4 @@ def test_arguments_that_send_nothing_or_cannot_be_read_are_refused(run: Run, tmp
 def test_changes_can_come_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("topics", "--create")
     monkeypatch.setattr("sys.stdin", io.StringIO('{"version": 9, "ts": 1, "changes": [' + ADD_X + "]}"))
-    assert run("schema", "publish", "--ts", "5", "-")[1].startswith("version 1, in force from 5")
+    assert run("schema", "publish", "--ts", "0", "-")[1].startswith("version 1, in force from 0 (1970-")

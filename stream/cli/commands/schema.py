@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stream.cli.arguments import Subparsers, new_parser
 from stream.cli.log_arguments import add_log_arguments, log_settings_from, place_of
@@ -18,7 +19,7 @@ from stream.errors import ConfigurationError, InvalidVersion
 
 if TYPE_CHECKING:
     from stream.log.schema_history import SchemaHistory
-    from stream.schema import Change, Schema, Version
+    from stream.schema import Schema, Version
     from stream.settings.root import Settings
 
 
@@ -50,6 +51,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "2026-01-31T06:00:00+00:00",
     )
     when.add_argument("--at-once", action="store_true", help="take the last version's time, so it is in force at once")
+    publish.add_argument(
+        "--far", action="store_true", help="publish it although its time is decades off; without, that is refused"
+    )
+    publish.add_argument("--author", metavar="NAME", help="who makes the change; kept and shown, without effect")
+    publish.add_argument("--comment", metavar="TEXT", help="why it is made; kept and shown, without effect")
     publish.add_argument("--dry-run", action="store_true", help="check and print, but publish nothing")
 
     diff = actions.add_parser(
@@ -104,14 +110,27 @@ def _show(settings: Settings, number: int | None, as_json: bool) -> None:
 
 
 def _publish(settings: Settings, args: argparse.Namespace) -> None:
+    from stream.event_time import utc
+    from stream.log.far import require_near, require_not_too_far_ahead
     from stream.log.publish import next_version, publish_embedded, publish_kafka
     from stream.schema import describe
 
     ts = None if args.at_once else _time_ms(args.ts)
-    changes = _changes(args.file, args.change, ts or 0)
+    given = _given(args.file, args.change, ts or 0)
+    author, comment = args.author or given.author, args.comment or given.comment
+    max_ahead_ms = round(settings.version_max_ahead_seconds * 1000)
+    now_ms = round(time.time() * 1000)
 
     def make(history: SchemaHistory) -> Version:
-        return next_version(history, changes, ts)
+        version = next_version(history, given.changes, ts, author, comment)
+        if not args.far:
+            require_near(history, version, now_ms)
+        if not settings.log.directory:
+            require_not_too_far_ahead(version, now_ms, max_ahead_ms)
+        published_to.append(history.schema)
+        return version
+
+    published_to: list[Schema] = []
 
     if args.dry_run:
         version = make(_read(settings))
@@ -120,9 +139,13 @@ def _publish(settings: Settings, args: argparse.Namespace) -> None:
     else:
         from stream.log.connection import Connection
 
-        version = publish_kafka(Connection(settings.kafka), settings.topics.schema, make)
+        version = publish_kafka(Connection(settings.kafka), settings.topics.schema, make, max_ahead_ms)
     done = "would be published" if args.dry_run else "published"
-    print(f"version {version.version}, in force from {version.ts}, {done} to {place_of(settings)}")
+    effect = published_to[-1].event_time_of(version)
+    when = f"in force from {effect} ({utc(effect)})"
+    if effect != version.ts:
+        when += f", the largest ts so far, not from its own {version.ts} ({utc(version.ts)})"
+    print(f"version {version.version}, {when}, {done} to {place_of(settings)}")
     _print_lines(describe(version.changes), "it changes nothing")
 
 
@@ -134,40 +157,49 @@ def _read(settings: Settings) -> SchemaHistory:
     else:
         from stream.log.connection import Connection
 
-        history = read_kafka(Connection(settings.kafka), settings.topics.schema)
+        max_ahead_ms = round(settings.version_max_ahead_seconds * 1000)
+        history = read_kafka(Connection(settings.kafka), settings.topics.schema, max_ahead_ms=max_ahead_ms)
     for sentence in history.rejected:
         print(f"rejected, {sentence}", file=sys.stderr)
     return history
 
 
-def _changes(file: Path | None, texts: Sequence[str], ts: int) -> tuple[Change, ...]:
+def _given(file: Path | None, texts: Sequence[str], ts: int) -> Version:
+    """Return what is to be published, with the number 1; a version's own number and time are not taken."""
     from stream.schema import parse_version
 
-    listed = [] if file is None else _listed(file)
+    whole: dict[str, Any] = {"changes": []} if file is None else _read_json(file)
     try:
-        listed += [json.loads(text) for text in texts]
+        listed = [*whole["changes"], *(json.loads(text) for text in texts)]
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"--change is not JSON: {error}.") from error
     if not listed:
         raise ConfigurationError("Give the changes: a FILE that lists them, or --change JSON.")
     try:
-        return parse_version(json.dumps({"version": 1, "ts": ts, "changes": listed}).encode()).changes
+        return parse_version(json.dumps({**whole, "version": 1, "ts": ts, "changes": listed}).encode())
     except InvalidVersion as error:
         raise ConfigurationError(f"This is no schema version: {error}.") from error
 
 
-def _listed(file: Path) -> list[object]:
+def _read_json(file: Path) -> dict[str, Any]:
+    """Return a version as it stands in a schema file, or a list of changes as its changes."""
     try:
         value = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from error
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            raise ConfigurationError(
+                f"{file} holds more than one JSON value; one version is published at a time: give one, or a list of "
+                "its changes. `stream produce --schema FILE` sends a whole file."
+            ) from error
+        raise ConfigurationError(f"{file} is not JSON: {error}.") from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{file} is not JSON: {error}.") from error
-    if isinstance(value, dict):  # a version as it stands in a schema file; its number and time are not taken
-        value = value.get("changes")
-    if not isinstance(value, list):
+    whole = {"changes": value} if isinstance(value, list) else value
+    if not isinstance(whole, dict) or not isinstance(whole.get("changes"), list):
         raise ConfigurationError(f"{file} holds no list of changes.")
-    return value
+    return whole
 
 
 def _time_ms(text: str) -> int:
