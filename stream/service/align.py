@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from stream.reasons import InteractionFault
-from stream.service.item import Item, PendingVersion
+from stream.service.item import DECODED_BYTES, Item, PendingVersion
 from stream.service.shown_time import ShownTime
 
 __all__ = ["Aligner", "Rules"]
@@ -89,6 +89,7 @@ class Aligner:
         self._schema_event_time_ms = schema_event_time_ms
         self._queues: dict[int, deque[Item]] = {partition: deque() for partition in partitions}
         self._bytes: dict[int, int] = dict.fromkeys(self._queues, 0)
+        self._decoded_bytes = 0
         self._pending: deque[PendingVersion] = deque()
         self._delivered: Counter[int] = Counter()
         self._rejected: set[int] = set()
@@ -117,7 +118,7 @@ class Aligner:
         """Take in fetched records, in offset order within each partition."""
         for item in items:
             self._queues[item.record.partition].append(item)
-            self._bytes[item.record.partition] += item.size_bytes
+            self._holds(item)
 
     def give_back(self, items: Sequence[Item]) -> None:
         """Put items that were handed out last, in that order, and were not trained, back to where they stood."""
@@ -125,7 +126,7 @@ class Aligner:
             if item.interaction is not None:
                 item.reason = None  # the version that it waited for in vain may have come
             self._queues[item.record.partition].appendleft(item)
-            self._bytes[item.record.partition] += item.size_bytes
+            self._holds(item)
 
     def deliver(self, pending: PendingVersion) -> None:
         """Take in the next record of the schema topic. First give back all that was handed out and is not trained."""
@@ -277,5 +278,17 @@ class Aligner:
 
     def _pop(self, partition: int) -> Item:
         item = self._queues[partition].popleft()
-        self._bytes[partition] -= item.size_bytes
+        size_bytes = item.size_bytes
+        self._bytes[partition] -= size_bytes
+        if not item.packed:
+            self._decoded_bytes -= size_bytes
         return item
+
+    def _holds(self, item: Item) -> None:
+        """Count an item that waits, and pack it where too much waits as decoded."""
+        size_bytes = item.size_bytes
+        self._bytes[item.record.partition] += size_bytes
+        if self._decoded_bytes + size_bytes > DECODED_BYTES:
+            item.pack()
+        if not item.packed:
+            self._decoded_bytes += size_bytes

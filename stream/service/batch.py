@@ -11,17 +11,20 @@ __all__ = ["PartialBatch"]
 
 
 class PartialBatch:
-    """Interactions up to a count or an age, and the dead letters that stand behind them in their partitions.
+    """Interactions up to a count, a size or an age, and the dead letters that stand behind them in their partitions.
 
     Nothing of it is ever in a checkpoint: whoever takes it has to train or to give back all of it.
 
     Args:
         size: interactions in a full batch.
         age_seconds: how long the first one may wait; 0 = for ever.
+        size_bytes: keys and values that fill it too; one interaction always has room.
     """
 
-    def __init__(self, size: int, age_seconds: float) -> None:
+    def __init__(self, size: int, age_seconds: float, size_bytes: int = 8 << 20) -> None:
         self._size = size
+        self._size_bytes = size_bytes
+        self._bytes = 0
         self._age_seconds = age_seconds
         self._entries: list[Item] = []
         self._partitions: Counter[int] = Counter()
@@ -30,8 +33,8 @@ class PartialBatch:
 
     @property
     def full(self) -> bool:
-        """Whether it has its count."""
-        return self.events >= self._size
+        """Whether it has its count, or its bytes."""
+        return self.events >= self._size or self._bytes >= self._size_bytes
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -57,11 +60,12 @@ class PartialBatch:
             self._opened_seconds = now
         self._entries.append(item)
         self._partitions[item.record.partition] += 1
+        self._bytes += item.size_bytes
         self.events += not item.reason
 
     def take(self) -> list[Item]:
         """Return all its items in order, and be empty."""
         entries = self._entries
-        self._entries, self.events = [], 0
+        self._entries, self.events, self._bytes = [], 0, 0
         self._partitions.clear()
         return entries

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream.log.protocol import InteractionSource, Record, SchemaSource
 from stream.observe import Observer
-from stream.service.item import Item, PendingVersion, Plausible
+from stream.service.item import DECODED_BYTES, Item, PendingVersion, Plausible
 from stream.service.shown_time import ShownTime
 from stream.service.units import UnitWatch
 
@@ -18,6 +18,13 @@ SCHEMA_TIMEOUT_SECONDS = 30.0
 """How long reading the schema topic to its end may take; the log's error ends the process then, and nothing is lost."""
 
 
+RECORD_BYTES = 800
+"""What a record that waits takes beside its own bytes."""
+
+_FULL_RECORDS = 50
+"""Records of one fetch while as much waits as may: each partition that is read on may add so many beyond the bound."""
+
+
 @dataclass(frozen=True, slots=True)
 class IntakeBounds:
     """How much is fetched and may wait.
@@ -25,7 +32,9 @@ class IntakeBounds:
     Attributes:
         poll_records: most records of one fetch.
         partition_events: records of one partition that may wait before it is paused.
-        partition_bytes: the same for the bytes of their keys and values.
+        partition_bytes: the same for the bytes of their keys, values and headers.
+        process_bytes: how much may wait of all partitions together, RECORD_BYTES for each record included. Beyond it
+            those are paused of which something waits: what they wait for comes from the others, which are read on.
         idle_seconds: how long a partition has to be seen at its end before nobody waits for it.
         plausible: how far event time may lie from the records' own timestamps; None where they have none: then a `ts`
             that seems to be in another unit is warned of.
@@ -34,6 +43,7 @@ class IntakeBounds:
     poll_records: int = 500
     partition_events: int = 10_000
     partition_bytes: int = 64 << 20
+    process_bytes: int = 256 << 20
     idle_seconds: float = 5.0
     plausible: Plausible | None = None
 
@@ -68,6 +78,7 @@ class Intake:
         self._at_end: dict[int, ShownTime] = {}
         self._ends_asked_seconds = -float("inf")
         self._paused: set[int] = set()
+        self._full = False
         self._reported: set[int] = set()
         self._units = UnitWatch()
 
@@ -83,7 +94,8 @@ class Intake:
         records were fetched before and are neither trained nor dead-lettered: they are part of the lag.
         """
         started = self._clock()
-        records = self._source.poll(self._bounds.poll_records, timeout_seconds)
+        most = min(self._bounds.poll_records, _FULL_RECORDS) if self._full else self._bounds.poll_records
+        records = self._source.poll(most, timeout_seconds)
         polled = self._clock()
         # The end of the schema topic is asked for after the fetch: whoever published a version first is understood.
         versions = self.read_schema()
@@ -113,18 +125,24 @@ class Intake:
         self._look_at_ends()
 
     def regulate(self, waiting: dict[int, tuple[int, int]]) -> None:
-        """Pause partitions of which too much waits, resume them at half the bound, and say what waits.
+        """Pause partitions of which too much waits, resume them at half the bounds, and say what waits.
 
         Args:
             waiting: by partition, records that wait and their bytes.
         """
         bounds = self._bounds
         over, under = [], []
+        held_bytes = sum(size_bytes + events * RECORD_BYTES for events, size_bytes in waiting.values())
+        self._full = held_bytes >= bounds.process_bytes
         for partition, (events, size_bytes) in waiting.items():
             if partition not in self._paused:
-                if events >= bounds.partition_events or size_bytes >= bounds.partition_bytes:
+                if events >= bounds.partition_events or size_bytes >= bounds.partition_bytes or (events and self._full):
                     over.append(partition)
-            elif events <= bounds.partition_events // 2 and size_bytes <= bounds.partition_bytes // 2:
+            elif (
+                events <= bounds.partition_events // 2
+                and size_bytes <= bounds.partition_bytes // 2
+                and (not events or held_bytes <= bounds.process_bytes // 2)
+            ):
                 under.append(partition)
             if events or partition in self._reported:
                 self._observer.held(partition, events)
@@ -140,9 +158,14 @@ class Intake:
         if not records:
             return []
         started = self._clock()
-        items = [
-            Item.decode(record, self._arrivals + index, self._bounds.plausible) for index, record in enumerate(records)
-        ]
+        items = []
+        size_bytes = 0
+        for index, record in enumerate(records):
+            item = Item.decode(record, self._arrivals + index, self._bounds.plausible)
+            size_bytes += item.size_bytes
+            if size_bytes > DECODED_BYTES:
+                item.pack()
+            items.append(item)
         if self._bounds.plausible is None:
             self._units.saw_items(items)
         self._arrivals += len(records)

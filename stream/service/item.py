@@ -10,7 +10,10 @@ from stream.log.protocol import DeadLetter, Record
 from stream.reasons import DeadLetterReason, RejectionReason
 from stream.schema import Version, parse_version
 
-__all__ = ["Item", "PendingVersion", "Plausible"]
+__all__ = ["DECODED_BYTES", "Item", "PendingVersion", "Plausible"]
+
+DECODED_BYTES = 4 << 20
+"""Bytes of records, over all partitions, that wait as decoded; beyond it they wait as bytes and are decoded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,14 @@ class Item:
         interaction: what it holds; None where it is invalid.
         reason: why it is a dead letter; None while it is none.
         arrival: its place in the order in which this process fetched records, over all partitions.
+        packed: whether of the interaction only `ts` and `schema_version` are there, by which it is put in order.
     """
 
     record: Record
     interaction: Interaction | None
     reason: DeadLetterReason | None = None
     arrival: int = 0
+    packed: bool = False
 
     @classmethod
     def decode(cls, record: Record, arrival: int = 0, plausible: Plausible | None = None) -> Item:
@@ -62,10 +67,25 @@ class Item:
         assert self.reason is not None
         return _dead_letter(self.record, self.reason)
 
+    def pack(self) -> None:
+        """Drop what was decoded, which takes some eight times the record's bytes, but for what order needs."""
+        if self.interaction is not None and not self.packed:
+            ts, schema_version = self.interaction.ts, self.interaction.schema_version
+            self.interaction = Interaction("", None, ts, {}, (), None, schema_version)
+            self.packed = True
+
+    def unpack(self) -> None:
+        """Decode the record again where `pack` has dropped that."""
+        if self.packed:
+            self.interaction = decode_interaction(self.record.value, self.record.key)
+            self.packed = False
+
     @property
     def size_bytes(self) -> int:
-        """Bytes of the record's key and value, by which what waits is bounded."""
-        return len(self.record.key or b"") + len(self.record.value or b"")
+        """Bytes of the record's key, value and headers, by which what waits is bounded."""
+        record = self.record
+        headers = sum(len(name) + len(value) for name, value in record.headers) if record.headers else 0
+        return len(record.key or b"") + len(record.value or b"") + headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,6 +250,7 @@ class Service:
     def _release(self, item: Item) -> None:
         self._burst.saw(item)
         if not item.reason:
+            item.unpack()
             self._batch.add(item, self._clock())
             if self._batch.full:
                 self._train()

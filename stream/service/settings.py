@@ -35,11 +35,20 @@ class DeadLetterSettings(Section):
 
 @dataclass(frozen=True)
 class HeldSettings(Section):
-    """How much may wait in memory, by partition, for its turn; beyond it the partition is paused."""
+    """How much may wait in memory for its turn; beyond it a partition is paused."""
 
     prefix: ClassVar[str] = "held"
 
     partition_events: int = setting(
         10_000, "Interactions of one partition that may wait before it is paused.", minimum=1
     )
-    partition_bytes: int = setting(64 << 20, "The same bound for their keys and values together.", minimum=1)
+    partition_bytes: int = setting(64 << 20, "The same bound for their keys, values and headers.", minimum=1)
+    process_bytes: int = setting(
+        256 << 20,
+        "The same for all partitions together, 800 bytes more for each interaction. Those are paused of which "
+        "something waits; the others, for which they wait, are read on.",
+        minimum=1,
+    )
+    batch_bytes: int = setting(
+        8 << 20, "Keys and values that fill a batch before it has its batch_size of interactions.", minimum=1
+    )

@@ -99,7 +99,7 @@ def open_service(
             learner.schema.event_time_ms,
             learner.event_time_ms,
         ),
-        batch=PartialBatch(settings.batch_size, settings.batch_age_seconds if live else 0.0),
+        batch=PartialBatch(settings.batch_size, settings.batch_age_seconds if live else 0.0, settings.held.batch_bytes),
         ledger=Ledger(resumed.offsets, resumed.schema_offset),
         burst=BurstGuard(
             settings.dead_letters.burst_events,
@@ -130,6 +130,7 @@ def _bounds(settings: Settings, endpoints: Endpoints) -> IntakeBounds:
     return IntakeBounds(
         partition_events=settings.held.partition_events,
         partition_bytes=settings.held.partition_bytes,
+        process_bytes=settings.held.process_bytes,
         idle_seconds=settings.idle_seconds if endpoints.arriving else 0.0,
         plausible=_plausible(settings) if endpoints.timestamped else None,
     )

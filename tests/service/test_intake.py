@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stream.observe import Observer
-from stream.service.intake import Intake, IntakeBounds
+from stream.service.intake import RECORD_BYTES, Intake, IntakeBounds
 from tests.service.memory_log import MemoryLog, MemorySchemaSource, MemorySource, event, version
 
 
@@ -111,3 +111,31 @@ def test_a_partition_is_paused_at_its_bound_and_resumed_at_half_of_it() -> None:
     assert source.paused == {0}
     taken.regulate({0: (5, 10), 1: (0, 0)})
     assert source.paused == set()
+
+
+def test_all_partitions_together_have_a_bound_and_the_one_waited_for_is_read_on() -> None:
+    log = MemoryLog(3)
+    taken, source = intake(log, process_bytes=10_000 + 20 * RECORD_BYTES)
+    taken.regulate({0: (10, 5000), 1: (9, 5799), 2: (0, 0)})
+    assert source.paused == set()
+    taken.regulate({0: (10, 5000), 1: (10, 5000), 2: (0, 0)})
+    assert source.paused == {0, 1}
+    taken.regulate({0: (10, 5000), 1: (1, 1), 2: (0, 0)})
+    assert source.paused == {0, 1}, "more than half of the bound waits"
+    taken.regulate({0: (11, 5000), 1: (0, 0), 2: (0, 0)})
+    assert source.paused == {0}, "nothing of the second waits, so others may wait for it"
+    taken.regulate({0: (9, 5000), 1: (0, 0), 2: (0, 0)})
+    assert source.paused == set()
+
+
+def test_of_a_large_fetch_most_waits_as_bytes() -> None:
+    log = MemoryLog(1)
+    for number in range(20):
+        log.send(event(f"{number}-" + "x" * (1 << 20), number))
+    taken, _ = intake(log)
+    items, _ = taken.fetch(0.0, {})
+    assert [item.packed for item in items] == [False] * 3 + [True] * 17
+    assert [item.interaction.ts for item in items if item.interaction is not None] == list(range(20))
+    items[19].unpack()
+    assert items[19].interaction is not None
+    assert items[19].interaction.id.startswith("19-x")
