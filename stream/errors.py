@@ -16,9 +16,11 @@ __all__ = [
     "BrokerUnavailable",
     "CheckpointCorrupt",
     "CheckpointError",
+    "CheckpointFormat",
     "CheckpointMissing",
     "ConfigurationError",
     "DeadLetterBurst",
+    "DirectoryLost",
     "Fenced",
     "InvalidInteraction",
     "InvalidRecord",
@@ -104,6 +106,14 @@ class CheckpointError(StreamError):
 
 class CheckpointCorrupt(CheckpointError):
     """A checkpoint's bytes are not those that were written."""
+
+
+class CheckpointFormat(CheckpointError):
+    """A checkpoint is whole, and of a format that this program does not read: none is passed over for that."""
+
+
+class DirectoryLost(CheckpointError):
+    """The checkpoint directory is not the one that was locked any more: it was deleted or replaced."""
 
 
 class CheckpointMissing(CheckpointError):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from stream.adaptation import Warmup
-from stream.adaptation.changes import make_changes, what_changed
+from stream.adaptation.changes import make_changes, take_up, what_changed
 from stream.adaptation.strategy import Strategy
 from stream.digest import digest, id_digest, to_hex
 from stream.encoding.batch import Batch
@@ -340,8 +340,12 @@ class Learner:
 
     @classmethod
     def from_state(cls, tree: Tree, settings: LearnerSettings) -> Self:
-        """Return the learner whose :meth:`state` this is, under the settings with which it was made."""
+        """Return the learner whose :meth:`state` this is, under the settings with which it was made.
+
+        Of its strategy, what a schema change does may be another one. Raises ConfigurationError where more differs.
+        """
         learner = cls(settings)
+        learner.strategy.require_same_methods(tree["strategy"])
         learner.schema = Schema.from_state(tree["schema"])
         restore_network(learner.network, tree["network"])
         learner.network.late = learner.schema.version > 0
@@ -354,6 +358,12 @@ class Learner:
         learner.counts = dict(tree["counts"])
         learner.dead_letters = dict(tree["dead_letters"])
         learner._parameters = (tree["parameters"][0], tree["parameters"][1])
+        transfer = learner.strategy.transfer
+        if learner.warmup.active and not transfer.warms_up:  # begun under another strategy
+            learner.warmup.end()
+            learner._settle()
+        if not transfer.ignores_new and take_up(learner.schema, learner.network) and not learner.warmup.active:
+            learner._settle()
         return learner
 
     def named_state(self) -> Iterator[tuple[str, object]]:

@@ -16,7 +16,8 @@ from stream.checkpoint.file import read_at, write_checkpoint
 from stream.interaction import interaction_of
 from stream.learner import Learner as CoreLearner
 from stream.recommend import best_offers
-from stream.service.learner_settings import from_plain, to_plain
+from stream.service.learner_settings import to_plain
+from stream.service.restore import learner_in
 
 __all__ = ["Learner"]
 
@@ -65,7 +66,6 @@ class Learner(CoreLearner):
 
         Raises:
             CheckpointMissing: there is none. CheckpointCorrupt: it is not, byte for byte, what was written.
-            ConfigurationError: this program lacks one of its settings.
+            CheckpointError: this program lacks one of its settings.
         """
-        tree = read_at(Path(path)).tree()
-        return cls.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"]))
+        return learner_in(read_at(Path(path)), cls)[0]

@@ -71,6 +71,9 @@ class Observer:
     def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
         """Checkpoint ``number`` is durable and committed."""
 
+    def checkpoint_damaged(self, name: str) -> None:
+        """A damaged checkpoint was passed over at the start, after ``restored``; it lies under this file name now."""
+
     def stopped(self, summary: Mapping[str, Any]) -> None:
         """The service ended normally; ``summary`` is the contract's summary."""
 
@@ -136,6 +139,10 @@ class CompositeObserver(Observer):
     def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
         for observer in self._observers:
             observer.checkpointed(number, seconds, size_bytes)
+
+    def checkpoint_damaged(self, name: str) -> None:
+        for observer in self._observers:
+            observer.checkpoint_damaged(name)
 
     def stopped(self, summary: Mapping[str, Any]) -> None:
         for observer in self._observers:

@@ -61,7 +61,7 @@ def decode(data: bytes) -> Tree:
         arrays = load_arrays(data)
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
         tree = _lower_arrays(document, arrays)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise CheckpointCorrupt(f"the checkpoint's payload cannot be read: {error}; restore an older one") from error
     if not isinstance(tree, dict):
         raise CheckpointCorrupt("the checkpoint's payload is not a state tree; restore an older one")

@@ -18,6 +18,7 @@ PINNED = {
     },
     "stream.errors": {
         *("AlreadyRunning", "BrokerUnavailable", "CheckpointCorrupt", "CheckpointError", "CheckpointMissing"),
+        *("CheckpointFormat", "DirectoryLost"),
         *("ConfigurationError", "DeadLetterBurst", "Fenced", "InvalidInteraction", "InvalidRecord", "InvalidVersion"),
         *("LogError", "NonFinite", "OffsetOutOfRange", "RejectionOpen", "SchemaRejected", "StreamError"),
     },

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from stream.adaptation.method import ChangeMade
 from stream.adaptation.transfer import Transfer
-from stream.schema import Change, Op
+from stream.schema import Change, Op, Schema
 
 if TYPE_CHECKING:
     from stream.evaluation import Evaluation
     from stream.network.network import Network
 
-__all__ = ["make_changes", "what_changed"]
+__all__ = ["make_changes", "take_up", "what_changed"]
 
 _ON_INPUT = frozenset({Op.ADD_FEATURE, Op.REMOVE_FEATURE, Op.RETYPE_FEATURE})
 _ON_FEATURES = _ON_INPUT | {Op.RENAME_FEATURE}
@@ -43,6 +43,20 @@ def what_changed(changes: Sequence[Change], *, creating: bool, warming_up: tuple
         warming_up=warming_up,
         changes=changes,
     )
+
+
+def take_up(schema: Schema, network: Network) -> bool:
+    """Let a network take part in all of the schema after a strategy that ignored what was new; say whether it did not.
+
+    A feature that was ignored joins without changing any prediction. An offer that was ignored is predicted and trained
+    from now on: its rate was counted all along.
+    """
+    ignored = {name: kind for name, kind in schema.features.items() if network.features.kinds.get(name) is not kind}
+    for name, kind in ignored.items():
+        network.add_feature(name, kind, silent=True)
+    muted = bool(network.muted.any())
+    network.muted.fill_(False)
+    return bool(ignored) or muted
 
 
 def _leaves_new_names(changes: Sequence[Change]) -> bool:

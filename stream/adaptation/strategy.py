@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from stream.adaptation.backbone import FrozenBackbone
@@ -15,6 +15,7 @@ from stream.adaptation.method import ChangeMade, Method
 from stream.adaptation.mlet import Mlet
 from stream.adaptation.peterrec import PeterRec
 from stream.adaptation.transfer import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
+from stream.errors import ConfigurationError
 from stream.network.quadratic import Quadratic
 from stream.state import Tree
 
@@ -96,18 +97,39 @@ class Strategy:
         """Return what the methods have to say of themselves in numbers."""
         return {name: value for method in self.methods.values() for name, value in method.figures().items()}
 
+    @property
+    def _keeping(self) -> Mapping[str, Method]:
+        """The methods that keep a state of their own; what a schema change does is decided anew at each change."""
+        return {name: method for name, method in self.methods.items() if method is not self.transfer}
+
     def state(self) -> Tree:
-        """Return every method's own state by its name."""
-        return {name: method.state() for name, method in self.methods.items()}
+        """Return by its name the state of every method that keeps one."""
+        return {name: method.state() for name, method in self._keeping.items()}
+
+    def require_same_methods(self, tree: Tree) -> None:
+        """Raise ConfigurationError where `tree` is the :meth:`state` of other methods than these.
+
+        What a schema change does may be decided otherwise than it was.
+        """
+        if tree.keys() != self._keeping.keys():
+            raise ConfigurationError(
+                f"the state is that of a strategy with {_listed(tree)}, the settings name one with "
+                f"{_listed(self._keeping)}; only what a schema change does may change between two runs. Set the "
+                "strategy as it was, or begin anew"
+            )
 
     def restore(self, tree: Tree, network: Network) -> None:
         """Take back what :meth:`state` returned, beside a network that was restored already."""
-        for name, method in self.methods.items():
+        for name, method in self._keeping.items():
             method.restore(tree[name])
             method.resumed(network)
 
     def named_state(self) -> Iterator[tuple[str, object]]:
         """Yield every method's own state by name, for the state digest."""
-        for name, method in self.methods.items():
+        for name, method in self._keeping.items():
             for entry, value in method.named_state():
                 yield f"{name}/{entry}", value
+
+
+def _listed(methods: Iterable[str]) -> str:
+    return " and ".join(methods) or "no method beside what a schema change does"

@@ -3,7 +3,8 @@
 from stream.checkpoint.crash import CRASH_POINTS, crash_point
 from stream.checkpoint.file import FORMAT_VERSION, CheckpointFile, newest, pack, read_at, read_checkpoint
 from stream.checkpoint.lock import DirectoryLock
-from stream.checkpoint.recover import LostOffsets, Missing, choose, recover
+from stream.checkpoint.reading import reading
+from stream.checkpoint.recover import Choice, LostOffsets, Missing, choose, recover
 from stream.checkpoint.store import CheckpointStore, Written
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "FORMAT_VERSION",
     "CheckpointFile",
     "CheckpointStore",
+    "Choice",
     "DirectoryLock",
     "LostOffsets",
     "Missing",
@@ -21,5 +23,6 @@ __all__ = [
     "pack",
     "read_at",
     "read_checkpoint",
+    "reading",
     "recover",
 ]

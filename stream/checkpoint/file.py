@@ -8,7 +8,8 @@
     28      32      SHA-256 of bytes 0 to 27 and the payload
     60      ...     payload: a state tree as `stream.state.encode` writes it
 
-A torn, truncated, extended or flipped file raises; it is never read in part.
+A torn, truncated, extended or flipped file raises; it is never read in part. These 60 bytes are the same in every
+format version, so that a file of another version is told from a damaged one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream import state
-from stream.errors import CheckpointCorrupt, CheckpointError, CheckpointMissing
+from stream.checkpoint.reading import reading
+from stream.errors import CheckpointCorrupt, CheckpointError, CheckpointFormat, CheckpointMissing
 
 __all__ = [
     "FORMAT_VERSION",
@@ -61,7 +63,8 @@ class CheckpointFile:
 
     def tree(self) -> state.Tree:
         """Return the state tree; raises `CheckpointCorrupt` where the payload is not one."""
-        return state.decode(self.payload)
+        with reading(self.path):
+            return state.decode(self.payload)
 
 
 def checkpoint_name(number: int) -> str:
@@ -78,9 +81,14 @@ def number_in_name(name: str) -> int | None:
 def pack(number: int, payload: bytes) -> tuple[bytes, str]:
     """Return the bytes that stand before `payload` in the file, and the digest as 64 hex digits."""
     header = _HEADER.pack(_MAGIC, FORMAT_VERSION, number, len(payload))
+    digest = _digest(header, payload)
+    return header + digest.digest(), digest.hexdigest()
+
+
+def _digest(header: bytes, payload: bytes) -> hashlib._Hash:
     digest = hashlib.sha256(header)
     digest.update(payload)
-    return header + digest.digest(), digest.hexdigest()
+    return digest
 
 
 def write_checkpoint(path: Path, number: int, payload: bytes) -> None:
@@ -124,27 +132,32 @@ def read_checkpoint(path: Path) -> CheckpointFile:
 
     Raises:
         CheckpointMissing: there is no such file.
-        CheckpointCorrupt: it is not, byte for byte, what was written, or another version of this program wrote it.
+        CheckpointCorrupt: it is not, byte for byte, what was written.
+        CheckpointFormat: it is, and it has a format version that this program does not read.
+        CheckpointError: it cannot be read.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise CheckpointMissing(f"there is no checkpoint {path}; look for another in its directory") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}; see its path and rights") from error
     start = _HEADER.size + _DIGEST_BYTES
     if len(data) < start or not data.startswith(_MAGIC):
         raise CheckpointCorrupt(f"{path} is not a checkpoint or is cut short ({len(data)} bytes); restore an older one")
     _, version, number, length = _HEADER.unpack_from(data)
-    if version != FORMAT_VERSION:
-        raise CheckpointCorrupt(
-            f"{path} has format version {version}, this program reads {FORMAT_VERSION}; use the program that wrote it"
-        )
     payload = data[start:]
-    _, digest = pack(number, payload)
-    if len(payload) != length or bytes.fromhex(digest) != data[_HEADER.size : start]:
+    digest = _digest(data[: _HEADER.size], payload)
+    if len(payload) != length or digest.digest() != data[_HEADER.size : start]:
         raise CheckpointCorrupt(
             f"{path} is damaged: its SHA-256 does not match its {len(data)} bytes; restore an older one"
         )
-    return CheckpointFile(path, number, digest, payload)
+    if version != FORMAT_VERSION:
+        raise CheckpointFormat(
+            f"{path} has checkpoint format {version}, this program reads {FORMAT_VERSION}; use the program that wrote "
+            "it, or give this learner a new name and checkpoint directory"
+        )
+    return CheckpointFile(path, number, digest.hexdigest(), payload)
 
 
 def newest(directory: Path) -> CheckpointFile:

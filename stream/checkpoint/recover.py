@@ -6,7 +6,10 @@
 | a complete file here, whole | that one |
 | a temporary file here, whole | that one, renamed: the crash came between commit and rename |
 | a file here that is damaged | the newest whole one before it; none: `CheckpointCorrupt` |
+| a file here of another format version | none: `CheckpointFormat`, for an older one would be another program's |
 | no file here (another machine's) | by policy: fail, newest (whole one here), scratch |
+
+What was found damaged on the way is said aloud and set aside, under another name.
 
 Going on from a checkpoint that is older than the commit is sound for the model, for it goes on from *that checkpoint's
 own* offsets: what was trained after it is trained again into a model that has not seen it. It forgets no event; it may
@@ -15,15 +18,19 @@ repeat work.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import logging
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from stream.checkpoint.file import CheckpointFile, read_checkpoint
 from stream.checkpoint.store import CheckpointStore
 from stream.errors import CheckpointCorrupt, CheckpointMissing
 from stream.log.protocol import Commit
 
-__all__ = ["LostOffsets", "Missing", "choose", "recover"]
+__all__ = ["Choice", "LostOffsets", "Missing", "choose", "recover"]
+
+_log = logging.getLogger("stream.checkpoint")
 
 
 class Missing(StrEnum):
@@ -42,28 +49,53 @@ class LostOffsets(StrEnum):
     LATEST = "latest"
 
 
-def recover(store: CheckpointStore, commit: Commit | None, missing: Missing = Missing.FAIL) -> CheckpointFile | None:
-    """Return the checkpoint to restore, complete and whole, or None to start from nothing; no temporary file is left.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a start goes on from, and what it had to pass over.
 
-    Where this raises, nothing in the directory was changed.
+    Attributes:
+        found: the checkpoint to restore; None to start from nothing.
+        damaged: complete files that are damaged, newest first, under the names that they have now.
+    """
+
+    found: CheckpointFile | None
+    damaged: tuple[Path, ...] = ()
+
+
+def recover(store: CheckpointStore, commit: Commit | None, missing: Missing = Missing.FAIL) -> Choice:
+    """Return the checkpoint to restore, complete and whole, or none to start from nothing; no temporary file is left.
+
+    Damaged files that were passed over are set aside, with a warning each. Where this raises, nothing in the directory
+    was changed.
 
     Raises:
         CheckpointMissing: the commit names one that is not here, and the policy is to fail, or finds no other.
         CheckpointCorrupt: there are checkpoints, and none of them that may be used is whole.
+        CheckpointFormat: the one to be used is of a format version that this program does not read.
     """
-    found = choose(store, commit, missing)
+    choice = choose(store, commit, missing)
+    found = choice.found
     if found is not None and found.path != store.path(found.number):
         found = replace(found, path=store.rename(found.path, found.number))
     for path in store.temporaries():
         store.discard(path)
-    return found
+    aside = tuple(store.set_aside(path) for path in choice.damaged)
+    for before, after in zip(choice.damaged, aside, strict=True):
+        _log.warning(
+            "checkpoint %s is damaged and was passed over; it lies in %s now. Look at the disk, and expect events "
+            "trained after the older checkpoint to be trained again",
+            before,
+            after,
+        )
+    return Choice(found, aside)
 
 
-def choose(store: CheckpointStore, commit: Commit | None, missing: Missing = Missing.FAIL) -> CheckpointFile | None:
-    """Return what `recover` would restore, under the name that it has now, or raise as it would; nothing is changed."""
+def choose(store: CheckpointStore, commit: Commit | None, missing: Missing = Missing.FAIL) -> Choice:
+    """Return what `recover` would restore, under the names of now, or raise as it would; nothing is changed."""
     if commit is None:
         return _newest_whole(store, below=None)
-    return _committed(store, commit) or _instead_of(store, commit, missing)
+    committed = _committed(store, commit)
+    return _instead_of(store, commit, missing) if committed is None else Choice(committed)
 
 
 def _committed(store: CheckpointStore, commit: Commit) -> CheckpointFile | None:
@@ -78,20 +110,22 @@ def _committed(store: CheckpointStore, commit: Commit) -> CheckpointFile | None:
     return None
 
 
-def _instead_of(store: CheckpointStore, commit: Commit, missing: Missing) -> CheckpointFile | None:
+def _instead_of(store: CheckpointStore, commit: Commit, missing: Missing) -> Choice:
+    path, aside = store.path(commit.number), store.aside(store.path(commit.number))
     try:
-        read_checkpoint(store.path(commit.number))
+        read_checkpoint(path if path.exists() or not aside.exists() else aside)
     except CheckpointCorrupt:
         older = _newest_whole(store, below=commit.number)
-        if older is None:
+        if older.found is None:
             raise
-        return older
+        # A start that set it aside may have ended before it could commit the older one.
+        return Choice(older.found, (path, *older.damaged) if path.exists() else older.damaged)
     except CheckpointMissing:
         pass  # another machine's; or, without an exception, a whole file of this number that another learner wrote
     if missing is Missing.SCRATCH:
-        return None
-    newest = _newest_whole(store, below=None) if missing is Missing.NEWEST else None
-    if newest is None:
+        return Choice(None)
+    newest = _newest_whole(store, below=None) if missing is Missing.NEWEST else Choice(None)
+    if newest.found is None:
         raise CheckpointMissing(
             f"the log's last commit names checkpoint {commit.number} ({commit.digest[:16]}...), which is not in "
             f"{store.directory}: another machine or directory holds it. Copy it here, or set checkpoint.missing to "
@@ -100,15 +134,18 @@ def _instead_of(store: CheckpointStore, commit: Commit, missing: Missing) -> Che
     return newest
 
 
-def _newest_whole(store: CheckpointStore, below: int | None) -> CheckpointFile | None:
+def _newest_whole(store: CheckpointStore, below: int | None) -> Choice:
+    """Return the newest whole checkpoint, none where there is no checkpoint; raise where all are damaged."""
+    damaged: list[Path] = []
     damage: CheckpointCorrupt | None = None
     for number in reversed(store.numbers()):
         if below is not None and number >= below:
             continue
         try:
-            return read_checkpoint(store.path(number))
+            return Choice(read_checkpoint(store.path(number)), tuple(damaged))
         except CheckpointCorrupt as error:
             damage = damage or error
+            damaged.append(store.path(number))
     if damage is not None:
         raise damage
-    return None
+    return Choice(None)

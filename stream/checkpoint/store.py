@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +44,7 @@ class CheckpointStore:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = DirectoryLock(directory)
         except OSError as error:
-            raise CheckpointError(
-                f"the checkpoint directory {directory} cannot be used: {error}; see its path and rights"
-            ) from error
+            raise _unusable(directory, error) from error
 
     def numbers(self) -> list[int]:
         """Return the numbers of the complete checkpoints, whole or not, ascending."""
@@ -60,11 +59,32 @@ class CheckpointStore:
         """Return the files that a writer left before it could rename them."""
         return sorted(self.directory.glob("checkpoint-*.tmp"))
 
+    def require_in_place(self) -> None:
+        """Raise `DirectoryLost` where the directory at this path is not the one that was locked any more."""
+        self._lock.require_in_place()
+
+    def require_room(self, size_bytes: int) -> None:
+        """Raise `CheckpointError` where no file can be made here, or where so many bytes more have no room."""
+        probe = self.directory / f"checkpoint-probe.{secrets.token_hex(8)}.tmp"
+        try:
+            probe.touch(exist_ok=False)
+            probe.unlink()
+            free_bytes = shutil.disk_usage(self.directory).free
+        except OSError as error:
+            raise _unusable(self.directory, error) from error
+        if free_bytes < size_bytes:
+            raise CheckpointError(
+                f"{self.directory} has room for {free_bytes} bytes, and the last checkpoint has {size_bytes}: the next "
+                "one could not be written. Make room, or give another directory"
+            )
+
     def write(self, number: int, payload: bytes) -> Written:
         """Make the checkpoint durable under a temporary name that no other process can have chosen.
 
-        Raises `CheckpointError` where the disk refuses; what was written is removed then.
+        Raises `CheckpointError` where the disk refuses; what was written is removed then. `DirectoryLost`: see
+        `require_in_place`.
         """
+        self.require_in_place()
         head, digest = pack(number, payload)
         path = self.directory / f"checkpoint-{number:012d}.{secrets.token_hex(8)}.tmp"
         try:
@@ -89,9 +109,10 @@ class CheckpointStore:
     def promote(self, written: Written) -> Path:
         """Give a committed checkpoint its name, durably.
 
-        Raises `Fenced` where a successor has dealt with the file meanwhile.
+        Raises `Fenced` where a successor has dealt with the file meanwhile, `DirectoryLost` where the directory is.
         """
         crash_point("committed_before_rename")
+        self.require_in_place()
         path = self.rename(written.path, written.number)
         crash_point("after_rename")
         return path
@@ -112,6 +133,27 @@ class CheckpointStore:
         """Remove a temporary file."""
         path.unlink(missing_ok=True)
 
+    def aside(self, path: Path) -> Path:
+        """Return the name under which a damaged checkpoint is set aside."""
+        return path.with_name(f"damaged-{path.name}")
+
+    def set_aside(self, path: Path) -> Path:
+        """Rename a damaged checkpoint, so that it is neither read nor pruned as one, and return its new name.
+
+        As many stay as there are complete checkpoints at most, the newest.
+        """
+        aside = self.aside(path)
+        try:
+            path.rename(aside)
+            for older in sorted(self.directory.glob("damaged-checkpoint-*.ckpt"))[: -self._keep]:
+                older.unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} is damaged and cannot be renamed: {error}; see the directory's rights"
+            ) from error
+        self.sync()
+        return aside
+
     def prune(self) -> None:
         """Remove all complete checkpoints but the newest K."""
         for number in self.numbers()[: -self._keep]:
@@ -128,3 +170,7 @@ class CheckpointStore:
     def close(self) -> None:
         """Give the lock back; a second call does nothing."""
         self._lock.close()
+
+
+def _unusable(directory: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(f"the checkpoint directory {directory} cannot be used: {error}; see its path and rights")

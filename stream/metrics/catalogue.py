@@ -161,7 +161,7 @@ CATALOGUE: tuple[Definition, ...] = (
     _gauge(
         "stream_schema_rejection_open",
         "0 or 1",
-        "1 from a rejected version until a next is applied; `/readyz` says which.",
+        "1 from a rejected version until a next is applied; `/readyz` fails.",
     ),
     _gauge(
         "stream_slots_live", "slots", "Slots that carry a live name, by `kind` (numeric, categorical, offer).", "kind"
@@ -235,6 +235,11 @@ CATALOGUE: tuple[Definition, ...] = (
     ),
     _gauge("stream_checkpoint_size_bytes", "bytes", "Size of the last checkpoint."),
     _gauge("stream_checkpoint_number", "number", "Number of the last durable and committed checkpoint."),
+    _counter(
+        "stream_checkpoints_damaged_total",
+        "checkpoints",
+        "Damaged checkpoints that this process passed over at its start and set aside.",
+    ),
 )
 
 # From prometheus-client's own collectors; `process_*` is read from /proc and so exists on Linux only.

@@ -243,6 +243,10 @@ class PrometheusObserver(Observer):
         self._gauges["stream_checkpoint_number"].set(number)
         self._gauges["stream_checkpoint_size_bytes"].set(size_bytes)
 
+    def checkpoint_damaged(self, name: str) -> None:
+        """Count the checkpoint that was passed over."""
+        self._counters["stream_checkpoints_damaged_total"].inc()
+
 
 def _bounded(value: str, known: Container[str]) -> str:
     return value if value in known else OTHER

@@ -85,7 +85,10 @@ class Checkpointer:
         """Commit the last checkpoint once more, which changes nothing; raises `Fenced` where a newer learner took over.
 
         A learner that was stopped for a while asks before it writes; one without events asks from time to time, which
-        also keeps the log from forgetting its offsets (Kafka: `offsets.retention.minutes`).
+        also keeps the log from forgetting its offsets (Kafka: `offsets.retention.minutes`). Raises `DirectoryLost` if
+        the directory of the checkpoints is not this learner's any more.
         """
+        if self._store is not None:
+            self._store.require_in_place()
         if self._last is not None:
             self._commit_log.commit(self._last, ())

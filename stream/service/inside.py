@@ -6,8 +6,8 @@ from typing import Any
 
 from stream.checkpoint import FORMAT_VERSION, CheckpointFile
 from stream.learner import Learner
-from stream.service.learner_settings import from_plain
 from stream.service.progress import Rejection
+from stream.service.restore import learner_in
 
 __all__ = ["inside"]
 
@@ -15,11 +15,9 @@ __all__ = ["inside"]
 def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
     """Return what a checkpoint holds, as JSON values; reading it changes nothing.
 
-    Raises `CheckpointCorrupt` or `ConfigurationError` where this program cannot rebuild the learner in it.
+    Raises `CheckpointError` where this program cannot rebuild the learner in it.
     """
-    tree = checkpoint.tree()
-    service = tree["service"]
-    learner = Learner.from_state(tree["learner"], from_plain(service["learner_settings"], device="cpu"))
+    learner, service = learner_in(checkpoint, Learner, device="cpu")
     schema = learner.schema
     rejection = service["rejection"]
     return {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from stream.checkpoint import CheckpointFile, CheckpointStore, LostOffsets, Missing, choose, recover
+from stream.checkpoint import CheckpointFile, CheckpointStore, Choice, LostOffsets, Missing, choose, recover
 from stream.errors import CheckpointMissing, ConfigurationError, LogError, OffsetOutOfRange
 from stream.log.protocol import Commit, CommitLog, InteractionSource, SchemaSource
 from stream.settings.root import start_time_ms
@@ -31,6 +32,7 @@ class Resumed:
         last: what the log's commit names, where that is exactly the restored checkpoint; else None, and a checkpoint
             has to be written before anything is trained.
         number: the largest checkpoint number that was ever given, as far as is known here.
+        damaged: checkpoints that were passed over and set aside, under their new names.
     """
 
     tree: Tree | None
@@ -39,6 +41,7 @@ class Resumed:
     schema_offset: int
     last: Commit | None
     number: int
+    damaged: Sequence[Path] = ()
 
 
 def resume(
@@ -87,7 +90,8 @@ def resume(
 
     foreseen = None if store is None else beginning(_foreseen(store, commit_log, missing))
     commit = commit_log.fence()
-    found = None if store is None else recover(store, commit, missing)
+    choice = Choice(None) if store is None else recover(store, commit, missing)
+    found = choice.found
     begun = foreseen if foreseen is not None and foreseen.is_of(found) else beginning(found)
     official = begun.names(commit)
     if commit is not None and not official:
@@ -103,7 +107,9 @@ def resume(
         schema_source.topic,
         begun.schema_offset,
     )
-    return Resumed(begun.tree, restored, begun.offsets, begun.schema_offset, commit if official else None, number)
+    return Resumed(
+        begun.tree, restored, begun.offsets, begun.schema_offset, commit if official else None, number, choice.damaged
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +142,13 @@ class _Beginning:
 def _foreseen(store: CheckpointStore, commit_log: CommitLog, missing: Missing) -> CheckpointFile | None:
     """Return what a takeover will find here; where it would find nothing, make sure, for a commit may be on its way."""
     try:
-        return choose(store, commit_log.newest(), missing)
+        return choose(store, commit_log.newest(), missing).found
     except CheckpointMissing as error:
         try:
             settled = commit_log.newest(settled=True)
         except LogError:
             raise error from None
-        return choose(store, settled, missing)
+        return choose(store, settled, missing).found
 
 
 def start_offsets(source: InteractionSource, start: str) -> dict[int, int]:

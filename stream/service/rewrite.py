@@ -11,7 +11,8 @@ from stream.errors import CheckpointError, ConfigurationError
 from stream.factors import largest_difference
 from stream.learner import Learner
 from stream.network.persistence import parameter_counts
-from stream.service.learner_settings import from_plain, to_plain
+from stream.service.learner_settings import to_plain
+from stream.service.restore import learner_in
 
 __all__ = ["convert", "rewrite"]
 
@@ -30,8 +31,7 @@ def convert(checkpoint: Path, out: Path, change: Callable[[Learner], Learner]) -
         CheckpointError: the new model's predictions differ, or it cannot be written.
     """
     found = read_at(checkpoint)
-    tree = found.tree()
-    learner = Learner.from_state(tree["learner"], from_plain(tree["service"]["learner_settings"], device="cpu"))
+    learner, _ = learner_in(found, Learner, device="cpu")
     changed = change(learner)
     difference, largest = largest_difference(learner, changed)
     if not difference <= TOLERANCE * (1.0 + largest):

@@ -113,6 +113,8 @@ def open_service(
     )
     observer.started(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint)
     observer.restored(learner.report())
+    for path in resumed.damaged:
+        observer.checkpoint_damaged(path.name)
     return service
 
 
