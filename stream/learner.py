@@ -153,8 +153,7 @@ class Learner:
         losses = [score.mean_loss for score in scores]
         drift = self.drift.update([loss for loss in losses if loss is not None])
         reached = self.network.reaches(frame) if warming_up else None
-        if batch.pairs:
-            self._train(batch, frame, logits, warming_up=warming_up)
+        self._train(batch, frame, logits, warming_up=warming_up)
         unresolved = self.network.observe(batch, frame, now, warming_up=warming_up)
         self._count(batch, scores)
         self.strategy.after_batch(self.network, batch, frame, self.events_trained, drift=drift)
@@ -187,14 +186,19 @@ class Learner:
         # The first batch is one step: the running counts know no rate before it, and weights that make up for that are
         # in the way as soon as the counts do.
         if len(batch) <= number or not self.events_trained:
-            network.train(frame, network.forward(frame, training=True) if stochastic else logits, warming_up=warming_up)
+            frame.weight = network.see_weights(batch)
+            if batch.pairs:
+                logits = network.forward(frame, training=True) if stochastic else logits
+                network.train(frame, logits, warming_up=warming_up)
             return
         counts = network.count_inputs
         for start in range(0, len(batch), number):
             part = batch.part(start, min(start + number, len(batch)))
+            weight = network.see_weights(part)
             if part.pairs:
-                pairs = slice(int(batch.offsets[start]), int(batch.offsets[start + len(part)]))
                 frame = network.frame(part)
+                frame.weight = weight
+                pairs = slice(int(batch.offsets[start]), int(batch.offsets[start + len(part)]))
                 logits = network.forward(frame, training=stochastic, count_inputs=counts[pairs])
                 network.train(frame, logits, warming_up=warming_up)
 

@@ -23,7 +23,7 @@ class Batch:
     ts: np.ndarray
     """Event time, Unix milliseconds, int64 ``(B,)``."""
     weight: np.ndarray
-    """float32 ``(B,)``."""
+    """float64 ``(B,)``, as the events have it."""
     numeric: np.ndarray
     """float64 ``(B, numeric slots)``; NaN is missing, free slots are 0."""
     rounded: np.ndarray

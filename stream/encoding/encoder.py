@@ -19,10 +19,8 @@ from stream.interaction import Interaction
 from stream.schema import Kind
 from stream.slots import SlotRegistry
 
-__all__ = ["LARGEST_WEIGHT", "encode"]
+__all__ = ["encode"]
 
-LARGEST_WEIGHT = 2.0**30
-"""Event weights are cut here: one valid event must not make float32 sums of squared gradients infinite."""
 _EXACT = 2.0**53
 """Below it a float64 holds every integer."""
 _PLAIN_NUMBERS = frozenset({float, int, bool, type(None)})
@@ -51,7 +49,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         ids=[event.id for event in interactions],
         keys=keys,
         ts=np.array([event.ts for event in interactions], dtype=np.int64),
-        weight=np.array([min(event.weight, LARGEST_WEIGHT) for event in interactions], dtype=np.float32),
+        weight=np.array([event.weight for event in interactions], dtype=np.float64),
         numeric=numeric,
         rounded=rounded,
         rows=rows,

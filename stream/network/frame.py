@@ -41,7 +41,7 @@ class Frame:
     taken: torch.Tensor
     """float32 ``(P,)``."""
     weight: torch.Tensor
-    """float32 ``(B,)``."""
+    """float32 ``(B,)``: relative to the running mean."""
     match_event: torch.Tensor
     match_column: torch.Tensor
     match_slot: torch.Tensor
@@ -62,6 +62,7 @@ class Frame:
         batch: Batch,
         numeric: np.ndarray,
         missing: np.ndarray,
+        weight: np.ndarray,
         entity: np.ndarray,
         matches: np.ndarray,
         offers: Offers,
@@ -89,7 +90,7 @@ class Frame:
             pair_columns=put(columns),
             possible=put(batch.possible),
             taken=put(batch.taken.astype(np.float32)),
-            weight=put(batch.weight),
+            weight=put(weight),
             match_event=put(batch.row_event[index]),
             match_column=put(matches[batch.rows[index], attribute]),
             match_slot=put(batch.row_slot[index]),

@@ -26,6 +26,7 @@ from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.statistics import RunningStatistics
 from stream.network.trunk import Trunk
+from stream.network.weights import RelativeWeights
 from stream.schema import Kind
 
 __all__ = ["NamedParts"]
@@ -58,6 +59,7 @@ class NamedParts:
         self.keys: RowPool[str] = RowPool(network.entity_capacity)
         self.wide_rows: RowPool[int] = RowPool(network.pair_cells // 32)
         self.statistics = RunningStatistics()
+        self.weights = RelativeWeights()
         self.input = InputLayer(network, optimiser, seed, self.device)
         self.trunk = Trunk(network, optimiser, seed, self.device)
         self.output = OutputLayer(network, optimiser, self.device)

@@ -24,14 +24,15 @@ class Network(NamedParts):
     # -- one step -------------------------------------------------------------------------------------------------
 
     def frame(self, batch: Batch) -> Frame:
-        """Return the batch on the device, standardised by the statistics as they stand."""
+        """Return the batch on the device, inputs and weights by what was seen so far."""
         numeric, missing = self.statistics.standardise(
             batch.numeric, np.array(self.features.numeric.slots(), dtype=int)
         )
+        weight = self.weights.of(batch.weight, seen=False)
         row_of = self.keys.row_of
         # Row 0 is nobody's: that of a key without a row, and of an anonymous event.
         entity = np.array([0 if key is None else row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
-        return Frame.of(batch, numeric, missing, entity, self.matches, self.offers, self.device)
+        return Frame.of(batch, numeric, missing, weight, entity, self.matches, self.offers, self.device)
 
     def forward(
         self, frame: Frame, *, training: bool = False, count_inputs: torch.Tensor | None = None
@@ -69,6 +70,10 @@ class Network(NamedParts):
             found for name, part in self.parts() if (found := part.logit_variance(seen.get(name, frame))) is not None
         ]
         return torch.stack(known).sum(0).masked_fill_(self.muted[frame.pair_slot], 0.0) if known else None
+
+    def see_weights(self, batch: Batch) -> torch.Tensor:
+        """Return the weights ``(B,)`` of events about to be trained, relative to a mean that has taken them in."""
+        return torch.from_numpy(self.weights.of(batch.weight, seen=True)).to(self.device)
 
     def train(self, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Take one step on the batch of the last :meth:`forward`: BCE, summed over pairs, weighted by event."""

@@ -65,6 +65,7 @@ def test_a_step_is_the_exact_update_with_the_rest_of_the_logit_as_its_offset() -
     before = {name: (_theta(learner, name), _precision(learner, name)) for name in ("soap", "milk", "tea")}
     updated = _layer(learner).updated.clone()
     learner.learn(batch)
+    frame.weight = network.frame(batch).weight  # the step's own weights are in the mean that they are relative to
     for name, (mean, precision) in before.items():
         slot = network.offers.offers.slot(name)
         mine = (frame.pair_slot == slot).nonzero()[:, 0]

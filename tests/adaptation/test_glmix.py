@@ -52,6 +52,7 @@ def test_coordinates_are_trained_in_order_each_with_the_others_newest_scores_as_
         for name, table in (("offer", pairs.key_offer), ("value", pairs.key_value))
     }
     learner.learn(batch)
+    frame.weight = network.frame(batch).weight  # the step's own weights are in the mean that they are relative to
     attributes = [("value", frame.pair_columns[:, slot]) for _, slot in sorted(network.offers.attributes.items())]
     offer = [("offer", frame.pair_slot)]
     rows, checked = frame.entity[frame.pair_event], 0

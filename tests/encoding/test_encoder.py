@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.encoding.encoder import LARGEST_WEIGHT
 from stream.encoding.values import MISTYPED, boolean_value, categorical_value, multi_values, numeric_value
 from stream.interaction import Interaction
 from stream.learner import Learner
@@ -57,7 +56,7 @@ def test_a_batch_is_read_as_its_events_are(events: int) -> None:
     batch_of = [an_event(rng, number) for number in range(events)]
     batch = learner.encode(batch_of)
     assert (batch.ids, batch.keys) == ([e.id for e in batch_of], [e.key for e in batch_of])
-    assert batch.weight.tolist() == [min(e.weight, LARGEST_WEIGHT) for e in batch_of]
+    assert batch.weight.tolist() == [e.weight for e in batch_of]
     wrong = unknown = dropped = 0
     unseen: list[tuple[int, str]] = []
     for number, event in enumerate(batch_of):
