@@ -12,10 +12,10 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from stream.broker import guard
 from stream.broker.jars import KAFKA_VERSION, kafka_jars
@@ -48,6 +48,8 @@ class LocalBroker:
         data_directory: where to keep the log; None for a temporary directory.
         start_seconds: how long the start may take.
         progress: called with (jars done, jars wanted) while jars are downloaded, which happens once on a machine.
+        properties: further properties of the node, over ours; `{port}` and `{controller_port}` stand for the ports.
+        format_arguments: further arguments to Kafka's `format`, such as --add-scram with a user.
     """
 
     def __init__(
@@ -56,13 +58,18 @@ class LocalBroker:
         data_directory: Path | None = None,
         start_seconds: float = 120.0,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        properties: Mapping[str, str] | None = None,
+        format_arguments: Sequence[str] = (),
     ) -> None:
         self._port = port
         self._data_directory = data_directory
         self._start_seconds = start_seconds
         self._progress = progress
+        self._properties = properties
+        self._format_arguments = format_arguments
         self._guard: subprocess.Popen[bytes] | None = None
         self._temporary: Path | None = None
+        self._said: BinaryIO | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -94,12 +101,13 @@ class LocalBroker:
         properties = temporary / "server.properties"
         data = self._data_directory or temporary / "data"
         data.mkdir(parents=True, exist_ok=True)
-        properties.write_text(broker_properties(self._port, controller_port, data.resolve()), encoding="utf-8")
+        text = broker_properties(self._port, controller_port, data.resolve(), self._properties)
+        properties.write_text(text, encoding="utf-8")
         if not (data / "meta.properties").exists():
             # A fresh identity, as Kafka writes them: 16 bytes in URL-safe base64, which must not begin with a hyphen.
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
             storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(properties)]
-            self._spawn("-", [*java, *storage])
+            self._spawn("-", [*java, *storage, *self._format_arguments])
             self._wait_for(lambda: self._running.poll() == 0, "format its storage")
             self._close_guard()
         self._spawn(str(temporary), [*java, "kafka.Kafka", str(properties)])
@@ -112,6 +120,9 @@ class LocalBroker:
             self._close_guard()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+        if self._said is not None:
+            self._said.close()
+            self._said = None
 
     def wait(self) -> int:
         """Wait until the broker has ended by itself and return its exit status."""
@@ -137,6 +148,7 @@ class LocalBroker:
 
     def _spawn(self, directory: str, command: list[str]) -> None:
         with self.log_file.open("ab") as log:
+            self._said = self._said or self.log_file.open("rb")  # readable even after the guard has cleaned up
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", guard.__file__, directory, *command],
                 stdin=subprocess.PIPE,
@@ -170,10 +182,9 @@ class LocalBroker:
             raise
 
     def _failure(self, what: str, how: str) -> BrokerUnavailable:
-        try:
-            lines = self.log_file.read_text(errors="replace").split("\n")
-        except OSError:
-            lines = []
+        assert self._said is not None
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if "rror" in line or "xception" in line), "")
         return BrokerUnavailable(f"Kafka could not {what} ({how}){': ' + said if said else ''}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from stream.broker.jars import KAFKA_VERSION
@@ -41,8 +42,13 @@ _FIXED = {
 }
 
 
-def broker_properties(port: int, controller_port: int, data_directory: Path) -> str:
-    """Return the text of `server.properties` for a node that listens on these two ports of 127.0.0.1."""
+def broker_properties(
+    port: int, controller_port: int, data_directory: Path, further: Mapping[str, str] | None = None
+) -> str:
+    """Return the text of `server.properties` for a node that listens on these two ports of 127.0.0.1.
+
+    `further` adds properties, and replaces ours; `{port}` and `{controller_port}` in them stand for the ports.
+    """
     own = {
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
@@ -50,4 +56,6 @@ def broker_properties(port: int, controller_port: int, data_directory: Path) -> 
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
         "log.dirs": str(data_directory).replace("\\", "\\\\"),
     }
+    for key, value in (further or {}).items():
+        own[key] = value.replace("{port}", str(port)).replace("{controller_port}", str(controller_port))
     return "".join(f"{key}={value}\n" for key, value in {**_FIXED, **own}.items())

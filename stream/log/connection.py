@@ -21,6 +21,7 @@ from kafka.errors import (
 )
 
 from stream.errors import BrokerUnavailable, ConfigurationError, LogError, OffsetOutOfRange
+from stream.log.access import require_access, require_sound_options
 from stream.log.settings import KafkaSettings
 
 __all__ = ["Connection", "kafka_errors"]
@@ -42,11 +43,14 @@ class Connection:
     """Makes the clients for one cluster. Nothing connects before a client is asked for."""
 
     settings: KafkaSettings = field(default_factory=KafkaSettings)
+    _entered: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Not empty once a broker has let us in."""
 
     def __post_init__(self) -> None:
         known = set().union(*(client.DEFAULT_CONFIG for client in _CLIENTS))
         if unknown := sorted(self.settings.options.keys() - known):
             raise ConfigurationError(f"kafka.options has {', '.join(unknown)}, which no client of kafka-python knows.")
+        require_sound_options(self.settings.options)
 
     @property
     def where(self) -> str:
@@ -116,6 +120,9 @@ class Connection:
     def _client(self, kind: Any, **options: Any) -> Any:
         known = {key: value for key, value in options.items() if key in kind.DEFAULT_CONFIG}
         known.setdefault("bootstrap_timeout_ms", self.request_ms)
+        if not self._entered:
+            require_access(self.settings.bootstrap_servers, self.settings.options, self.settings.request_seconds)
+            self._entered.append(True)
         try:
             return kind(bootstrap_servers=list(self.settings.bootstrap_servers), **known)
         except (KafkaConfigurationError, ValueError, TypeError, AssertionError) as error:
