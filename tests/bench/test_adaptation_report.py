@@ -28,10 +28,10 @@ from stream.bench.adaptation.arms import (
 )
 from stream.bench.adaptation.baseline import run_baseline
 from stream.bench.adaptation.claims import all_claims, bayes, iak, mlet, peterrec, transfer
-from stream.bench.adaptation.claims.claim import chosen_by_others, not_worse, pooled_ratio
+from stream.bench.adaptation.claims.claim import best_of, not_worse, pooled_ratio
 from stream.bench.adaptation.command import Wanted, bench_adaptation
 from stream.bench.adaptation.facts import facts_of
-from stream.bench.adaptation.intervals import Interval
+from stream.bench.adaptation.intervals import Interval, mean_interval
 from stream.bench.adaptation.measures import Measures, beginning, measure
 from stream.bench.adaptation.online import arm_settings, run_arm
 from stream.bench.adaptation.report import make_report
@@ -250,17 +250,18 @@ def test_a_run_that_went_wrong_counts_against_its_arm() -> None:
     assert "(1 runs failed)" in report.markdown()
 
 
-def test_the_best_of_several_is_judged_on_what_the_other_seeds_choose() -> None:
-    # Each arm is the best in the seed in which chance favours it, and worth nothing.
-    chance = {str(lucky): {seed: -4.0 if seed == lucky else 1.0 for seed in range(5)} for lucky in range(5)}
-    found = chosen_by_others(chance)
+def test_the_best_of_several_has_an_interval_for_all_of_them() -> None:
+    values = [-0.1, -0.2, -0.3, -0.1, -0.2]
+    effects = {"best": dict(enumerate(values)), "other": dict.fromkeys(range(5), 0.1), "lost a seed": {0: -9.0}}
+    found = best_of(effects)
     assert found is not None
-    assert found.mean == pytest.approx(1.0)
-    better = chance | {"better": dict.fromkeys(range(5), -1.0)}
-    found = chosen_by_others(better)
-    assert found is not None
-    assert found.mean == pytest.approx(-1.0)
-    assert chosen_by_others({"one": {0: 1.0}}) is None
+    alone = mean_interval(values)
+    assert alone is not None
+    assert (found[0], found[1].mean) == ("best", alone.mean)
+    assert found[1].half_width is not None
+    assert alone.half_width is not None
+    assert found[1].half_width / alone.half_width == pytest.approx(3.961 / 2.776, rel=0.01)  # tables of Student's t
+    assert best_of({}) is None
 
 
 def test_a_margin_inside_the_interval_is_too_wide_to_tell() -> None:

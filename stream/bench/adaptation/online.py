@@ -23,8 +23,9 @@ def arm_settings(stream: BenchStream, overrides: Mapping[str, str], seed: int) -
 
     Raises ConfigurationError for a key or a value that is none.
     """
-    chosen = {"evaluation.attribute": stream.attribute or "", **stream.settings, "seed": str(seed), **overrides}
-    return load(LearnerSettings, assignments=[f"{key}={value}" for key, value in chosen.items()])
+    attribute = {} if stream.attribute is None else {"evaluation.attribute": stream.attribute}
+    chosen = {**attribute, **stream.settings, "seed": str(seed), **overrides}
+    return load(LearnerSettings, stream.config, assignments=[f"{key}={value}" for key, value in chosen.items()])
 
 
 def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progress: Progress) -> Trace:

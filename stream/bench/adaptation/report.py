@@ -199,7 +199,7 @@ _METHOD: Final = """\
   loss is over the whole stream, loss a pair and rankings over the contract's last four fifths.
 - Intervals are 95 % t-intervals over seeds; differences are paired by seed, and an average over streams leaves out
   those on which the two are the same by construction. The best of several arms is the best of those whose every seed
-  came to an end; each seed is then judged on what the others choose. On synthetic streams a seed draws the
+  came to an end, and its interval is wide enough for all of them. On synthetic streams a seed draws the
   stream as well as the weights; on recorded data the weights alone, so intervals there say nothing of other data.
 - *Before*, *at*, *after* a change are the window before it and the two behind it; changes closer than a window count
   as one. *Events until back*: how far behind the change the first window starts whose loss is within 1 % of its level

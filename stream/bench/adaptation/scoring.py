@@ -94,6 +94,7 @@ class Scorer:
         ):
             sums[here] = np.bincount(event[which], weights=terms[which], minlength=events)
             pairs[here] = np.bincount(event[which], minlength=events)
+        trace.taken[here] = np.bincount(event[taken], minlength=events)
         late = event >= self._late - self.events
         trace.histogram += calibration.histogram(calibration.codes(logit[late], taken[late]))
         trace.frozen[here] = frozen

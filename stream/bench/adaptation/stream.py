@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +37,7 @@ class BenchStream:
         settings: further settings by dotted key that belong to the data rather than to an arm.
         realised, bayes: `(events,)` nats summed over the possible offers: the loss of the true probabilities on the
             labels drawn, and its expectation. None where the truth is not known.
+        config: of a user's own stream: a configuration file below all other settings; None for none.
     """
 
     name: str
@@ -43,6 +45,7 @@ class BenchStream:
     attribute: str | None = None
     domain: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    config: Path | None = None
     realised: NDArray[np.float64] | None = None
     bayes: NDArray[np.float64] | None = None
 

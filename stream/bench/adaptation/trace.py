@@ -21,7 +21,7 @@ __all__ = ["Trace"]
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_FORMAT = 1
+_FORMAT = 2
 _DOCUMENT = "document"
 
 
@@ -38,6 +38,8 @@ class Trace:
     bce_sum: Floats
     """`(N,)` nats, summed over the event's pairs."""
     bce_pairs: Counts
+    taken: Counts
+    """`(N,)` of these pairs, how many were taken."""
     recall: Floats
     """`(N,)` recall@5; NaN where T is empty."""
     ndcg: Floats
@@ -103,6 +105,7 @@ class Trace:
         return cls(
             bce_sum=zeros(),
             bce_pairs=counts(),
+            taken=counts(),
             recall=unknown(),
             ndcg=unknown(),
             old_sum=zeros(),

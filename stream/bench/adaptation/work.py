@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from stream.bench.adaptation.stream import BenchStream, stream_named
 from stream.bench.adaptation.trace import Trace
 from stream.errors import ConfigurationError, StreamError
 
-__all__ = ["PEER_EVENTS", "PEER_SECONDS", "Outcome", "work"]
+__all__ = ["PEER_EVENTS", "PEER_SECONDS", "Outcome", "work", "work_on"]
 
 PEER_EVENTS: Final = 4_000
 PEER_SECONDS: Final = 120.0
@@ -39,11 +40,16 @@ class Outcome:
 
 def work(job: Job, trace_path: Path, facts_path: Path) -> Outcome:
     """Run a job in this process and save its trace, and the facts of its stream where they are not there yet."""
+    return work_on(lambda: _stream(job.course, job.seed), job, trace_path, facts_path)
+
+
+def work_on(load: Callable[[], BenchStream], job: Job, trace_path: Path, facts_path: Path) -> Outcome:
+    """Do the same on the stream that ``load`` returns."""
     import time
 
     started = time.perf_counter()
     try:
-        loaded = _stream(job.course, job.seed)
+        loaded = load()
         if not facts_path.exists():
             facts_of(loaded).save(facts_path)
         _run(job, loaded).save(trace_path)

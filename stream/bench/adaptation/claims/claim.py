@@ -19,7 +19,7 @@ __all__ = [
     "Claim",
     "Table",
     "Verdict",
-    "chosen_by_others",
+    "best_of",
     "compared",
     "judged",
     "left_out",
@@ -107,21 +107,19 @@ def pooled_by_seed(results: Results, courses: Sequence[str], first: str, second:
     return _by_seed(results, courses, first, second, name, ratio=True)
 
 
-def chosen_by_others(effects: Mapping[str, Mapping[int, float]]) -> Interval | None:
-    """Return what the best of several arms is worth where each seed is judged on the one that the other seeds choose.
+def best_of(effects: Mapping[str, Mapping[int, float]]) -> tuple[str, Interval] | None:
+    """Return the arm with the lowest mean of those that have every seed, with an interval as wide as a choice asks for.
 
-    The lowest of several means is low by chance, too; so judged, chance does not help. ``effects`` are by arm, then by
-    seed; only arms that have every seed are chosen. None where fewer than two seeds are there.
+    The lowest of several means is low by chance, too; the interval allows for as many comparisons as there were arms.
+    ``effects`` are by arm, then by seed. None where no arm has every seed.
     """
-    seeds = sorted({seed for found in effects.values() for seed in found})
-    whole = [found for found in effects.values() if len(found) == len(seeds)]
-    if len(seeds) < 2 or not whole:
+    seeds = {seed for found in effects.values() for seed in found}
+    whole = {arm: found for arm, found in effects.items() if found and found.keys() == seeds}
+    if not whole:
         return None
-    kept = []
-    for seed in seeds:
-        best = min(whole, key=lambda found: sum(value for other, value in found.items() if other != seed))
-        kept.append(best[seed])
-    return mean_interval(kept)
+    best = min(whole, key=lambda arm: sum(whole[arm].values()))
+    found = mean_interval(whole[best].values(), comparisons=len(effects))
+    return None if found is None else (best, found)
 
 
 def _pooled(

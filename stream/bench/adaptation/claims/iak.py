@@ -11,7 +11,7 @@ from stream.bench.adaptation.claims.claim import (
     Claim,
     Table,
     Verdict,
-    chosen_by_others,
+    best_of,
     compared,
     judged,
     pooled_by_seed,
@@ -181,12 +181,13 @@ def _beta(results: Results) -> Claim:
         nats = [_nats(_kl(results, course, "after_compression", arm=beta_arm(beta).name)) for course in courses]
         rows.append([f"{beta:g}", effect.text("+.3f", 100, " %"), *nats])
         by_beta[f"{beta:g}"] = pooled_by_seed(results, courses, beta_arm(beta).name, base, "loss_sum")
-    best = chosen_by_others(by_beta)
+    best = best_of(by_beta)
     if best is None:
         return untested(IAK, claim, f"iak, beta in {BETAS}", why_missing(results, base) if not by_beta else "One seed.")
-    verdict, why = judged(best)
-    why += " Each seed is judged on the beta that the others choose: the best of several is low by chance, too."
+    name, effect = best
+    verdict, why = judged(effect)
+    why += " The interval allows for the choice: the best of several is low by chance, too."
     header = [f"KL when phase 1 ends, nats, {streams_text([course])}" for course in courses]
     table = Table("summed loss against beta = 0 (with noise)", ["beta", "summed loss", *header], rows)
-    text = f"best of the betas above 0: summed loss {best.text('+.3f', 100, ' %')}"
+    text = f"best beta {name}: summed loss {effect.text('+.3f', 100, ' %')}"
     return Claim(IAK, claim, f"iak, beta in {BETAS}", streams_text(courses), text, verdict, why, [table])

@@ -9,7 +9,7 @@ from stream.bench.adaptation.claims.claim import (
     TRANSFER,
     Claim,
     Table,
-    chosen_by_others,
+    best_of,
     judged,
     pooled_by_seed,
     pooled_difference,
@@ -149,13 +149,14 @@ def _lengths(results: Results, strategy: str) -> Claim:
                 seconds.text("+.1f", 100, " %"),
             ]
         )
-    best = chosen_by_others(by_length)
+    best = best_of(by_length)
     if best is None:
         because = "One seed has no interval." if by_length else "The sweep was not run."
         return untested(TRANSFER, claim, f"{strategy}, lengths {WARMUPS}", because)
-    verdict, why = judged(best)
+    name, effect = best
+    verdict, why = judged(effect)
     header = ["events frozen", "summed loss", "loss in five windows", "jumps", "events until back", "seconds"]
     table = Table(f"{strategy}: length of the warm-up against none, paired by seed", header, rows)
-    text = f"best of the lengths: loss in the five windows after {best.text('+.2f', 100, ' %')}"
-    why += " Each seed is judged on the length that the others choose: the best of several is low by chance, too."
+    text = f"best of the lengths, {name} events: loss in the five windows after {effect.text('+.2f', 100, ' %')}"
+    why += " The interval allows for the choice: the best of several is low by chance, too."
     return Claim(TRANSFER, claim, f"{strategy}, lengths {WARMUPS}", streams_text(courses), text, verdict, why, [table])
