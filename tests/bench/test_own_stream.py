@@ -94,7 +94,7 @@ def test_a_rejected_version_is_told_and_no_version_at_all_refused(tmp_path: Path
     kept = kept_of(tmp_path, [event(1, 1)], [*schema(), {"version": 7, "ts": 1, "changes": []}])
     assert len(kept.rejected) == 1
     with pytest.raises(ConfigurationError, match="no valid schema version"):
-        kept_of(tmp_path, [event(1, 1)], [])
+        kept_of(tmp_path, [event(1, 1)], [{"version": 7, "ts": 1, "changes": []}])
     with pytest.raises(ConfigurationError, match="no valid interaction"):
         kept_of(tmp_path, ["nothing"], schema())
 
