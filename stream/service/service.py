@@ -320,7 +320,7 @@ class Service:
             "schema record %s-%d at offset %d is rejected: %s", record.topic, record.partition, record.offset, message
         )
         self._aligner.rejected(pending)
-        self._ledger.settle_version(pending, rejected=reason)
+        self._ledger.settle_version(pending, rejected=reason, message=message)
         self._progress.rejection = Rejection(pending.number, reason.value, message)
         self._observer.schema_rejected(pending.number, reason.value)
 
