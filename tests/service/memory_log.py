@@ -274,7 +274,7 @@ class _Line:
 def _report(learner: CountingLearner, scores: list[_Line]) -> BatchReport:
     """Return what the service reads of a batch's report; the real one's module takes seconds to import."""
     warming_up = learner.events - learner.events_at_version <= WARM_UP_EVENTS
-    found = SimpleNamespace(scores=scores, phase="warm_up" if warming_up else "train")
+    found = SimpleNamespace(scores=scores, phase="warm_up" if warming_up else "train", unknown_names={})
     return cast("BatchReport", found)
 
 
