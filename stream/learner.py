@@ -20,10 +20,8 @@ from stream.adaptation import Warmup
 from stream.adaptation.changes import make_changes, take_up, what_changed
 from stream.adaptation.strategy import Strategy
 from stream.digest import digest, id_digest, to_hex
-from stream.encoding.aliases import resolved
 from stream.encoding.batch import Batch
 from stream.encoding.encoder import encode
-from stream.encoding.top_names import TOP_UNKNOWN, UNKNOWN, TopNames
 from stream.errors import NonFinite
 from stream.evaluation import Evaluation, LossDrift, ScoredEvents
 from stream.interaction import Interaction
@@ -78,12 +76,9 @@ class Learner:
             "events_with_labels": 0,
             "events_dead_lettered": 0,
             "labels_dropped": 0,
-            "names_aliased": 0,
             "schema_changes": 0,
         }
         self.dead_letters: dict[str, int] = {}
-        self.unknown_names = {what: TopNames() for what in UNKNOWN}
-        """The most frequent names that the schema lacks, by where they stood."""
 
     def _new_network(self) -> Network:
         settings = self.settings
@@ -103,10 +98,7 @@ class Learner:
 
     def encode(self, interactions: Sequence[Interaction]) -> Batch:
         """Return a batch of interactions as arrays under the schema in force; changes nothing."""
-        named, aliased = resolved(interactions, self.schema)
-        batch = encode(named, self.schema.version, self.network.features, self.network.offers)
-        batch.names_aliased = aliased
-        return batch
+        return encode(interactions, self.schema.version, self.network.features, self.network.offers)
 
     def predict(self, batch: Batch, *, variance: bool = False) -> Predictions:
         """Return the logits that :meth:`learn` would train on, and leave no trace; with their ``variance`` if asked."""
@@ -121,7 +113,9 @@ class Learner:
         return np.asarray(self.network.represent(self.network.frame(batch)).cpu().numpy())
 
     def learn(self, batch: Batch) -> BatchReport:
-        """Predict and score a batch, then train on it; raises NonFinite where the loss is no number.
+        """Predict, train and count a batch step by step, then score it; raises NonFinite where a logit is no number.
+
+        An event is predicted just before its own gradient step, with what the steps before it taught.
 
         Raises ValueError for an empty batch, and for one that was encoded under another schema version.
         """
@@ -138,13 +132,8 @@ class Learner:
         evictions = self.network.evictions + self.evaluation.evictions
         self.network.admit_keys(batch, now, warming_up=warming_up)
         frame = self.network.frame(batch)
-        logits = self.network.forward(frame)
-        scored = logits.cpu().numpy()
-        if not np.isfinite(scored).all():
-            raise NonFinite(
-                f"a logit is not finite after {now} events (schema version {self.schema.version}); nothing of this "
-                "was checkpointed: restart from the last checkpoint with smaller learning rates"
-            )
+        reached = self.network.reaches(frame) if warming_up else None
+        scored = self._train(batch, frame, warming_up=warming_up)
         scores = self.evaluation.update(
             ScoredEvents(
                 ids=batch.ids,
@@ -160,8 +149,6 @@ class Learner:
         )
         losses = [score.mean_loss for score in scores]
         drift = self.drift.update([loss for loss in losses if loss is not None])
-        reached = self.network.reaches(frame) if warming_up else None
-        self._train(batch, frame, logits, warming_up=warming_up)
         unresolved = self.network.observe(batch, frame, now, warming_up=warming_up)
         self._count(batch, scores)
         self.strategy.after_batch(self.network, batch, frame, self.events_trained, drift=drift)
@@ -176,10 +163,7 @@ class Learner:
             loss=sum(score.bce_sum for score in scores) / pairs if pairs else 0.0,
             logits=scored,
             scores=scores,
-            labels=batch.labels,
             labels_dropped=batch.labels_dropped,
-            names_aliased=batch.names_aliased,
-            feature_values=batch.feature_values,
             unknown_features=batch.unknown_features,
             unknown_shown=batch.unknown_shown,
             mistyped_values=batch.mistyped_values,
@@ -190,28 +174,34 @@ class Learner:
             **self._standing(warming_up),
         )
 
-    def _train(self, batch: Batch, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
-        """Take the batch's gradient steps, each on the weights that the one before left."""
-        network, number = self.network, self.settings.optimiser.step_of(self.events_trained)
-        stochastic = self.strategy.stochastic
-        # The first batch is one step: the running counts know no rate before it, and weights that make up for that are
-        # in the way as soon as the counts do.
-        if len(batch) <= number or not self.events_trained:
-            frame.weight = network.see_weights(batch)
-            if batch.pairs:
-                logits = network.forward(frame, training=True) if stochastic else logits
-                network.train(frame, logits, warming_up=warming_up)
-            return
-        counts = network.count_inputs
-        for start in range(0, len(batch), number):
-            part = batch.part(start, min(start + number, len(batch)))
-            weight = network.see_weights(part)
-            if part.pairs:
-                frame = network.frame(part)
-                frame.weight = weight
-                pairs = slice(int(batch.offsets[start]), int(batch.offsets[start + len(part)]))
-                logits = network.forward(frame, training=stochastic, count_inputs=counts[pairs])
-                network.train(frame, logits, warming_up=warming_up)
+    def _train(self, batch: Batch, frame: Frame, *, warming_up: bool) -> np.ndarray:
+        """Take the batch's gradient steps; return the logits ``(P,)``, each from just before its event's step."""
+        network, stochastic, now = self.network, self.strategy.stochastic, self.events_trained
+        scored = np.empty(batch.pairs, dtype=np.float32)
+        start = 0
+        while start < len(batch):
+            # The first batch is one step: the running counts know no rate before it, and weights that make up for that
+            # are in the way as soon as the counts do.
+            number = self.settings.optimiser.step_of(now + start) if now else len(batch)
+            stop = min(start + number, len(batch))
+            events = batch.part(start, stop)
+            part = network.part(frame, events, start)
+            logits = network.forward(part)
+            found = logits.cpu().numpy()
+            if not np.isfinite(found).all():
+                raise NonFinite(
+                    f"a logit is not finite after {now} events (schema version {self.schema.version}); nothing of this "
+                    "was checkpointed: restart from the last checkpoint with smaller learning rates"
+                )
+            scored[int(batch.offsets[start]) : int(batch.offsets[stop])] = found
+            part.weight = network.see_weights(events)
+            if len(found):
+                if stochastic:
+                    logits = network.forward(part, training=True, count_inputs=network.count_inputs)
+                network.train(part, logits, warming_up=warming_up)
+            network.counts.update(part)
+            start = stop
+        return scored
 
     def count_inputs(self, batch: Batch) -> torch.Tensor:
         """Return the running counts as inputs of a batch's pairs ``(P, inputs)``, as :meth:`replay` wants them back."""
@@ -250,7 +240,6 @@ class Learner:
             "events_frozen_total": self.warmup.events_frozen_total,
             "warmups_total": self.warmup.started_total,
             "event_time_ms": self.event_time_ms,
-            "unknown_names": self._top_unknown_names(),
             "vocabulary": {
                 "values": network.rows.live,
                 "entities": len(network.keys),
@@ -258,9 +247,6 @@ class Learner:
                 "candidates": sum(len(v.candidates) for v in network.rows.vocabularies.values()),
             },
         }
-
-    def _top_unknown_names(self) -> dict[str, list[tuple[str, int]]]:
-        return {what: names.top(TOP_UNKNOWN) for what, names in self.unknown_names.items()}
 
     def _phase(self, warming_up: bool) -> str:
         return "warm_up" if warming_up else "train" if len(self.network.offers) else "idle"
@@ -273,9 +259,6 @@ class Learner:
         self.counts["events_trained"] += len(batch)
         self.counts["events_with_labels"] += sum(bool(score.labels) for score in scores)
         self.counts["labels_dropped"] += batch.labels_dropped
-        self.counts["names_aliased"] += batch.names_aliased
-        for what, seen in batch.unknown_names.items():
-            self.unknown_names[what].add(seen)
 
     def _end_warmup(self, reason: WarmupEnd | None) -> WarmupReport | None:
         if reason is None:
@@ -357,7 +340,6 @@ class Learner:
             "ids": self.ids_digest,
             "counts": dict(self.counts),
             "dead_letters": dict(self.dead_letters),
-            "unknown_names": {what: names.state() for what, names in self.unknown_names.items()},
             "parameters": list(self._parameters),
         }
 
@@ -380,8 +362,6 @@ class Learner:
         learner._ids = int(tree["ids"], 16)
         learner.counts = dict(tree["counts"])
         learner.dead_letters = dict(tree["dead_letters"])
-        for what, names in learner.unknown_names.items():
-            names.restore(tree["unknown_names"][what])
         learner._parameters = (tree["parameters"][0], tree["parameters"][1])
         transfer = learner.strategy.transfer
         if learner.warmup.active and not transfer.warms_up:  # begun under another strategy
@@ -396,7 +376,6 @@ class Learner:
         schema = self.schema
         yield "schema", [schema.version, schema.event_time_ms, list(schema.applied)]
         yield "schema/features", dict(schema.features)
-        yield "schema/aliases", [dict(schema.feature_aliases), dict(schema.label_aliases)]
         yield "schema/labels", {name: dict(attributes) for name, attributes in schema.labels.items()}
         for name, value in named_entries(self.network):
             yield f"network/{name}", value
@@ -412,7 +391,6 @@ class Learner:
         yield "seed", self.settings.seed
         yield "counts", dict(self.counts)
         yield "dead_letters", dict(self.dead_letters)
-        yield "unknown_names", {what: names.state() for what, names in self.unknown_names.items()}
 
     def state_digest(self) -> str:
         """Return the contract's digest over all named state."""
@@ -430,7 +408,6 @@ class Learner:
             "warmups": self.warmup.started_total,
             "events_frozen": self.warmup.events_frozen_total,
             "ids_digest": self.ids_digest,
-            "unknown_names": self._top_unknown_names(),
             "phase": self._phase(self.warmup.active),
             "parameters": parameters_in_use(self.network),
             **self.evaluation.summary(),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,7 +29,7 @@ class Batch:
     rounded: np.ndarray
     """bool ``(B, numeric slots)``: an integer that float64 does not hold exactly."""
     rows: np.ndarray
-    """int64 ``(N,)``: vocabulary rows, ordered by feature."""
+    """int64 ``(N,)``: vocabulary rows, event after event, and by feature within one."""
     row_event: np.ndarray
     row_slot: np.ndarray
     """The categorical slot of each row's feature, int64 ``(N,)``."""
@@ -49,21 +48,13 @@ class Batch:
     unknown_features: int
     unknown_shown: int
     mistyped_values: int
-    labels: int = 0
-    """Labels of all events, those that were dropped included."""
-    feature_values: int = 0
-    """Feature values of all events, those that are ignored included."""
-    names_aliased: int = 0
-    """Names that are old ones, and were read as the new ones."""
-    unknown_names: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """How often each name was met that the schema lacks, by where it stood (feature, label, shown)."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def part(self, start: int, stop: int) -> Batch:
         """Return the events ``start:stop`` as a batch; what was counted while encoding stays with the whole."""
-        rows = (self.row_event >= start) & (self.row_event < stop)
+        rows = slice(*np.searchsorted(self.row_event, (start, stop)).tolist())
         pairs = slice(int(self.offsets[start]), int(self.offsets[stop]))
         return Batch(
             schema_version=self.schema_version,

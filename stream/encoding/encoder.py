@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from typing import Any
@@ -44,7 +43,6 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         ragged.add_keys(keys, slot, features.rows.vocabularies[slot])
     rows, row_event, row_slot, row_weight = ragged.arrays()
     known = features.kinds.keys()
-    unknown = Counter(name for event in values if not event.keys() <= known for name in event if name not in known)
     pairs = _Pairs(interactions, offers)
     return Batch(
         schema_version=schema_version,
@@ -64,13 +62,10 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         possible=pairs.possible,
         taken=pairs.taken,
         offsets=pairs.offsets,
-        labels_dropped=pairs.unknown_labels.total(),
-        unknown_features=unknown.total(),
-        unknown_shown=pairs.unknown_shown.total(),
+        labels_dropped=pairs.dropped,
+        unknown_features=sum(len(event.keys() - known) for event in values if not event.keys() <= known),
+        unknown_shown=pairs.unknown,
         mistyped_values=mistyped,
-        labels=sum(len(event.labels) for event in interactions),
-        feature_values=sum(map(len, values)),
-        unknown_names={"feature": unknown, "label": pairs.unknown_labels, "shown": pairs.unknown_shown},
     )
 
 
@@ -129,15 +124,18 @@ class _Ragged:
         self._add_values(known, Kind.CATEGORICAL, slot, vocabulary)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return each row with its event, its feature's slot and its weight, ``(N,)`` each."""
-        events = np.arange(self._events * len(self._slots), dtype=np.int64) % max(self._events, 1)
+        """Return each row with its event, its feature's slot and its weight, ``(N,)`` each; event after event."""
+        every = np.arange(self._events * len(self._slots), dtype=np.int64) % max(self._events, 1)
         slots = np.repeat(np.array(self._slots, dtype=np.int64), self._events)
         counts = np.array(self._counts, dtype=np.int64)
+        events = np.repeat(every, counts)
+        # A stable sort of 16-bit numbers takes linear time.
+        order = np.argsort(events.astype(np.int16) if self._events < 1 << 15 else events, kind="stable")
         return (
-            np.array(self._rows, dtype=np.int64),
-            np.repeat(events, counts),
-            np.repeat(slots, counts),
-            np.repeat(np.array(self._weights, dtype=np.float32), counts),
+            np.array(self._rows, dtype=np.int64)[order],
+            events[order],
+            np.repeat(slots, counts)[order],
+            np.repeat(np.array(self._weights, dtype=np.float32), counts)[order],
         )
 
     def _add_lists(self, column: list[Any], slot: int, vocabulary: Vocabulary) -> int:
@@ -200,17 +198,14 @@ class _Pairs:
         shown: list[np.ndarray] = []
         labels: list[int] = []
         numbers = np.zeros(len(interactions), dtype=np.int64)
-        self.unknown_labels: Counter[str] = Counter()
-        self.unknown_shown: Counter[str] = Counter()
+        self.dropped = self.unknown = 0
         for index, event in enumerate(interactions):
             admitted, unknown = offers.possible(event.shown)
-            if unknown:
-                self.unknown_shown.update(unknown)
+            self.unknown += unknown
             shown.append(admitted)
             if event.labels:
                 live = [slot for slot in map(slot_of, event.labels) if slot is not None]
-                if len(live) < len(event.labels):
-                    self.unknown_labels.update(name for name in event.labels if slot_of(name) is None)
+                self.dropped += len(event.labels) - len(live)
                 numbers[index] = len(live)
                 labels += live
         every = np.arange(len(interactions), dtype=np.int64)

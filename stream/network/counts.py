@@ -41,6 +41,9 @@ _RECENT = _KEY_VALUE[2:5]
 class PairCounts:
     """Counts by offer slot, value slot, key row and their pairs; row 0 stands for a key without a row."""
 
+    compiled = False
+    """Whether the compiled loops are used."""
+
     def __init__(self, prevalence: float, half_life_days: float, device: torch.device) -> None:
         self.device = device
         self._half_life_ms = half_life_days * _DAY_MS
@@ -97,6 +100,35 @@ class PairCounts:
 
     def inputs(self, frame: Frame) -> torch.Tensor:
         """Return the inputs ``(P, BASE_INPUTS + A * VALUE_INPUTS)`` from the counts as they stand."""
+        return self._compiled_inputs(frame) if self.compiled else self._plain_inputs(frame)
+
+    def _compiled_inputs(self, frame: Frame) -> torch.Tensor:
+        from stream.network import pair_kernels
+
+        pairs = len(frame.pair_slot)
+        inputs = np.zeros((pairs, BASE_INPUTS + frame.columns.shape[1] * VALUE_INPUTS), dtype=np.float32)
+        rates, expected = np.empty(pairs), np.empty(pairs)
+        pair_kernels.count_inputs(
+            frame.pair_event.numpy(),
+            frame.pair_slot.numpy(),
+            frame.columns,
+            frame.entity.numpy(),
+            frame.ts.astype(np.float64),
+            self._half_life_ms,
+            np.array([self.totals["taken"], self.totals["possible"], self.totals["events"]]),
+            *self._arrays(),
+            inputs,
+            rates,
+            expected,
+        )
+        self._rate, self._expected = torch.from_numpy(rates), torch.from_numpy(expected)
+        return torch.from_numpy(inputs)
+
+    def _arrays(self) -> tuple[tuple[np.ndarray, ...], ...]:
+        groups = (_BY_OFFER, _BY_VALUE, _BY_KEY, _KEY_OFFER, _KEY_VALUE)
+        return tuple(tuple(self.tensors[name].numpy() for name in names) for names in groups)
+
+    def _plain_inputs(self, frame: Frame) -> torch.Tensor:
         c = self.tensors
         base = self.totals["taken"] / self.totals["possible"]
         event, slot, columns = frame.pair_event, frame.pair_slot, frame.pair_columns
@@ -166,10 +198,13 @@ class PairCounts:
         latest = float(frame.ts.max())
         elapsed = max(0.0, latest - self.totals["ts"]) if self.totals["events"] else 0.0
         faded = 0.5 ** (elapsed / self._half_life_ms)
-        for name in (*_BY_OFFER[2:], *_BY_VALUE[2:4]):
-            c[name] *= faded
         self.totals["ts"] = max(self.totals["ts"], latest) if self.totals["events"] else latest
         base = self.totals["taken"] / self.totals["possible"]
+        if self.compiled:
+            self._compiled_update(frame, faded, base)
+            return
+        for name in (*_BY_OFFER[2:], *_BY_VALUE[2:4]):
+            c[name] *= faded
         event, slot = frame.pair_event, frame.pair_slot
         taken = frame.taken.to(torch.float64)
         possible = frame.possible.to(torch.float64)
@@ -203,6 +238,31 @@ class PairCounts:
         self._count_inputs(frame, values)
         self.totals["taken"] += float(taken.sum())
         self.totals["possible"] += float(possible.sum())
+        self.totals["events"] += frame.events
+
+    def _compiled_update(self, frame: Frame, faded: float, base: float) -> None:
+        from stream.network import pair_kernels
+
+        taken, possible = pair_kernels.update_counts(
+            frame.pair_event.numpy(),
+            frame.pair_slot.numpy(),
+            frame.columns,
+            frame.possible.numpy(),
+            frame.taken.numpy(),
+            frame.entity.numpy(),
+            frame.ts.astype(np.float64),
+            frame.rows.numpy(),
+            frame.row_event.numpy(),
+            frame.matches,
+            self._half_life_ms,
+            faded,
+            base,
+            self._rate.numpy(),
+            self._expected.numpy(),
+            *self._arrays(),
+        )
+        self.totals["taken"] += taken
+        self.totals["possible"] += possible
         self.totals["events"] += frame.events
 
     def _fade_keys(self, frame: Frame) -> None:

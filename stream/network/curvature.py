@@ -15,8 +15,11 @@ from stream.state import Tree
 
 __all__ = ["HiddenCurvature"]
 
-_EVERY_STEPS = 4
-"""The eigenvectors are sought so often: activations change slowly, and it costs as much as a step."""
+_EVERY_SHARE, _EVERY_EVENTS = 0.125, 1024
+"""The eigenvectors are sought anew after this share of the events so far, and after so many at the latest.
+
+Activations change slowly once a network is no longer young, and it costs as much as several steps.
+"""
 _BLOCK = 64
 """Rows are solved in whole blocks: a matrix product treats its last rows apart."""
 
@@ -30,7 +33,7 @@ class HiddenCurvature:
     def __init__(self, width: int, window_events: int, device: torch.device) -> None:
         self.window_events = window_events
         self.fresh = False
-        self.events = self.steps = 0
+        self.events = self.sought = 0
         self.moment = torch.zeros(width + 1, width + 1, device=device)
         self.vectors = torch.eye(width + 1, device=device)
         self.values = torch.zeros(width + 1, device=device)
@@ -41,11 +44,12 @@ class HiddenCurvature:
         self.events += number
         share = max(number / self.events, min(1.0, number / self.window_events))
         self.moment.lerp_(design.T @ design / number, share)
-        if self.steps % _EVERY_STEPS == 0 and bool(self.moment.isfinite().all()):
+        due = self.events - self.sought >= min(_EVERY_SHARE * self.sought, _EVERY_EVENTS)
+        if due and bool(self.moment.isfinite().all()):
+            self.sought = self.events
             values, vectors = torch.linalg.eigh(self.moment.to(torch.float64))
             self.values = values.to(torch.float32).clamp_(min=0.0)
             self.vectors = vectors.to(torch.float32).contiguous()  # as it comes back from a checkpoint: to the last bit
-        self.steps += 1
 
     def solve(self, gradient: torch.Tensor, information: torch.Tensor, damping: float) -> torch.Tensor:
         """Return ``(damping + information moment)^-1 gradient`` for each row of ``gradient`` ``(n, width + 1)``."""
@@ -81,7 +85,7 @@ class HiddenCurvature:
         return {
             "fresh": self.fresh,
             "events": self.events,
-            "steps": self.steps,
+            "sought": self.sought,
             "moment": self.moment.cpu().numpy(),
             "vectors": self.vectors.cpu().numpy(),
             "values": self.values.cpu().numpy(),
@@ -89,7 +93,7 @@ class HiddenCurvature:
 
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned."""
-        self.fresh, self.events, self.steps = bool(tree["fresh"]), int(tree["events"]), int(tree["steps"])
+        self.fresh, self.events, self.sought = bool(tree["fresh"]), int(tree["events"]), int(tree["sought"])
         device = self.moment.device
         self.moment, self.vectors, self.values = (
             torch.from_numpy(tree[name].copy()).to(device) for name in ("moment", "vectors", "values")

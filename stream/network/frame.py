@@ -35,18 +35,11 @@ class Frame:
     """int64 ``(B,)``: row of the event's key, 0 where the key has none."""
     pair_event: torch.Tensor
     pair_slot: torch.Tensor
-    pair_columns: torch.Tensor
-    """int64 ``(P, A)``: attribute value slots, or the number of reserved slots where the offer lacks one."""
     possible: torch.Tensor
     taken: torch.Tensor
     """float32 ``(P,)``."""
     weight: torch.Tensor
     """float32 ``(B,)``: relative to the running mean."""
-    match_event: torch.Tensor
-    match_column: torch.Tensor
-    match_slot: torch.Tensor
-    match_attribute: torch.Tensor
-    """int64 ``(M,)``: which attribute, of which task."""
     tasks: tuple[int, ...]
     """Task slots among the pairs, ascending; that of the default task where there is no pair."""
     offer_task: torch.Tensor
@@ -55,6 +48,56 @@ class Frame:
     ts: np.ndarray
     blocks: tuple[tuple[str, slice], ...]
     """The rows of the hidden activations that are events, by the task whose trunk computed them (one trunk: "")."""
+    columns: np.ndarray
+    """int64 ``(offer slots, A)``: attribute value slots, -1 where an offer lacks it; not a copy."""
+    matches: np.ndarray
+    """int64 ``(vocabulary rows, match slots)``: the value slot that a row's value is, or -1; not a copy."""
+    values: int
+    """Reserved value slots."""
+    information: tuple[torch.Tensor, torch.Tensor] | None = None
+    """The step's Fisher information by offer slot and by value slot, if the backward pass has it already."""
+
+    _pair_columns: torch.Tensor | None = None
+    _matching: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    @property
+    def pair_columns(self) -> torch.Tensor:
+        """int64 ``(P, A)``: attribute value slots, or the number of reserved slots where the offer lacks one."""
+        if self._pair_columns is None:
+            columns = self.columns[self.pair_slot.cpu().numpy()]
+            columns = np.where(columns < 0, self.values, columns)
+            self._pair_columns = torch.from_numpy(columns).to(self.pair_slot.device)
+        return self._pair_columns
+
+    @property
+    def match_event(self) -> torch.Tensor:
+        """int64 ``(M,)``."""
+        return self.row_event[self._matches()[0]]
+
+    @property
+    def match_slot(self) -> torch.Tensor:
+        """int64 ``(M,)``: the categorical slot of the input's feature."""
+        return self.row_slot[self._matches()[0]]
+
+    @property
+    def match_column(self) -> torch.Tensor:
+        """int64 ``(M,)``: the value slot."""
+        places, attributes = self._matches()
+        found = self.matches[self.rows.cpu().numpy()[places.cpu().numpy()], attributes.cpu().numpy()]
+        return torch.from_numpy(found).to(self.rows.device)
+
+    @property
+    def match_attribute(self) -> torch.Tensor:
+        """int64 ``(M,)``: which attribute, of which task."""
+        return self._matches()[1]
+
+    def _matches(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each match's place among the rows, and its match slot."""
+        if self._matching is None:
+            places, attributes = _matching(self.matches, self.rows.cpu().numpy())
+            device = self.rows.device
+            self._matching = torch.from_numpy(places).to(device), torch.from_numpy(attributes).to(device)
+        return self._matching
 
     @classmethod
     def of(
@@ -73,9 +116,6 @@ class Frame:
         def put(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
-        columns = offers.columns[batch.pair_slot]
-        columns = np.where(columns < 0, offers.values.capacity, columns)
-        index, attribute = _matching(matches, batch.rows)
         return cls(
             events=len(batch),
             numeric=put(numeric),
@@ -87,19 +127,17 @@ class Frame:
             entity=put(entity),
             pair_event=put(batch.pair_event),
             pair_slot=put(batch.pair_slot),
-            pair_columns=put(columns),
             possible=put(batch.possible),
             taken=put(batch.taken.astype(np.float32)),
             weight=put(weight),
-            match_event=put(batch.row_event[index]),
-            match_column=put(matches[batch.rows[index], attribute]),
-            match_slot=put(batch.row_slot[index]),
-            match_attribute=put(attribute),
             tasks=offers.present_tasks(batch.pair_slot),
             offer_task=put(offers.task_of_offer),
             value_task=put(offers.task_of_value),
             ts=batch.ts,
             blocks=(("", slice(0, len(batch))),),
+            columns=offers.columns,
+            matches=matches,
+            values=offers.values.capacity,
         )
 
 

@@ -134,6 +134,24 @@ class Mixer(Part):
         self._passes.append((task, pairs, counts, hidden[:number]))
         return (blocks @ self.linear.weight[rows] + hidden @ self.out.weight[task])[:number]
 
+    def remember(self, frame: Frame, counts: torch.Tensor, hidden: torch.Tensor) -> None:
+        """Take over a forward pass made elsewhere: the pairs' counts and hidden units ``(P, hidden)``."""
+        if len(frame.tasks) == 1:
+            self._passes = [(frame.tasks[0], None, counts, hidden)]
+            return
+        task_of_pair = frame.offer_task[frame.pair_slot]
+        chosen = [(task, (task_of_pair == task).nonzero()[:, 0]) for task in frame.tasks]
+        self._passes = [(task, pairs, counts[pairs], hidden[pairs]) for task, pairs in chosen]
+
+    def step(self, tasks: tuple[int, ...], sums: tuple[torch.Tensor, ...]) -> None:
+        """Step along gradients by row of inputs, bias, out and linear; of these only the rows of ``tasks``."""
+        for (table, number), total in zip(self._row_counts(), sums, strict=True):
+            if self.bias.rows == 1:
+                table.step(total)
+            else:
+                rows = torch.tensor([task * number + place for task in tasks for place in range(number)])
+                table.step(total[rows], rows)
+
     def train(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> None:
         """Train on the gradient by logit ``(P,)``, each task on its own pairs; in a warm-up only what is fresh."""
         for task, pairs, counts, hidden in self._passes:

@@ -17,6 +17,7 @@ from stream.encoding.features import KEY, Features, slot_name
 from stream.encoding.offers import Offers
 from stream.encoding.pool import RowPool
 from stream.encoding.vocabulary import ValueRows
+from stream.network.compiled import Implementation, chosen
 from stream.network.counts import PairCounts
 from stream.network.descent import Descent
 from stream.network.input_layer import InputLayer
@@ -76,6 +77,8 @@ class NamedParts:
         self.descent = Descent()
         """What a training step does with the gradients; a method may put another in its place."""
         install(self)
+        self.implementation: Implementation = chosen(network.kernels, self.device.type)
+        self.pairs.compiled = self.counts.compiled = self.implementation == "compiled"
         if network.entity_embedding:
             self._start_categorical(self.features.categorical.slot(KEY), KEY, silent=False, fresh=False)
 

@@ -34,6 +34,14 @@ class Network(NamedParts):
         entity = np.array([0 if key is None else row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
         return Frame.of(batch, numeric, missing, weight, entity, self.matches, self.offers, self.device)
 
+    def part(self, frame: Frame, events: Batch, start: int) -> Frame:
+        """Return the ``events`` from ``start`` on of a batch with this ``frame``, as a frame of their own."""
+        chosen = slice(start, start + len(events))
+        numeric, missing, weight, entity = (
+            tensor[chosen].cpu().numpy() for tensor in (frame.numeric, frame.missing, frame.weight, frame.entity)
+        )
+        return Frame.of(events, numeric, missing, weight, entity, self.matches, self.offers, self.device)
+
     def forward(
         self, frame: Frame, *, training: bool = False, count_inputs: torch.Tensor | None = None
     ) -> torch.Tensor:
@@ -83,15 +91,8 @@ class Network(NamedParts):
         self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
         """Go back over the last :meth:`forward` with the outcomes ``taken`` ``(P,)``, layer by layer."""
-        gradient = (torch.sigmoid(logits) - taken) * frame.weight[frame.pair_event]
-        gradient.masked_fill_(self.muted[frame.pair_slot], 0.0)
-        offers, values = self.output.offer.rows, self.output.value.rows
-        by_offer = torch.zeros(frame.events, offers, device=self.device)
-        by_offer[frame.pair_event, frame.pair_slot] = gradient
-        padded = torch.zeros(frame.events * (values + 1), device=self.device)
-        for attribute in range(frame.pair_columns.shape[1]):
-            padded.index_add_(0, frame.pair_event * (values + 1) + frame.pair_columns[:, attribute], gradient)
-        by_value = padded.view(frame.events, values + 1)[:, :values]
+        gradients = self._compiled_gradients if self.implementation == "compiled" else self._plain_gradients
+        gradient, by_offer, by_value = gradients(frame, logits, taken)
         train_input = self.input.trains(warming_up=warming_up)
         passed = train_input or self.trunk.trains(warming_up=warming_up)
         rows = self.trunk.split(by_offer, by_value)
@@ -108,6 +109,45 @@ class Network(NamedParts):
             }
             self.input.backward(frame, z, live, descent, warming_up=warming_up)
 
+    def _plain_gradients(
+        self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the loss's gradient by logit ``(P,)``, and summed by score ``(B, slots)``."""
+        gradient = (torch.sigmoid(logits) - taken) * frame.weight[frame.pair_event]
+        gradient.masked_fill_(self.muted[frame.pair_slot], 0.0)
+        offers, values = self.output.offer.rows, self.output.value.rows
+        by_offer = torch.zeros(frame.events, offers, device=self.device)
+        by_offer[frame.pair_event, frame.pair_slot] = gradient
+        padded = torch.zeros(frame.events * (values + 1), device=self.device)
+        for attribute in range(frame.pair_columns.shape[1]):
+            padded.index_add_(0, frame.pair_event * (values + 1) + frame.pair_columns[:, attribute], gradient)
+        return gradient, by_offer, padded.view(frame.events, values + 1)[:, :values]
+
+    def _compiled_gradients(
+        self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        from stream.network import pair_kernels
+
+        offers, values = self.output.offer.rows, self.output.value.rows
+        gradient = torch.empty_like(logits)
+        by_offer, by_value = torch.zeros(frame.events, offers), torch.zeros(frame.events, values)
+        information = torch.zeros(offers), torch.zeros(values)
+        pair_kernels.gradients(
+            frame.pair_event.numpy(),
+            frame.pair_slot.numpy(),
+            frame.columns,
+            taken.numpy(),
+            frame.weight.numpy(),
+            self.muted.numpy(),
+            logits.numpy(),
+            gradient.numpy(),
+            by_offer.numpy(),
+            by_value.numpy(),
+            *(total.numpy() for total in information),
+        )
+        frame.information = information
+        return gradient, by_offer, by_value
+
     def admit_keys(self, batch: Batch, now: int, *, warming_up: bool) -> None:
         """Give new keys rows of their own, zero and so without effect on the prediction."""
         # Touched first: a key whose row was in the prediction may not make room for another of its own batch.
@@ -123,11 +163,10 @@ class Network(NamedParts):
             self.pairs.key_value.fresh_rows[rows] = True
 
     def observe(self, batch: Batch, frame: Frame, now: int, *, warming_up: bool) -> int:
-        """Move what moves with every trained event: counts, statistics, sightings and admissions.
+        """Move what moves with every trained event beside the counts: statistics, sightings and admissions.
 
         Returns how many numeric values float64 cannot tell from their input's others.
         """
-        self.counts.update(frame)
         slots = live = np.array(self.features.numeric.slots(), dtype=int)
         if warming_up:
             slots = slots[self.statistics.new[slots]]

@@ -157,6 +157,8 @@ class OutputLayer(Part):
         self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the batch's Fisher information ``w p (1 - p)``, summed by offer slot and by value slot."""
+        if frame.information is not None:
+            return frame.information
         chance = torch.sigmoid(logits)
         heard = by_offer[frame.pair_event, frame.pair_slot] != 0  # an offer that is ignored has no gradient either
         bend = chance * (1.0 - chance) * frame.weight[frame.pair_event] * heard

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 
 from stream.network.descent import Descent
@@ -26,6 +27,9 @@ __all__ = ["PairPart"]
 class PairPart(Part):
     """The pair tables and the mixer; it belongs to the input and to the output layer alike."""
 
+    compiled = False
+    """Whether the compiled loops are used, if what they do is what is asked for."""
+
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
         def pairs(rate: float) -> PairTable:
             return PairTable(rate=rate, accumulator=optimiser.accumulator, device=device)
@@ -42,6 +46,7 @@ class PairPart(Part):
             device=device,
         )
         self.mixer = Mixer(network, optimiser, seed, device)
+        self._mark = np.zeros(0, dtype=np.int32)
 
     def pair_tables(self) -> Iterator[tuple[str, PairTable]]:
         """Yield each pair table with its name."""
@@ -88,6 +93,8 @@ class PairPart(Part):
         by_value: torch.Tensor,
     ) -> torch.Tensor:
         """Return the logits ``(P,)``, given the output layer's scores ``(B, slots)``; these are added to in place."""
+        if self.compiled:
+            return self._compiled_forward(frame, wide_rows, counts, by_offer, by_value)
         by_offer += self.key_offer.weight[frame.entity]
         by_value += self.key_value.weight[frame.entity]
         Uses(wide_rows, frame.row_event, frame.row_weight).add_to(by_value, self.wide.weight)
@@ -97,6 +104,95 @@ class PairPart(Part):
         padded = torch.cat([by_value, by_value.new_zeros(frame.events, 1)], 1)
         shared = padded.view(-1)[frame.pair_event[:, None] * (values + 1) + frame.pair_columns].sum(1)
         return by_offer[frame.pair_event, frame.pair_slot] + shared + self.mixer.forward(frame, counts)
+
+    def _compiled_forward(
+        self,
+        frame: Frame,
+        wide_rows: torch.Tensor,
+        counts: torch.Tensor,
+        by_offer: torch.Tensor,
+        by_value: torch.Tensor,
+    ) -> torch.Tensor:
+        from stream.network import pair_kernels
+
+        mixer, pairs = self.mixer, len(frame.pair_slot)
+        hidden, logits = torch.empty(pairs, mixer.hidden), torch.empty(pairs)
+        pair_kernels.pair_logits(
+            frame.pair_event.numpy(),
+            frame.pair_slot.numpy(),
+            frame.columns,
+            frame.offer_task.numpy(),
+            frame.entity.numpy(),
+            frame.rows.numpy(),
+            frame.row_event.numpy(),
+            frame.row_slot.numpy(),
+            frame.row_weight.numpy(),
+            wide_rows.numpy(),
+            frame.matches,
+            by_offer.numpy(),
+            by_value.numpy(),
+            self.key_offer.weight.numpy(),
+            self.key_value.weight.numpy(),
+            self.wide.weight.numpy(),
+            self.flags.weight.numpy(),
+            counts.numpy(),
+            tuple(table.weight.numpy() for table in (mixer.inputs, mixer.bias, mixer.out, mixer.linear)),
+            hidden.numpy(),
+            logits.numpy(),
+        )
+        mixer.remember(frame, counts, hidden)
+        self._counts, self._hidden = counts, hidden
+        return logits
+
+    def _compiled_train(
+        self, frame: Frame, wide_rows: torch.Tensor, gradient: torch.Tensor, by_value: torch.Tensor
+    ) -> None:
+        from stream.network import pair_kernels
+
+        slots, columns, slopes = frame.pair_slot.numpy(), frame.columns, gradient.numpy()
+        pair_kernels.train_cells(
+            frame.pair_event.numpy(),
+            slots,
+            columns,
+            frame.entity.numpy(),
+            slopes,
+            (self.key_offer.weight.numpy(), self.key_offer.squares.numpy()),
+            (self.key_value.weight.numpy(), self.key_value.squares.numpy()),
+            self.key_offer.rate,
+            self.key_value.rate,
+        )
+        if len(self._mark) < len(self.wide.weight):
+            self._mark = np.zeros(len(self.wide.weight), dtype=np.int32)
+        pair_kernels.train_wide(
+            frame.events,
+            frame.rows.numpy(),
+            frame.row_event.numpy(),
+            frame.row_slot.numpy(),
+            frame.row_weight.numpy(),
+            wide_rows.numpy(),
+            frame.matches,
+            by_value.numpy(),
+            np.flatnonzero(by_value.numpy().any(0)),
+            self._mark,
+            (self.wide.weight.numpy(), self.wide.squares.numpy()),
+            (self.flags.weight.numpy(), self.flags.moments["squares"].numpy()),
+            self.wide.rate,
+            self.flags.rate,
+        )
+        mixer = self.mixer
+        tables = (mixer.inputs, mixer.bias, mixer.out, mixer.linear)
+        sums = tuple(torch.zeros_like(table.weight) for table in tables)
+        pair_kernels.train_mixer(
+            slots,
+            columns,
+            frame.offer_task.numpy(),
+            slopes,
+            self._counts.numpy(),
+            self._hidden.numpy(),
+            mixer.out.weight.numpy(),
+            tuple(total.numpy() for total in sums),
+        )
+        mixer.step(frame.tasks, sums)
 
     def train(
         self,
@@ -111,6 +207,10 @@ class PairPart(Part):
         warming_up: bool,
     ) -> None:
         """Train on the gradient by logit ``(P,)`` and, summed, by score ``(B, slots)``; ``logits`` are the pairs'."""
+        own_keys = type(self)._train_keys is not PairPart._train_keys
+        if self.compiled and not warming_up and type(descent) is Descent and not own_keys:
+            self._compiled_train(frame, wide_rows, gradient, by_value)
+            return
         self._train_keys(frame, logits, by_offer, by_value, descent, warming_up=warming_up)
         if not warming_up or self.wide.any_fresh:
             uses = Uses(wide_rows, frame.row_event, frame.row_weight)

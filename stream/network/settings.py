@@ -32,6 +32,11 @@ class NetworkSettings(Section):
     )
     pair_hidden: int = setting(16, "Hidden units over the running counts of a pair.", minimum=1)
     count_half_life_days: float = setting(28.0, "Event time after which a recent count counts half.", above=0)
+    kernels: str = setting(
+        "auto",
+        "auto compiles the loops over pairs if it can; plain never does; the two agree up to rounding.",
+        choices=("auto", "plain"),
+    )
     prevalence: float = setting(0.02, "Assumed rate of a label before anything was seen.", above=0, below=1)
 
     def check(self) -> None:

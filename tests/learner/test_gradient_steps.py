@@ -38,8 +38,8 @@ def test_a_young_network_takes_short_steps_that_grow_with_what_it_was_trained_on
 ) -> None:
     steps = _steps(monkeypatch, step_age=8, step_events=8, batches=6)
     assert steps[0] == [16]  # the running counts know no rate before it
-    assert steps[1] == [2] * 8
-    assert steps[2] == [4] * 4
+    assert steps[1] == [2, 2, 2, 2, 3, 3, 2]
+    assert steps[2] == [4, 4, 5, 3]
     assert steps[3] == [6, 6, 4]
     assert steps[4] == steps[5] == [8, 8]
 

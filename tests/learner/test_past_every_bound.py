@@ -179,6 +179,8 @@ def test_no_name_too_many_leaves_anything_behind(strategy: str) -> None:
     assert learner.evaluation.evictions > 50
     assert (seen[149]["departed"], seen[149]["counts"]) == (40, 90)
     assert seen[149].pop("candidates") <= 3 * 80  # of the tags, the stores and the keys
-    assert (seen[149].pop("values"), seen[149].pop("owners")) == (60 + 60 + 50, 60 + 60 + 50 + 3 * 2)
+    values, owners = seen[149].pop("values"), seen[149].pop("owners")
+    assert 60 + 60 + 45 < values <= 60 + 60 + 50  # in a warm-up a row that left is not given again
+    assert owners == values + 3 * 2
     grown = {name: (seen[74][name], size) for name, size in seen[149].items() if size > max(1.02 * seen[74][name], 8)}
     assert not grown

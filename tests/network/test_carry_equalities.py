@@ -184,9 +184,7 @@ class _Contributions:
         keep = frame.row_slot != slot
         for field in ("rows", "row_event", "row_slot", "row_weight"):
             setattr(bare, field, getattr(frame, field)[keep])
-        keep = frame.match_slot != slot
-        for field in ("match_event", "match_column", "match_slot", "match_attribute"):
-            setattr(bare, field, getattr(frame, field)[keep])
+        bare._matching = None
         return bare
 
     def hidden(self, frame: Any) -> torch.Tensor:

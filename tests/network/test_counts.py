@@ -45,9 +45,11 @@ def _seen(event: Interaction, learner: Learner) -> Event:
 
 
 @pytest.mark.parametrize("size", [1, 5, 16])
-def test_the_inputs_of_every_pair_are_those_of_plain_dictionaries(size: int) -> None:
-    wanted = settings(count_half_life_days=0.5)
-    learner = Learner(dataclasses.replace(wanted, optimiser=dataclasses.replace(wanted.optimiser, step_events=size)))
+@pytest.mark.parametrize("kernels", ["auto", "plain"])
+def test_the_inputs_of_every_pair_are_those_of_plain_dictionaries(size: int, kernels: str) -> None:
+    wanted = settings(count_half_life_days=0.5, kernels=kernels)
+    steps = dataclasses.replace(wanted.optimiser, step_events=size, step_age=0)
+    learner = Learner(dataclasses.replace(wanted, optimiser=steps))
     apply(learner, *FEATURES, *OFFERS)
     network = learner.network
     plain = PlainCounts(wanted.network.prevalence, 0.5 * DAY, OF_OFFER)

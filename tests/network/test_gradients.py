@@ -46,7 +46,7 @@ class Recording(Descent):
 
 
 def _learner(strategy: str = "carry", hidden: tuple[int, ...] = (12, 12, 8), number: int = 224) -> Learner:
-    wanted = settings(strategy, hidden=hidden, warmup=WarmupSettings(max_events=96, window_events=48))
+    wanted = settings(strategy, hidden=hidden, kernels="plain", warmup=WarmupSettings(max_events=96, window_events=48))
     wanted = replace(wanted, iak=IakSettings(stochastic=False, phase_events=32))
     learner = Learner(wanted)
     apply(learner, *FEATURES, *OFFERS)
