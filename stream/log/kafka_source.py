@@ -89,13 +89,11 @@ class KafkaInteractionSource:
         return dict(self._ends)
 
     def lag(self) -> dict[int, int]:
-        """Return how far each partition's newest known end is ahead, from what the last answers brought."""
-        lag = {}
-        for number, assigned in self._assigned.items():
-            newest = None if number in self._resting else self._consumer.highwater(assigned)
-            end = max(newest or 0, self._ends.get(number, 0))
-            lag[number] = max(0, end - (self._position(number) or 0))
-        return lag
+        """Return how far the end that `end_offsets` found last is ahead of each position.
+
+        Fetches bring only the high watermark, which counts records of transactions that are open and may be aborted.
+        """
+        return {number: max(0, self._ends.get(number, 0) - (self._position(number) or 0)) for number in self._assigned}
 
     def offsets_for_time(self, timestamp_ms: int) -> dict[int, int]:
         """Return each partition's first offset with a record timestamp of `timestamp_ms` or later, else its end."""

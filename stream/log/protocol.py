@@ -117,7 +117,10 @@ class InteractionSource(Protocol):
         ...
 
     def lag(self) -> dict[int, int]:
-        """Return the distance from each position to the newest end known, without asking: at least the records left."""
+        """Return, without asking, the distance from each position to the end that `end_offsets` found last.
+
+        It is at least the number of committed records that were there then and are left; an open transaction is none.
+        """
         ...
 
     def offsets_for_time(self, timestamp_ms: int) -> dict[int, int]:

@@ -102,6 +102,33 @@ def test_checksums_are_computed_in_c() -> None:
     assert util.crc32c_c is not None
 
 
+def test_lag_counts_no_record_of_a_transaction_that_is_open(
+    kafka: Connection, interactions: tuple[str, InteractionSource]
+) -> None:
+    topic, source = interactions
+    producer = kafka.producer(f"open-{topic}")
+    producer.init_transactions()
+    with producing(kafka) as plain:
+        plain.send(topic, b"before", partition=0)
+    producer.begin_transaction()
+    for _ in range(540):
+        producer.send(topic, b"in the transaction", partition=0)
+    producer.flush(30)
+    with producing(kafka) as plain:
+        plain.send(topic, b"behind it", partition=0)
+    assert [record.value for record in read_to_end(source)] == [b"before"]
+    source.poll(10, 0.2)  # its answer brings the high watermark, which is beyond all of them
+    source.end_offsets()
+    assert source.lag() == {0: 0, 1: 0}
+    producer.commit_transaction()
+    producer.close()
+    await_markers(kafka, topic)
+    source.end_offsets()
+    assert source.lag()[0] == 540 + 2, "with the marker, which takes an offset"
+    assert len(read_to_end(source)) == 541
+    assert source.lag()[0] == 0
+
+
 def test_aborted_records_are_never_read_and_positions_pass_the_markers_at_the_end(
     kafka: Connection, interactions: tuple[str, InteractionSource]
 ) -> None:
