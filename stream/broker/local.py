@@ -49,7 +49,8 @@ class LocalBroker:
         start_seconds: how long the start may take.
         progress: called with (jars done, jars wanted) while jars are downloaded, which happens once on a machine.
         properties: further properties of the node, over ours; `{port}` and `{controller_port}` stand for the ports.
-        format_arguments: further arguments to Kafka's `format`, such as --add-scram with a user.
+        format_arguments: what Kafka's `format` is told beside cluster and properties: --standalone for a quorum of one.
+        cluster_id: 16 bytes in URL-safe base64, for nodes of one cluster; None for a fresh one.
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class LocalBroker:
         start_seconds: float = 120.0,
         progress: Callable[[int, int], None] = lambda done, total: None,
         properties: Mapping[str, str] | None = None,
-        format_arguments: Sequence[str] = (),
+        format_arguments: Sequence[str] = ("--standalone",),
+        cluster_id: str | None = None,
     ) -> None:
         self._port = port
         self._data_directory = data_directory
@@ -67,6 +69,7 @@ class LocalBroker:
         self._progress = progress
         self._properties = properties
         self._format_arguments = format_arguments
+        self._cluster_id = cluster_id
         self._guard: subprocess.Popen[bytes] | None = None
         self._temporary: Path | None = None
         self._said: BinaryIO | None = None
@@ -105,8 +108,9 @@ class LocalBroker:
         properties.write_text(text, encoding="utf-8")
         if not (data / "meta.properties").exists():
             # A fresh identity, as Kafka writes them: 16 bytes in URL-safe base64, which must not begin with a hyphen.
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-            storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(properties)]
+            fresh = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+            cluster = self._cluster_id or fresh
+            storage = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
             self._spawn("-", [*java, *storage, *self._format_arguments])
             self._wait_for(lambda: self._running.poll() == 0, "format its storage")
             self._close_guard()

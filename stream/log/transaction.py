@@ -8,14 +8,21 @@ from then on is refused (KIP-98, KIP-360).
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kafka import TopicPartition
-from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+from kafka.errors import (
+    AuthorizationError,
+    InvalidProducerEpochError,
+    KafkaError,
+    ProducerFencedError,
+    SaslAuthenticationFailedError,
+)
 from kafka.structs import OffsetAndMetadata
 
 from stream.errors import BrokerUnavailable, Fenced
@@ -26,8 +33,12 @@ __all__ = ["Outgoing", "TransactionalProducer"]
 
 T = TypeVar("T")
 
+_log = logging.getLogger("stream.log")
+
 _FENCING = (ProducerFencedError, InvalidProducerEpochError)
 _PAUSE_SECONDS = 0.5
+_NODE_MS = 5_000
+"""How long a node may take to let the producer in before its coordinator is looked up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ class TransactionalProducer:
         self._producer = connection.producer(
             transactional_id, max_request_size=max_request_bytes, max_block_ms=round(self._seconds * 1000)
         )
+        _let_a_lost_coordinator_be_looked_up(self._producer)
 
     def start(self) -> None:
         """Take the id over from every earlier holder."""
@@ -158,6 +170,29 @@ class TransactionalProducer:
         if _fenced(error):
             raise Fenced(f"{self._where}: a newer process of the same name took over. This one stops.") from error
         raise translated(error, self._where) from error
+
+
+def _let_a_lost_coordinator_be_looked_up(producer: Any) -> None:
+    """Let the producer find the new coordinator if the node of the old one is gone.
+
+    In kafka-python 3.0.12 (producer/sender.py, `_maybe_send_transactional_request`) a connection that is refused raises
+    in `await_ready`; the request that was to be sent is then neither sent nor kept for a retry, and the transaction
+    waits for ever. If the same call says "not ready" instead, the sender looks the coordinator up and tries again.
+    """
+    client = producer._sender._client
+    await_ready = client.await_ready
+
+    def ready(node_id: int, timeout_ms: int) -> bool:
+        try:
+            return bool(await_ready(node_id, timeout_ms=min(timeout_ms, _NODE_MS)))
+        except (AuthorizationError, SaslAuthenticationFailedError):
+            raise
+        except (KafkaError, OSError) as error:
+            _log.debug("node %s is not ready: %s", node_id, error)
+            time.sleep(_PAUSE_SECONDS)  # not ready answers at once here, and the sender's own pause is shorter
+            return False
+
+    client.await_ready = ready
 
 
 def _fenced(error: KafkaError) -> bool:

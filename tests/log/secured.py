@@ -76,7 +76,7 @@ def secured_broker(directory: Path, users: dict[str, str], authorizing: bool = F
             "super.users": "User:ANONYMOUS;User:admin",
         }
     scram = [f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]" for name, password in users.items()]
-    with LocalBroker(properties=properties, format_arguments=scram) as broker:
+    with LocalBroker(properties=properties, format_arguments=["--standalone", *scram]) as broker:
         yield Secured(broker.bootstrap_servers, addresses, directory / "ca.pem", directory / "other-ca.pem")
 
 
