@@ -35,6 +35,7 @@ CONTRACT = [
     "factorise C OUT --inner 32",
     "broker",
     "strategies",
+    "files deploy --to D",
     "bench speed",
     "demo",
 ]
