@@ -205,7 +205,7 @@ class Learner:
 
     def count_inputs(self, batch: Batch) -> torch.Tensor:
         """Return the running counts as inputs of a batch's pairs ``(P, inputs)``, as :meth:`replay` wants them back."""
-        return self.network.counts.inputs(self.network.frame(batch))
+        return self.network.counts.inputs(self.network.frame(batch)).clone()
 
     def replay(self, batch: Batch, count_inputs: torch.Tensor) -> None:
         """Train the weights once more on events trained before: they are in no counter, digest or measure.

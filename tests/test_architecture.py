@@ -22,6 +22,8 @@ CORE = (
         "evaluation",
         "learner",
         "interaction",
+        "compiles",
+        "jit",
         "slots",
         "state",
         "digest",

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.compiles import compiles
+
 __all__ = ["Earlier"]
 
 _RADIX_SLOTS = 1 << 15
@@ -48,6 +50,8 @@ class Earlier:
         if len(bounds) == 2:  # the one event has none before it
             none, alone = np.zeros(slots.size, dtype=np.int32), np.arange(taken.size, dtype=np.int32)
             return cls(none, none, none, alone, np.zeros_like(alone))
+        if compiles():
+            return cls._by_loop(slots, bounds, taken, taken_bounds)
         # All in one row, an event's labels behind its pairs; then slot after slot, each in that order. Narrow types: a
         # batch's pairs leave and enter the cache many times here.
         pair_at = np.arange(slots.size) + np.repeat(taken_bounds[:-1], np.diff(bounds))
@@ -78,6 +82,22 @@ class Earlier:
             label=index[is_label],
             sighting=labels[is_label],
         )
+
+    @classmethod
+    def _by_loop(
+        cls,
+        slots: NDArray[np.integer[Any]],
+        bounds: NDArray[np.int64],
+        taken: NDArray[np.integer[Any]],
+        taken_bounds: NDArray[np.int64],
+    ) -> Earlier:
+        from stream.evaluation.loops import look_back
+
+        capacity = 1 + int(max(slots.max(initial=0), taken.max(initial=0)))
+        by_pair = [np.empty(slots.size, dtype=np.int32) for _ in range(3)]
+        by_label = [np.empty(taken.size, dtype=np.int32) for _ in range(2)]
+        look_back(slots, bounds, taken, taken_bounds, capacity, *by_pair, *by_label)
+        return cls(*by_pair, *by_label)
 
     def rounds(self) -> Iterator[NDArray[np.int64]]:
         """Yield the numbers of all labels in few rounds without a repeated slot: first sightings, second ones, ..."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.compiles import compiles
 from stream.evaluation.scored import RankingQuality
 
 __all__ = ["TOP", "qualities", "quality", "top", "tops"]
@@ -67,6 +68,12 @@ def tops(
     scorings, (events, pairs) = len(score), (len(bounds) - 1, score.shape[1])
     sizes = np.diff(bounds)
     kept = np.concatenate(([0], np.minimum(sizes, TOP).cumsum()))
+    if compiles():
+        from stream.evaluation.loops import best as best_by_loop
+
+        found = np.empty((scorings, int(kept[-1])), dtype=np.intp)
+        best_by_loop(score, rank, bounds, kept, found, TOP)
+        return found, kept
     event = np.repeat(np.arange(events), sizes)
     width = int(sizes.max(initial=0))
     candidate = np.ones(score.shape, dtype=bool)

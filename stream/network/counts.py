@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from stream.network.frame import Frame
+from stream.network.room import Room
 from stream.state import Tree
 
 __all__ = ["BASE_INPUTS", "VALUE_INPUTS", "PairCounts"]
@@ -46,6 +47,7 @@ class PairCounts:
 
     def __init__(self, prevalence: float, half_life_days: float, device: torch.device) -> None:
         self.device = device
+        self._room = Room()
         self._half_life_ms = half_life_days * _DAY_MS
         self.totals = {"taken": prevalence, "possible": 1.0, "events": 0.0, "ts": 0.0}
         shapes = {_BY_OFFER: (32,), _BY_VALUE: (32,), _BY_KEY: (64,), _KEY_OFFER: (64, 32), _KEY_VALUE: (64, 32)}
@@ -99,15 +101,15 @@ class PairCounts:
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def inputs(self, frame: Frame) -> torch.Tensor:
-        """Return the inputs ``(P, BASE_INPUTS + A * VALUE_INPUTS)`` from the counts as they stand."""
+        """Return the inputs ``(P, BASE_INPUTS + A * VALUE_INPUTS)`` of now; they stand until the next call."""
         return self._compiled_inputs(frame) if self.compiled else self._plain_inputs(frame)
 
     def _compiled_inputs(self, frame: Frame) -> torch.Tensor:
         from stream.network import pair_kernels
 
-        pairs = len(frame.pair_slot)
-        inputs = np.zeros((pairs, BASE_INPUTS + frame.columns.shape[1] * VALUE_INPUTS), dtype=np.float32)
-        rates, expected = np.empty(pairs), np.empty(pairs)
+        pairs, width = len(frame.pair_slot), BASE_INPUTS + frame.columns.shape[1] * VALUE_INPUTS
+        inputs = self._room.array("inputs", (pairs, width), np.float32)
+        rates, expected = self._room.array("rates", (pairs,)), self._room.array("expected", (pairs,))
         pair_kernels.count_inputs(
             frame.pair_event.numpy(),
             frame.pair_slot.numpy(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 
 from stream.network.descent import Descent
@@ -23,6 +24,9 @@ __all__ = ["InputLayer", "embedding_table"]
 class InputLayer(Part):
     """Tables by numeric column, categorical slot and vocabulary row, with a hand-written backward pass."""
 
+    compiled = False
+    """Whether the passes over vocabulary rows are compiled loops."""
+
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
         self.seed = seed
         self.width = network.hidden[0]
@@ -35,6 +39,7 @@ class InputLayer(Part):
         self.bias = Table(1, (width,), method="adam", rate=rate, device=device)
         self.projection = Table(8, (dim, width), method="adam", rate=rate, device=device)
         self.rows = embedding_table(256, (dim,), optimiser, optimiser.embedding_rate, device)
+        self._mark = np.zeros(0, dtype=np.int32)
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield each table with its name."""
@@ -122,9 +127,15 @@ class InputLayer(Part):
         """Return ``z`` ``(B, width)``."""
         slots = self.projection.rows
         pooled = torch.zeros(frame.events * slots, self.row_width, device=self.rows.device)
-        active = self.rows.weight[frame.rows] * frame.row_weight[:, None]
-        pooled.index_add_(0, frame.row_event * slots + frame.row_slot, active)
-        self._pooled = self._embed(pooled.view(frame.events, slots, self.row_width)).flatten(1)
+        by_slot = pooled.view(frame.events, slots, self.row_width)
+        if self.compiled:
+            from stream.network import step_kernels
+
+            step_kernels.pool(*_uses(frame), self.rows.weight.numpy(), by_slot.numpy())
+        else:
+            active = self.rows.weight[frame.rows] * frame.row_weight[:, None]
+            pooled.index_add_(0, frame.row_event * slots + frame.row_slot, active)
+        self._pooled = self._embed(by_slot).flatten(1)
         z = torch.addmm(self.bias.weight[0], self._pooled, self.projection.weight.view(-1, self.width))
         z.addmm_(frame.numeric, self.numeric.weight)
         return z.addmm_(frame.missing, self.missing.weight)
@@ -156,6 +167,22 @@ class InputLayer(Part):
             descent.summed(self.bias, gradient)
         self._backward_categorical(frame, gradient, live["projection"], descent, warming_up=warming_up)
 
+    def _compiled_rows(
+        self,
+        rows: torch.Tensor,
+        events: torch.Tensor,
+        slots: torch.Tensor,
+        weights: torch.Tensor,
+        by_slot: torch.Tensor,
+    ) -> None:
+        from stream.network import step_kernels
+
+        if len(self._mark) < self.rows.rows:
+            self._mark = np.zeros(self.rows.rows, dtype=np.int32)
+        uses = rows.numpy(), events.numpy(), slots.numpy(), weights.numpy()
+        table, squares = self.rows.weight.numpy(), self.rows.moments["squares"].numpy()
+        step_kernels.train_rows(*uses, by_slot.contiguous().numpy(), table, squares, self.rows.rate, self._mark)
+
     def _backward_categorical(
         self, frame: Frame, gradient: torch.Tensor, live: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
@@ -166,10 +193,12 @@ class InputLayer(Part):
             active, events, slots, weights = active[chosen], events[chosen], slots[chosen], weights[chosen]
         row_gradient: torch.Tensor | None = None
         if active.numel():  # before the projection moves
-            projection = self.projection.weight.permute(2, 0, 1).reshape(self.width, -1)
-            embedded = (gradient @ projection).view(frame.events, -1, self.dim)
+            embedded = (gradient @ self.projection.weight.view(-1, self.width).T).view(frame.events, -1, self.dim)
             by_slot = self._embed_backward(embedded, live, descent, warming_up=warming_up)
-            row_gradient = by_slot[events, slots] * weights[:, None]
+            if self.compiled and type(descent) is Descent and self.rows.method == "adagrad":
+                self._compiled_rows(active, events, slots, weights, by_slot)
+            else:
+                row_gradient = by_slot[events, slots] * weights[:, None]
         trained = self.projection.trained(warming_up=warming_up, among=live)
         assert trained is not None
         if trained.numel():
@@ -177,6 +206,10 @@ class InputLayer(Part):
             descent.product(self.projection, pooled.flatten(1), gradient, trained)
         if row_gradient is not None:
             descent.gathered(self.rows, active, row_gradient)
+
+
+def _uses(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return frame.rows.numpy(), frame.row_event.numpy(), frame.row_slot.numpy(), frame.row_weight.numpy()
 
 
 def embedding_table(

@@ -78,7 +78,11 @@ class NamedParts:
         """What a training step does with the gradients; a method may put another in its place."""
         install(self)
         self.implementation: Implementation = chosen(network.kernels, self.device.type)
-        self.pairs.compiled = self.counts.compiled = self.implementation == "compiled"
+        by_loops = self.implementation == "compiled"
+        self.input.compiled = self.pairs.compiled = self.counts.compiled = by_loops
+        for _, part in self.parts():
+            for _, table in part.tables():
+                table.compiled = by_loops
         if network.entity_embedding:
             self._start_categorical(self.features.categorical.slot(KEY), KEY, silent=False, fresh=False)
 

@@ -28,6 +28,10 @@ class Network(NamedParts):
         numeric, missing = self.statistics.standardise(
             batch.numeric, np.array(self.features.numeric.slots(), dtype=int)
         )
+        self._live = {
+            "numeric": torch.tensor(self.features.numeric.slots(), dtype=torch.int64, device=self.device),
+            "projection": torch.tensor(self.features.categorical.slots(), dtype=torch.int64, device=self.device),
+        }
         weight = self.weights.of(batch.weight, seen=False)
         row_of = self.keys.row_of
         # Row 0 is nobody's: that of a key without a row, and of an anonymous event.
@@ -103,11 +107,7 @@ class Network(NamedParts):
             return
         z = self.trunk.backward(hidden, descent, warming_up=warming_up)
         if train_input and z is not None:
-            live = {
-                "numeric": torch.tensor(self.features.numeric.slots(), dtype=torch.int64, device=self.device),
-                "projection": torch.tensor(self.features.categorical.slots(), dtype=torch.int64, device=self.device),
-            }
-            self.input.backward(frame, z, live, descent, warming_up=warming_up)
+            self.input.backward(frame, z, self._live, descent, warming_up=warming_up)
 
     def _plain_gradients(
         self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor

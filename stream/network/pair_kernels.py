@@ -9,11 +9,11 @@ value slot of each attribute, -1 if an offer lacks it; key row 0 is nobody's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from stream.jit import compiled
 
 __all__ = ["count_inputs", "gradients", "pair_logits", "train_cells", "train_mixer", "train_wide", "update_counts"]
 
@@ -22,20 +22,11 @@ Array = np.ndarray[Any, Any]
 _BASE, _VALUE = 7, 6
 _OFFER_STRENGTH, _VALUE_STRENGTH, _KEY_STRENGTH = 20.0, 5.0, 2.0
 _ONE = np.float32(1.0)
-_OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
 _CELLS = 1 << 20
 """Sums that are held at a time."""
 
 
-def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    try:
-        compiled: Callable[..., Any] = njit(cache=True, **_OPTIONS)(loop)
-    except RuntimeError:  # no directory for the cache can be written: compiled anew in each process
-        compiled = njit(**_OPTIONS)(loop)
-    return compiled
-
-
-@_compiled
+@compiled
 def _offsets(pair_event: Array, events: int) -> Array:
     """Return where each event's pairs begin, ``(events + 1,)``."""
     offsets = np.zeros(events + 1, dtype=np.int64)
@@ -46,7 +37,7 @@ def _offsets(pair_event: Array, events: int) -> Array:
     return offsets
 
 
-@_compiled
+@compiled
 def _by_event(row_event: Array, events: int) -> tuple[Array, Array]:
     """Return where each event's rows begin ``(events + 1,)``, and the rows' places in that order."""
     starts = np.zeros(events + 1, dtype=np.int64)
@@ -63,7 +54,7 @@ def _by_event(row_event: Array, events: int) -> tuple[Array, Array]:
     return starts, order
 
 
-@_compiled
+@compiled
 def _ratio_log(taken: float, expected: float) -> Any:
     """Return log((taken + 1) / (expected + 1)), float32; most cells are empty, and log 1 is 0."""
     if taken == 0.0 and expected == 0.0:
@@ -71,7 +62,7 @@ def _ratio_log(taken: float, expected: float) -> Any:
     return math.log((np.float32(taken) + _ONE) / (np.float32(expected) + _ONE))
 
 
-@_compiled
+@compiled
 def count_inputs(
     pair_event: Array,
     pair_slot: Array,
@@ -89,7 +80,7 @@ def count_inputs(
     rates: Array,
     expected: Array,
 ) -> None:
-    """Fill ``inputs`` ``(P, width)`` float32, zero before, and ``rates`` and ``expected`` ``(P,)`` float64.
+    """Fill ``inputs`` ``(P, width)`` float32, and ``rates`` and ``expected`` ``(P,)`` float64.
 
     ``totals`` are taken, possible and events; the tuples are the counts by offer, value, key, and pairs of these, in
     the order of :mod:`stream.network.counts`.
@@ -151,6 +142,8 @@ def count_inputs(
             for attribute in range(attributes):
                 column = columns[slot, attribute]
                 if column < 0:
+                    for place in range(_VALUE):
+                        inputs[pair, _BASE + attribute * _VALUE + place] = 0.0
                     continue
                 if seen[column] != event:
                     seen[column] = event
@@ -169,7 +162,7 @@ def count_inputs(
                     inputs[pair, first + place] = own_value[column, place]
 
 
-@_compiled
+@compiled
 def pair_logits(
     pair_event: Array,
     pair_slot: Array,
@@ -260,7 +253,7 @@ def pair_logits(
             logits[pair] = logit
 
 
-@_compiled
+@compiled
 def gradients(
     pair_event: Array,
     pair_slot: Array,
@@ -299,14 +292,14 @@ def gradients(
                 value_information[column] += bend
 
 
-@_compiled
+@compiled
 def _adagrad(weight: Array, squares: Array, row: int, column: int, slope: float, rate: float) -> None:
     total = squares[row, column] + slope * slope
     squares[row, column] = total
     weight[row, column] -= rate * slope / (math.sqrt(total) + np.float32(1e-10))
 
 
-@_compiled
+@compiled
 def train_cells(
     pair_event: Array,
     pair_slot: Array,
@@ -363,7 +356,7 @@ def train_cells(
             marked_v[column] = 0
 
 
-@_compiled
+@compiled
 def train_wide(
     events: int,
     rows: Array,
@@ -431,7 +424,7 @@ def train_wide(
                 _adagrad(flags[0], flags[1], row, slot, total[row, slot], np.float32(flag_rate))
 
 
-@_compiled
+@compiled
 def train_mixer(
     pair_slot: Array,
     columns: Array,
@@ -475,7 +468,7 @@ def train_mixer(
                         by_weights[first + place, unit] += value * back[unit]
 
 
-@_compiled
+@compiled
 def update_counts(
     pair_event: Array,
     pair_slot: Array,

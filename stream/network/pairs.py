@@ -17,6 +17,7 @@ from stream.network.frame import Frame
 from stream.network.mixer import Mixer
 from stream.network.pair_table import PairTable
 from stream.network.part import Part
+from stream.network.room import Room
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.network.uses import Uses
@@ -47,6 +48,7 @@ class PairPart(Part):
         )
         self.mixer = Mixer(network, optimiser, seed, device)
         self._mark = np.zeros(0, dtype=np.int32)
+        self._room = Room()
 
     def pair_tables(self) -> Iterator[tuple[str, PairTable]]:
         """Yield each pair table with its name."""
@@ -116,7 +118,10 @@ class PairPart(Part):
         from stream.network import pair_kernels
 
         mixer, pairs = self.mixer, len(frame.pair_slot)
-        hidden, logits = torch.empty(pairs, mixer.hidden), torch.empty(pairs)
+        hidden, logits = (
+            torch.from_numpy(self._room.array("hidden", (pairs, mixer.hidden), np.float32)),
+            torch.empty(pairs),
+        )
         pair_kernels.pair_logits(
             frame.pair_event.numpy(),
             frame.pair_slot.numpy(),

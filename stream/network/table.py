@@ -19,6 +19,7 @@ __all__ = ["Table"]
 
 _BETA_1, _BETA_2 = 0.9, 0.999
 _HASTE, _HASTE_STEPS = 2.0, 30.0
+_EVERY = np.zeros(0, dtype=np.int64)
 
 
 class Table:
@@ -45,6 +46,8 @@ class Table:
         self.device = torch.device(device)
         self.shape = shape
         self.moments: dict[str, torch.Tensor] = {}
+        self.compiled = False
+        """Whether steps are taken by a compiled loop."""
         self.names: SlotRegistry | None = None
         """Whose each row is, for a table that a method brings along; those of the plain layers are known by place."""
         self._allocate(rows)
@@ -153,6 +156,9 @@ class Table:
 
         Elements whose gradient is zero do not move under Adagrad and SGD; under Adam pass only rows that were active.
         """
+        if self.compiled and self.method in ("adagrad", "adam"):
+            self._compiled_step(gradient, rows)
+            return
         if rows is None:
             self._apply(self.weight, self.moments, gradient)
             return
@@ -164,6 +170,22 @@ class Table:
         self.weight[rows] = weight
         for name, moment in moments.items():
             self.moments[name][rows] = moment
+
+    def _compiled_step(self, gradient: torch.Tensor, rows: torch.Tensor | None) -> None:
+        from stream.network import step_kernels
+
+        def flat(tensor: torch.Tensor) -> np.ndarray:
+            return tensor.numpy().reshape(len(tensor), -1)
+
+        some = _EVERY if rows is None else rows.numpy()
+        if rows is not None and not len(some):
+            return
+        weight, slope, moments = flat(self.weight), flat(gradient.contiguous()), self.moments
+        if self.method == "adagrad":
+            step_kernels.adagrad(weight, flat(moments["squares"]), slope, some, self.rate)
+            return
+        history = flat(moments["first"]), flat(moments["second"]), moments["steps"].numpy(), moments["late"].numpy()
+        step_kernels.adam(weight, *history, slope, some, self.rate, _HASTE, _HASTE_STEPS)
 
     def _apply(self, weight: torch.Tensor, moments: dict[str, torch.Tensor], gradient: torch.Tensor) -> None:
         if self.method == "adagrad":
