@@ -60,7 +60,7 @@ class BayesSettings(Section):
         20_000, "Events after which what was learned weighs half; 0 never forgets.", minimum=0
     )
     prior_precision: float = setting(
-        1.0, "Prior precision of a weight, whose prior mean is 0, under bayes-network.", above=0
+        30.0, "Prior precision of a weight, whose prior mean is 0, under bayes-network.", above=0
     )
     output_precision: float = setting(
         30.0, "Prior precision of an offer's weight on a hidden activation, under bayes-output.", above=0

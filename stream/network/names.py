@@ -327,17 +327,15 @@ class NamedParts:
         return ("input", self.input), ("trunk", self.trunk), ("output", self.output), ("pairs", self.pairs)
 
     def refresh_input(self) -> None:
-        """Replace the input layer: fresh weights and optimiser state; vocabulary, statistics and counts stay."""
+        """Replace the input layer: fresh weights and optimiser state; vocabulary, statistics, counts and pairs stay."""
         rows = [row for row, _, _ in self.rows.owners()]
         names = [self.row_name(row) for row in rows]
         self.input.restart(self.features.numeric.items(), self.features.categorical.items(), rows, names)
         self.input.hasten(numeric=self.features.numeric.slots(), categorical=self.features.categorical.slots())
-        self.pairs.restart(self.offers.attributes.items(), self.offers.tasks.names.items())
 
     def refresh_output(self) -> None:
-        """Replace the output layer: fresh weights and optimiser state; counts stay."""
+        """Replace the output layer: fresh weights and optimiser state; counts and pairs stay."""
         self.output.restart()
-        self.pairs.restart(self.offers.attributes.items(), self.offers.tasks.names.items())
 
     def hold_backbone(self) -> None:
         """Freeze the input layer as it stands and the trunk for good; names that join later are not held."""

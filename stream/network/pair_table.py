@@ -61,12 +61,6 @@ class PairTable:
                 getattr(self, name)[:, columns] = value
             self.fresh_columns[columns] = False
 
-    def reset(self) -> None:
-        """Start every weight anew and mark it fresh."""
-        for name, value in self._starts().items():
-            getattr(self, name).fill_(value)
-        self.fresh_rows.fill_(True)
-
     def settle(self) -> None:
         """End a warm-up: nothing is fresh any more."""
         self.fresh_rows.fill_(False)

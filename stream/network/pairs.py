@@ -7,7 +7,7 @@ the offer; and a small network over the pair's running counts (:mod:`stream.netw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ __all__ = ["PairPart"]
 
 
 class PairPart(Part):
-    """The pair tables and the mixer; it belongs to the input and to the output layer alike."""
+    """The pair tables and the mixer; of neither input nor output layer, it stays if these are replaced."""
 
     compiled = False
     """Whether the compiled loops are used, if what they do is what is asked for."""
@@ -60,15 +60,6 @@ class PairPart(Part):
         """Yield each plain table with its name."""
         yield "flags", self.flags
         yield from self.mixer.tables()
-
-    def restart(self, attributes: Iterable[tuple[str, int]], tasks: Iterable[tuple[str, int]]) -> None:
-        """Replace the part as a whole, all of it fresh; counts are not its own and stay."""
-        for _, pair_table in self.pair_tables():
-            pair_table.reset()
-        self.flags.set(list(range(self.flags.rows)), 0.0)
-        self.mixer.restart(attributes, tasks)
-        for _, table in self.tables():
-            table.fresh.fill_(True)
 
     def start_task(self, task: int, first: int, number: int) -> None:
         """Let a task start as a copy of the default one; its flags are the ``number`` columns from ``first`` on."""

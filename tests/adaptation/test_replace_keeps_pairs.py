@@ -1,0 +1,69 @@
+"""`replace` wipes the layer that a change touches; what joins an input or key directly with an offer stays."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from stream.adaptation.settings import WarmupSettings
+from stream.learner import Learner
+from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
+
+LONG = WarmupSettings(max_events=640, window_events=320, budget_share=0.9)
+CHANGES = {
+    "input": [feature("extra", "numeric"), feature("colour", "categorical")],
+    "output": [label("jam", group="g2"), {"op": "remove_label", "name": "tea"}],
+    "both": [feature("extra", "numeric"), label("jam", group="g9")],
+}
+
+
+def trained(strategy: str) -> Learner:
+    learner = Learner(settings(strategy, warmup=LONG))
+    apply(learner, *FEATURES, *OFFERS)
+    learn(learner, events(240))
+    return learner
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("strategy", ["replace", "replace-unfrozen", "replace+glmix"])
+def test_cells_flags_and_the_weights_over_counts_of_surviving_names_stay(strategy: str, change: str) -> None:
+    learner = trained(strategy)
+    network = learner.network
+    pairs = network.pairs
+    offers = [network.offers.offers.slot(name) for name in ("soap", "milk", "bread")]
+    values = [network.offers.values.slots()[0]]
+
+    def kept() -> list[torch.Tensor]:
+        return [
+            pairs.key_offer.weight[:, offers].clone(),
+            pairs.key_value.weight[:, values].clone(),
+            pairs.wide.weight[:, values].clone(),
+            *(table.weight[:1].clone() for _, table in pairs.mixer.tables()),
+        ]
+
+    before, layer = kept(), (network.input.bias.weight.clone(), network.output.offer.weight.clone())
+    flags = pairs.flags.weight[network.features.slot("tags")].clone()
+    assert all(bool(tensor.any()) for tensor in (*before, flags)), "nothing was learned: the test shows nothing"
+    apply(learner, *CHANGES[change])
+    assert all(torch.equal(one, other) for one, other in zip(before, kept(), strict=True))
+    assert torch.equal(pairs.flags.weight[network.features.slot("tags")], flags)
+    assert (change != "output") == (not torch.equal(network.input.bias.weight, layer[0]))
+    assert (change != "input") == (not network.output.offer.weight.any())
+
+
+def test_in_its_warm_up_only_cells_of_new_names_are_trained() -> None:
+    learner = trained("replace")
+    network, pairs = learner.network, learner.network.pairs
+    known = set(network.keys.row_of)
+    apply(learner, *CHANGES["both"])
+    jam = network.offers.offers.slot("jam")
+    offers = [network.offers.offers.slot(name) for name in ("soap", "milk", "bread", "tea")]
+    rows = [network.keys.row_of[key] + 1 for key in known]
+    before = pairs.key_offer.weight[rows][:, offers].clone(), pairs.mixer.linear.weight[:7].clone()
+    offer = network.output.offer.weight.clone()
+    learn(learner, events(96, first=300, labels=("soap", "milk", "bread", "tea", "jam")))
+    assert learner.warmup.active
+    assert torch.equal(pairs.key_offer.weight[rows][:, offers], before[0])
+    assert torch.equal(pairs.mixer.linear.weight[:7], before[1])
+    assert bool(pairs.key_offer.weight[rows][:, jam].any())
+    assert not torch.equal(network.output.offer.weight, offer), "the replaced layer is trained"
