@@ -125,7 +125,7 @@ def test_what_is_unsure_of_an_offer_shrinks_as_it_is_shown() -> None:
     for event in range(len(probes)):
         here = batch.pair_event == event
         assert early[jam & here].min() > early[~jam & here].mean(), "a new offer is less certain than the old ones"
-    learn(learner, events(160, 4, 2000, ["soap", "milk", "bread", "tea", "jam"]))
+    learn(learner, events(640, 4, 2000, ["soap", "milk", "bread", "tea", "jam"]))
     late = learner.predict(learner.encode(probes), variance=True).variance
     assert late is not None
     assert late[jam].mean() < early[jam].mean() / 2
