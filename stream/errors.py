@@ -31,6 +31,7 @@ __all__ = [
     "RejectionOpen",
     "SchemaRejected",
     "StreamError",
+    "TopicMadeAnew",
 ]
 
 
@@ -128,6 +129,10 @@ class LogError(StreamError):
 
 class OffsetOutOfRange(LogError):
     """The offset to go on from is not in the log any more; retention has deleted it."""
+
+
+class TopicMadeAnew(LogError):
+    """A topic was deleted and made anew under its name, so that the offsets of before mean nothing in it."""
 
 
 class BrokerUnavailable(LogError):

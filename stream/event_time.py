@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["YEAR_MS", "in_words", "seems_to_be", "utc"]
+__all__ = ["MAX_TS_MS", "TS_WANTED", "YEAR_MS", "in_words", "seems_to_be", "utc"]
+
+MAX_TS_MS = 8_640_000_000_000_000
+"""The largest event time, and negated the smallest: 100 million days around 1970, as ECMAScript's dates have it."""
+
+TS_WANTED = f"an integer: Unix time in milliseconds, within {MAX_TS_MS:,} of 0"
+"""What a `ts` has to be, for messages."""
 
 DAY_MS = 86_400_000
 YEAR_MS = 31_557_600_000

@@ -15,9 +15,8 @@ from typing import Any
 import orjson
 
 from stream.errors import InvalidInteraction
-from stream.event_time import YEAR_MS, in_words, seems_to_be, utc
+from stream.event_time import MAX_TS_MS, TS_WANTED, YEAR_MS, in_words, seems_to_be, utc
 from stream.reasons import InteractionFault, Unreadable
-from stream.schema.version import MAX_TS_MS, TS_WANTED
 from stream.strict_json import described, quoted, strict_object
 
 __all__ = ["MAX_AHEAD_MS", "MAX_BEHIND_MS", "Interaction", "decode_interaction", "interaction_of"]

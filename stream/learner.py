@@ -20,8 +20,10 @@ from stream.adaptation import Warmup
 from stream.adaptation.changes import make_changes, take_up, what_changed
 from stream.adaptation.strategy import Strategy
 from stream.digest import digest, id_digest, to_hex
+from stream.encoding.aliases import resolved
 from stream.encoding.batch import Batch
 from stream.encoding.encoder import encode
+from stream.encoding.top_names import TOP_UNKNOWN, UNKNOWN, TopNames
 from stream.errors import NonFinite
 from stream.evaluation import Evaluation, LossDrift, ScoredEvents
 from stream.interaction import Interaction
@@ -76,9 +78,12 @@ class Learner:
             "events_with_labels": 0,
             "events_dead_lettered": 0,
             "labels_dropped": 0,
+            "names_aliased": 0,
             "schema_changes": 0,
         }
         self.dead_letters: dict[str, int] = {}
+        self.unknown_names = {what: TopNames() for what in UNKNOWN}
+        """The most frequent names that the schema lacks, by where they stood."""
 
     def _new_network(self) -> Network:
         settings = self.settings
@@ -98,7 +103,10 @@ class Learner:
 
     def encode(self, interactions: Sequence[Interaction]) -> Batch:
         """Return a batch of interactions as arrays under the schema in force; changes nothing."""
-        return encode(interactions, self.schema.version, self.network.features, self.network.offers)
+        named, aliased = resolved(interactions, self.schema)
+        batch = encode(named, self.schema.version, self.network.features, self.network.offers)
+        batch.names_aliased = aliased
+        return batch
 
     def predict(self, batch: Batch, *, variance: bool = False) -> Predictions:
         """Return the logits that :meth:`learn` would train on, and leave no trace; with their ``variance`` if asked."""
@@ -163,7 +171,10 @@ class Learner:
             loss=sum(score.bce_sum for score in scores) / pairs if pairs else 0.0,
             logits=scored,
             scores=scores,
+            labels=batch.labels,
             labels_dropped=batch.labels_dropped,
+            names_aliased=batch.names_aliased,
+            feature_values=batch.feature_values,
             unknown_features=batch.unknown_features,
             unknown_shown=batch.unknown_shown,
             mistyped_values=batch.mistyped_values,
@@ -240,6 +251,7 @@ class Learner:
             "events_frozen_total": self.warmup.events_frozen_total,
             "warmups_total": self.warmup.started_total,
             "event_time_ms": self.event_time_ms,
+            "unknown_names": self._top_unknown_names(),
             "vocabulary": {
                 "values": network.rows.live,
                 "entities": len(network.keys),
@@ -247,6 +259,9 @@ class Learner:
                 "candidates": sum(len(v.candidates) for v in network.rows.vocabularies.values()),
             },
         }
+
+    def _top_unknown_names(self) -> dict[str, list[tuple[str, int]]]:
+        return {what: names.top(TOP_UNKNOWN) for what, names in self.unknown_names.items()}
 
     def _phase(self, warming_up: bool) -> str:
         return "warm_up" if warming_up else "train" if len(self.network.offers) else "idle"
@@ -259,6 +274,9 @@ class Learner:
         self.counts["events_trained"] += len(batch)
         self.counts["events_with_labels"] += sum(bool(score.labels) for score in scores)
         self.counts["labels_dropped"] += batch.labels_dropped
+        self.counts["names_aliased"] += batch.names_aliased
+        for what, seen in batch.unknown_names.items():
+            self.unknown_names[what].add(seen)
 
     def _end_warmup(self, reason: WarmupEnd | None) -> WarmupReport | None:
         if reason is None:
@@ -340,6 +358,7 @@ class Learner:
             "ids": self.ids_digest,
             "counts": dict(self.counts),
             "dead_letters": dict(self.dead_letters),
+            "unknown_names": {what: names.state() for what, names in self.unknown_names.items()},
             "parameters": list(self._parameters),
         }
 
@@ -362,6 +381,8 @@ class Learner:
         learner._ids = int(tree["ids"], 16)
         learner.counts = dict(tree["counts"])
         learner.dead_letters = dict(tree["dead_letters"])
+        for what, names in learner.unknown_names.items():
+            names.restore(tree["unknown_names"][what])
         learner._parameters = (tree["parameters"][0], tree["parameters"][1])
         transfer = learner.strategy.transfer
         if learner.warmup.active and not transfer.warms_up:  # begun under another strategy
@@ -376,6 +397,7 @@ class Learner:
         schema = self.schema
         yield "schema", [schema.version, schema.event_time_ms, list(schema.applied)]
         yield "schema/features", dict(schema.features)
+        yield "schema/aliases", [dict(schema.feature_aliases), dict(schema.label_aliases)]
         yield "schema/labels", {name: dict(attributes) for name, attributes in schema.labels.items()}
         for name, value in named_entries(self.network):
             yield f"network/{name}", value
@@ -391,6 +413,7 @@ class Learner:
         yield "seed", self.settings.seed
         yield "counts", dict(self.counts)
         yield "dead_letters", dict(self.dead_letters)
+        yield "unknown_names", {what: names.state() for what, names in self.unknown_names.items()}
 
     def state_digest(self) -> str:
         """Return the contract's digest over all named state."""
@@ -408,6 +431,7 @@ class Learner:
             "warmups": self.warmup.started_total,
             "events_frozen": self.warmup.events_frozen_total,
             "ids_digest": self.ids_digest,
+            "unknown_names": self._top_unknown_names(),
             "phase": self._phase(self.warmup.active),
             "parameters": parameters_in_use(self.network),
             **self.evaluation.summary(),

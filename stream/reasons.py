@@ -73,8 +73,10 @@ class VersionFault(StrEnum):
     VERSION_CONFLICT = "version_conflict"
     FEATURE_ABSENT = "feature_absent"
     FEATURE_LIVE = "feature_live"
+    FEATURE_ALIASED = "feature_aliased"
     LABEL_ABSENT = "label_absent"
     LABEL_LIVE = "label_live"
+    LABEL_ALIASED = "label_aliased"
 
 
 class WarmupEnd(StrEnum):

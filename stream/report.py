@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -73,6 +73,9 @@ class ModelReport:
     event_time_ms: int | None
     vocabulary: Mapping[str, int]
     """Rows in use by table: ``values`` (of all features), ``entities``, ``attribute_values``, ``candidates``."""
+    unknown_names: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
+    """By where they stood (``feature``, ``label``, ``shown``), the most frequent names that the schema lacks, with how
+    often each was met at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,5 +99,11 @@ class BatchReport(ModelReport):
     """Numeric values of inputs whose values float64 cannot tell apart."""
     drift: bool
     warmup_ended: WarmupReport | None = None
+    labels: int = 0
+    """Labels of the batch's events, those that were dropped included."""
+    feature_values: int = 0
+    """Feature values of the batch's events, those that were ignored included."""
+    names_aliased: int = 0
+    """Old names that were read as the new ones."""
     evictions: int = 0
     """Rows and counts given up in this batch because a bound was met."""

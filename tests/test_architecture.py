@@ -38,13 +38,11 @@ CORE_SETTINGS = ("settings/__init__", "settings/fields", "settings/convert", "se
 ALLOWED = {
     *("__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "difflib", "enum"),
     *("functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "string", "struct"),
-    *("types", "typing", "warnings", "numba", "numpy", "orjson", "river", "safetensors", "torch", "xxhash"),
+    *("types", "typing", "warnings", "numba", "numpy", "orjson", "safetensors", "torch", "xxhash"),
     "tomllib",  # parses a text; the file is read in settings/load
 }
 # Single exceptions: (module, what it imports, why).
-EXCEPTIONS = {
-    ("evaluation/drift", "importlib.metadata"): "a checkpoint names the version of river whose state it holds",
-}
+EXCEPTIONS: dict[tuple[str, str], str] = {}  # none today
 # Built-in names and attributes by which code without any import could reach the outside or a clock.
 FORBIDDEN_NAMES = {"open", "input", "print", "exec", "eval", "__import__"}
 FORBIDDEN_ATTRIBUTES = {

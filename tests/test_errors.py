@@ -22,6 +22,7 @@ def test_each_error_has_the_exit_code_of_its_branch() -> None:
         "DirectoryLost": 3,
         "LogError": 4,
         "OffsetOutOfRange": 4,
+        "TopicMadeAnew": 4,
         "BrokerUnavailable": 4,
         "Fenced": 5,
         "AlreadyRunning": 6,

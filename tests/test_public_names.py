@@ -21,6 +21,7 @@ PINNED = {
         *("CheckpointFormat", "DirectoryLost"),
         *("ConfigurationError", "DeadLetterBurst", "Fenced", "InvalidInteraction", "InvalidRecord", "InvalidVersion"),
         *("LogError", "NonFinite", "OffsetOutOfRange", "RejectionOpen", "SchemaRejected", "StreamError"),
+        "TopicMadeAnew",
     },
     "stream.settings": {"Section", "WrongSetting", "section", "setting"},
     "stream.observe": {"CompositeObserver", "Observer"},

@@ -70,6 +70,11 @@ def versions() -> Iterator[tuple[bytes | None, str]]:
         yield changing({"op": f"remove_{what}", "name": "a"}, version=2), f"{what}_absent"
     yield changing({"op": "add_feature", "name": "live", "kind": "numeric"}, version=2), "feature_live"
     yield changing({"op": "add_label", "name": "live"}, version=2), "label_live"
+    until = {"name": "live", "to": "new", "alias_until": 9}
+    kind = {"kind": "numeric"}
+    again = {"op": "add_feature", "name": "live", **kind}
+    yield changing({"op": "rename_feature", **until}, again, version=2), "feature_aliased"
+    yield changing({"op": "rename_label", **until}, {"op": "add_label", "name": "live"}, version=2), "label_aliased"
 
 
 def decoding_fails(value: bytes | None) -> str:

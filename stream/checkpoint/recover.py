@@ -42,7 +42,7 @@ class Missing(StrEnum):
 
 
 class LostOffsets(StrEnum):
-    """What to do where the log no longer has the offset that the checkpoint goes on from."""
+    """What to do where the log no longer has the offset that the checkpoint goes on from, or another topic has it."""
 
     FAIL = "fail"
     EARLIEST = "earliest"

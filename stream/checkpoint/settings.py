@@ -31,7 +31,7 @@ class CheckpointSettings(Section):
     )
     lost_offsets: str = setting(
         LostOffsets.FAIL.value,
-        "Where the log no longer has the offset to go on from, for retention has deleted it: fail, or go on from the "
-        "earliest or the latest record that it has; what lies between is lost to the model.",
+        "Where the log lacks the offset to go on from, for retention has deleted it or the topic was made anew: "
+        "fail, or go on from the earliest or the latest record that it has; what lies between is lost to the model.",
         choices=tuple(choice.value for choice in LostOffsets),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -48,6 +49,14 @@ class Batch:
     unknown_features: int
     unknown_shown: int
     mistyped_values: int
+    labels: int = 0
+    """Labels of all events, those that were dropped included."""
+    feature_values: int = 0
+    """Feature values of all events, those that are ignored included."""
+    names_aliased: int = 0
+    """Names that are old ones, and were read as the new ones."""
+    unknown_names: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How often each name was met that the schema lacks, by where it stood (feature, label, shown)."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from typing import Any
@@ -43,6 +44,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         ragged.add_keys(keys, slot, features.rows.vocabularies[slot])
     rows, row_event, row_slot, row_weight = ragged.arrays()
     known = features.kinds.keys()
+    unknown = Counter(name for event in values if not event.keys() <= known for name in event if name not in known)
     pairs = _Pairs(interactions, offers)
     return Batch(
         schema_version=schema_version,
@@ -62,10 +64,13 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         possible=pairs.possible,
         taken=pairs.taken,
         offsets=pairs.offsets,
-        labels_dropped=pairs.dropped,
-        unknown_features=sum(len(event.keys() - known) for event in values if not event.keys() <= known),
-        unknown_shown=pairs.unknown,
+        labels_dropped=pairs.unknown_labels.total(),
+        unknown_features=unknown.total(),
+        unknown_shown=pairs.unknown_shown.total(),
         mistyped_values=mistyped,
+        labels=sum(len(event.labels) for event in interactions),
+        feature_values=sum(map(len, values)),
+        unknown_names={"feature": unknown, "label": pairs.unknown_labels, "shown": pairs.unknown_shown},
     )
 
 
@@ -198,14 +203,17 @@ class _Pairs:
         shown: list[np.ndarray] = []
         labels: list[int] = []
         numbers = np.zeros(len(interactions), dtype=np.int64)
-        self.dropped = self.unknown = 0
+        self.unknown_labels: Counter[str] = Counter()
+        self.unknown_shown: Counter[str] = Counter()
         for index, event in enumerate(interactions):
             admitted, unknown = offers.possible(event.shown)
-            self.unknown += unknown
+            if unknown:
+                self.unknown_shown.update(unknown)
             shown.append(admitted)
             if event.labels:
                 live = [slot for slot in map(slot_of, event.labels) if slot is not None]
-                self.dropped += len(event.labels) - len(live)
+                if len(live) < len(event.labels):
+                    self.unknown_labels.update(name for name in event.labels if slot_of(name) is None)
                 numbers[index] = len(live)
                 labels += live
         every = np.arange(len(interactions), dtype=np.int64)

@@ -51,7 +51,7 @@ class Offers:
         """(match slot, value slot) by value string: where an input's value is also an offer's attribute value."""
         self._users: dict[str, int] = {}
         self._departed: OrderedDict[str, None] = OrderedDict()
-        self._cache: dict[object, tuple[np.ndarray, int]] = {}
+        self._cache: dict[object, tuple[np.ndarray, tuple[str, ...]]] = {}
         self._cached_bytes = 0
 
     def __len__(self) -> int:
@@ -183,15 +183,18 @@ class Offers:
 
     # -- questions --------------------------------------------------------------------------------------------
 
-    def possible(self, shown: Shown) -> tuple[np.ndarray, int]:
-        """Return the slots of the live offers in ``shown``, ascending, and how many of its names are unknown."""
+    def possible(self, shown: Shown) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Return the slots of the live offers in ``shown``, ascending, and those of its names that are unknown.
+
+        Of a selector these are the attributes that no live offer has: it admits nothing.
+        """
         key: object = shown
         if isinstance(shown, Mapping):
             key = frozenset(shown.items())  # equal to no tuple of names
         found = self._cache.get(key)
         if found is None:
             found = self._resolve(shown)
-            size_bytes = _size_bytes(shown) + found[0].nbytes
+            size_bytes = _size_bytes(shown) + found[0].nbytes + 64 + 8 * len(found[1])
             if size_bytes < _CACHED_BYTES // 16:
                 if self._cached_bytes + size_bytes > _CACHED_BYTES:
                     self._forget_answers()
@@ -203,10 +206,10 @@ class Offers:
         self._cache.clear()
         self._cached_bytes = 0
 
-    def _resolve(self, shown: Shown) -> tuple[np.ndarray, int]:
+    def _resolve(self, shown: Shown) -> tuple[np.ndarray, tuple[str, ...]]:
+        unknown: tuple[str, ...] = ()
         if shown is None:
             slots = self.offers.slots()
-            unknown = 0
         elif isinstance(shown, Mapping):
             admitted = {attribute: set(values) for attribute, values in shown.items()}
             slots = [
@@ -214,10 +217,12 @@ class Offers:
                 for name, slot in self.offers.items()
                 if all(self.of_offer[name].get(attribute) in values for attribute, values in admitted.items())
             ]
-            unknown = 0
+            if not slots:
+                known = set().union(*self.of_offer.values())
+                unknown = tuple(attribute for attribute in shown if attribute not in known)
         else:
-            known = [self.offers.slot(name) for name in shown if name in self.offers]
-            slots, unknown = sorted(known), len(shown) - len(known)
+            slots = sorted(self.offers.slot(name) for name in shown if name in self.offers)
+            unknown = tuple(name for name in shown if name not in self.offers) if len(slots) < len(shown) else ()
         return np.array(slots, dtype=np.int64), unknown
 
     # -- state ------------------------------------------------------------------------------------------------

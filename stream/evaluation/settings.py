@@ -44,7 +44,7 @@ class EvaluationSettings(Section):
 
 @dataclass(frozen=True)
 class DriftSettings(Section):
-    """When a rise or fall of the loss counts as drift (river's ADWIN)."""
+    """When a rise or fall of the loss counts as drift (ADWIN)."""
 
     prefix: ClassVar[str] = "drift"
 

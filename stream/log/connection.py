@@ -62,6 +62,12 @@ class Connection:
         """The bound of a single question, in milliseconds."""
         return round(self.settings.request_seconds * 1000)
 
+    @property
+    def largest_request_bytes(self) -> int | None:
+        """The largest record that a producer sends; None where the options leave that to us."""
+        found = self.settings.options.get("max_request_size")
+        return found if isinstance(found, int) else None
+
     def consumer(self, group: str | None = None, committed_only: bool = True) -> Any:
         """Return a KafkaConsumer that reads committed records only, commits nothing by itself and resets no offset.
 
@@ -77,15 +83,26 @@ class Connection:
         }
         return self._client(KafkaConsumer, **{**_CONSUMER, **self.settings.options, **fixed})
 
-    def producer(self, transactional_id: str | None = None, **defaults: object) -> Any:
-        """Return an idempotent KafkaProducer, transactional under an id if given; `defaults` yield to the options."""
+    def producer(
+        self, transactional_id: str | None = None, most_batch_bytes: int | None = None, **defaults: object
+    ) -> Any:
+        """Return an idempotent KafkaProducer, transactional under an id if given; `defaults` yield to the options.
+
+        `most_batch_bytes` bounds its batches, whatever the options say: a topic refuses one that is larger than a
+        record may be, and kafka-python (3.0.12) does not get over that in a transaction.
+        """
         fixed = {"transactional_id": transactional_id, "enable_idempotence": True, "allow_auto_create_topics": False}
         options = {"max_block_ms": self.request_ms, **defaults, **self.settings.options, **fixed}
+        if most_batch_bytes is not None:
+            batch_bytes: Any = options.get("batch_size", KafkaProducer.DEFAULT_CONFIG["batch_size"])
+            options["batch_size"] = min(batch_bytes, most_batch_bytes)
         return self._client(KafkaProducer, **options)
 
     def admin(self) -> Any:
-        """Return a KafkaAdminClient."""
-        return self._client(KafkaAdminClient, **self.settings.options)
+        """Return a KafkaAdminClient, which waits for an answer as long as anything here may."""
+        settings = self.settings
+        bound_ms = round(min(settings.request_seconds, settings.commit_seconds) * 1000)
+        return self._client(KafkaAdminClient, **{"request_timeout_ms": bound_ms, **settings.options})
 
     @contextmanager
     def administering(self) -> Iterator[Any]:

@@ -7,7 +7,7 @@ r"""The embedded log: Kafka's partitions and offsets in plain files, where there
 Key, value and header values are bytes: a string where those are UTF-8, else ``{"base64": "..."}``; null for none. A
 record exists once its line feed is in the file: a line that a killed writer left unfinished is invisible to readers,
 and the next writer removes it. Any number of processes may read while others append; a lock on the topic orders the
-writers.
+writers. ``DIRECTORY/TOPIC/id`` tells a topic from one that is made anew under its name.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import fcntl
 import os
 import re
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,12 +26,13 @@ from typing import Any
 
 import orjson
 
-from stream.errors import ConfigurationError, LogError
+from stream.errors import ConfigurationError, LogError, OffsetOutOfRange, TopicMadeAnew
 from stream.log.partitioner import partition_for
 from stream.log.protocol import Headers, Record
 
 __all__ = ["EmbeddedTopic", "EmbeddedWriter", "PartitionReader", "decode_bytes", "encode_bytes", "encode_line"]
 
+_ID_FILE = "id"
 _BLOCK_BYTES = 1 << 20
 _SCAN_RECORDS = 1000
 _PARTITION_FILE = re.compile(r"partition-(\d+)\.jsonl")
@@ -46,6 +48,7 @@ class EmbeddedTopic:
         self.partitions = sorted(int(match[1]) for match in found if match)
         if not self.partitions or self.partitions != list(range(len(self.partitions))):
             raise LogError(f"{self._directory} holds no topic. Create it with `stream topics --create`.")
+        self.id = self._read_id()
 
     @classmethod
     def create(cls, directory: Path, name: str, partitions: int = 1) -> EmbeddedTopic:
@@ -66,11 +69,42 @@ class EmbeddedTopic:
                 )
             for partition in range(partitions):
                 (place / f"partition-{partition}.jsonl").touch()
+            if not present:
+                (place / _ID_FILE).write_text(f"{uuid.uuid4()}\n", encoding="ascii")
         return cls(directory, name)
 
     def path(self, partition: int) -> Path:
         """Return the file of `partition`."""
         return self._directory / f"partition-{partition}.jsonl"
+
+    def check(self) -> None:
+        """Return where this is still the topic that was opened.
+
+        Raises:
+            TopicMadeAnew: it was removed and made anew.
+            LogError: it is gone.
+        """
+        if not self.path(0).exists():
+            raise LogError(
+                f"The topic {self._directory} was removed while this learner ran; what it learned up to its last "
+                "checkpoint is kept. Restore it, or create it with `stream topics --create`: for a topic made anew "
+                "checkpoint.lost_offsets says where the next start goes on."
+            )
+        now = self._read_id()
+        if self.id is not None and now != self.id:
+            raise TopicMadeAnew(
+                f"The topic {self._directory} was removed and made anew while this learner ran (its id was {self.id} "
+                f"and is {now}); what it learned up to its last checkpoint is kept. Where the next start goes on says "
+                "checkpoint.lost_offsets."
+            )
+
+    def _read_id(self) -> str | None:
+        try:
+            return (self._directory / _ID_FILE).read_text(encoding="ascii").strip() or None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise LogError(f"{self._directory / _ID_FILE} cannot be read: {error}.") from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -148,8 +182,13 @@ class PartitionReader:
         self.offset = 0
 
     def end(self) -> int:
-        """Return the offset after the last finished line."""
+        """Return the offset after the last finished line; raises `OffsetOutOfRange` where lines were cut off."""
         start, lines = self._counted
+        if os.fstat(self._file).st_size < start:
+            raise OffsetOutOfRange(
+                f"{self._path} was cut to less than the {lines} records that it held. Restore it, or start again: "
+                "checkpoint.lost_offsets says what to do about records that are not there any more."
+            )
         for block in self._blocks(start):
             newest = block.rfind(b"\n") + 1
             lines += block.count(b"\n")

@@ -35,6 +35,8 @@ class EmbeddedInteractionSource:
     ) -> None:
         opened = EmbeddedTopic(directory, topic)
         self.topic = topic
+        self.topic_id = opened.id
+        self._opened = opened
         self._readers = {partition: PartitionReader(opened, partition) for partition in opened.partitions}
         self._unsought = set(self._readers)
         self._paused: set[int] = set()
@@ -75,7 +77,8 @@ class EmbeddedInteractionSource:
         return dict.fromkeys(self._readers, 0)
 
     def end_offsets(self) -> dict[int, int]:
-        """Return the offset after the last finished line of each partition."""
+        """Return the offset after the last finished line of each partition, where the topic is still the same."""
+        self._opened.check()
         return {partition: reader.end() for partition, reader in self._readers.items()}
 
     def lag(self) -> dict[int, int]:
@@ -118,6 +121,8 @@ class EmbeddedSchemaSource:
         if len(opened.partitions) != 1:
             raise ConfigurationError(f"The schema topic {topic} has {len(opened.partitions)} partitions; it needs one.")
         self.topic = topic
+        self.topic_id = opened.id
+        self._opened = opened
         self._reader = PartitionReader(opened, 0)
 
     def seek(self, offset: int) -> None:
@@ -126,7 +131,11 @@ class EmbeddedSchemaSource:
         self._reader.seek(offset)
 
     def read_to_end(self, timeout_seconds: float) -> list[Record]:
-        """Return every record from the position up to the end as it is now; the time is not needed here."""
+        """Return every record from the position up to the end as it is now; the time is not needed here.
+
+        Raises `TopicMadeAnew`, or `LogError` where the topic is gone.
+        """
+        self._opened.check()
         return self._reader.read(self._reader.end() - self._reader.offset)
 
     def position(self) -> int:

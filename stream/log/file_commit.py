@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from stream.errors import Fenced, LogError
 from stream.log.embedded import decode_bytes, encode_bytes
 from stream.log.protocol import Commit, DeadLetter
 
-__all__ = ["FileCommitLog", "read_dead_letters"]
+__all__ = ["FileCommitLog", "letter_in", "read_dead_letters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,17 @@ class FileCommitLog:
         commit_path: the commit file; one per learner's name.
         dead_letters_path: the dead letters; no other learner may write there.
         schema_topic: the topic whose dead letters are judged by the commit's `schema_offset`.
+        topic_ids: id by name of the topics; dead letters of one that was made anew since stay.
     """
 
-    def __init__(self, commit_path: Path, dead_letters_path: Path, schema_topic: str = "feature-schema") -> None:
+    def __init__(
+        self,
+        commit_path: Path,
+        dead_letters_path: Path,
+        schema_topic: str = "feature-schema",
+        topic_ids: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self._topic_ids = dict(topic_ids or {})
         self._commit_path = commit_path
         self._dead_letters_path = dead_letters_path
         self._schema_topic = schema_topic
@@ -67,11 +75,8 @@ class FileCommitLog:
             state = self._own_state()
             kept = bytearray()
             for line in self._dead_letters_path.read_bytes()[: state.dead_letters_bytes].splitlines(keepends=True):
-                letter = _parse_dead_letter(line)
-                covered = commit.schema_offset
-                if letter.topic != self._schema_topic:
-                    covered = commit.offsets.get(letter.partition, 0)
-                if letter.offset < covered:
+                letter = letter_in(line)
+                if letter is None or self._stays(commit, letter):
                     kept += line
             _replace(self._dead_letters_path, bytes(kept))
             self._write(_State(state.epoch, commit, len(kept)))
@@ -83,7 +88,7 @@ class FileCommitLog:
         """
         with self._locked():
             state = self._own_state()
-            lines = b"".join(map(_dead_letter_line, dead_letters))
+            lines = b"".join(map(_line_of, dead_letters))
             length = self._cut_back(state.dead_letters_bytes)
             if lines:
                 with self._dead_letters_path.open("ab") as file:
@@ -94,6 +99,12 @@ class FileCommitLog:
 
     def close(self) -> None:
         """Do nothing: no file is held open between calls."""
+
+    def _stays(self, commit: Commit, letter: DeadLetter) -> bool:
+        if letter.topic_id != self._topic_ids.get(letter.topic):
+            return True
+        schema = letter.topic == self._schema_topic
+        return letter.offset < (commit.schema_offset if schema else commit.offsets.get(letter.partition, 0))
 
     def _own_state(self) -> _State:
         state = self._read()
@@ -162,29 +173,46 @@ class FileCommitLog:
 
 
 def read_dead_letters(path: Path) -> list[DeadLetter]:
-    """Return the dead letters that a file holds, in order. Raises `LogError` where a line is none."""
-    return [_parse_dead_letter(line) for line in path.read_bytes().splitlines()]
+    """Return the dead letters that a file holds, in order; a line that is none is somebody else's and passed over."""
+    return [letter for line in path.read_bytes().splitlines() if (letter := letter_in(line)) is not None]
 
 
-def _dead_letter_line(letter: DeadLetter) -> bytes:
+def letter_in(line: bytes) -> DeadLetter | None:
+    """Return the dead letter of a line, None where it holds none."""
+    try:
+        held: dict[str, Any] = json.loads(line)
+        return DeadLetter(
+            reason=str(held["reason"]),
+            topic=str(held["topic"]),
+            partition=int(held["partition"]),
+            offset=int(held["offset"]),
+            key=decode_bytes(held["key"]),
+            value=decode_bytes(held["value"]),
+            message=str(held["message"]),
+            learner=str(held["learner"]),
+            ts_ms=int(held["ts"]),
+            resent=int(held["resent"]),
+            topic_id=held.get("topic_id"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _line_of(letter: DeadLetter) -> bytes:
     held = {
         "reason": letter.reason,
+        "message": letter.message,
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.offset,
+        "learner": letter.learner,
+        "ts": letter.ts_ms,
+        "resent": letter.resent,
+        **({} if letter.topic_id is None else {"topic_id": letter.topic_id}),
         "key": encode_bytes(letter.key),
         "value": encode_bytes(letter.value),
     }
     return json.dumps(held, ensure_ascii=False).encode() + b"\n"
-
-
-def _parse_dead_letter(line: bytes) -> DeadLetter:
-    try:
-        held: dict[str, Any] = json.loads(line)
-        key, value = decode_bytes(held.pop("key")), decode_bytes(held.pop("value"))
-        return DeadLetter(**held, key=key, value=value)
-    except (ValueError, KeyError, TypeError) as error:
-        raise LogError(f"{line[:80]!r} is not a line of a dead-letter file: {error}.") from error
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -8,23 +8,27 @@ file the commit belongs to.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.admin import ConfigResource
 from kafka.structs import OffsetAndMetadata
 
 from stream.errors import LogError
 from stream.log.connection import Connection, kafka_errors
-from stream.log.kafka_source import assigned_partitions
-from stream.log.protocol import Commit, DeadLetter, Headers
+from stream.log.kafka_source import every_record
+from stream.log.letter import fitted, headers_of, letter_of
+from stream.log.protocol import Commit, DeadLetter
 from stream.log.settings import TopicSettings
+from stream.log.topic_watch import TopicWatch
+from stream.log.topics import HEADERS_BYTES, largest_record_bytes
 from stream.log.transaction import Outgoing, TransactionalProducer
 
 __all__ = ["KafkaCommitLog", "group_of"]
 
-_ENVELOPE_BYTES = 1024
+_log = logging.getLogger("stream.log")
 
 
 def group_of(name: str) -> str:
@@ -39,16 +43,23 @@ class KafkaCommitLog:
         connection: the cluster; `commit_seconds` of its settings bounds each transaction.
         name: the learner's name.
         topics: the topics whose offsets are committed, and that of the dead letters.
+        watch: what looks whether the topics are still the same; one of its own by default, opened by `fence`.
     """
 
-    def __init__(self, connection: Connection, name: str, topics: TopicSettings) -> None:
+    def __init__(
+        self, connection: Connection, name: str, topics: TopicSettings, watch: TopicWatch | None = None
+    ) -> None:
         self._connection = connection
+        self._name = name
         self._group = group_of(name)
         self._topics = topics
         self._where = f"The commit log of {self._group} at {connection.where}"
+        self._watch = watch
+        self._closing = ExitStack()
         self._producer: TransactionalProducer | None = None
         self._largest_bytes = 0
-        self._published: set[tuple[str, int, int]] = set()
+        self._missed = False
+        self._published: set[tuple[str, str | None, int, int]] = set()
 
     def newest(self, settled: bool = False) -> Commit | None:
         """Ask for the newest commit, which fences nobody; raises `BrokerUnavailable` or `LogError` where that fails."""
@@ -56,55 +67,53 @@ class KafkaCommitLog:
 
     def fence(self) -> Commit | None:
         """Take over, and return the newest commit; raises `BrokerUnavailable` or `LogError` where that fails."""
-        self._largest_bytes = self._largest_dead_letter_bytes()
-        self._producer = TransactionalProducer(
-            self._connection, self._group, self._where, self._largest_bytes + _ENVELOPE_BYTES
-        )
+        if self._watch is None:
+            watched = TopicWatch(self._connection, (self._topics.interactions, self._topics.schema))
+            self._watch = self._closing.enter_context(closing(watched))
+        self._largest_bytes = self._largest_letter_bytes()
+        self._producer = TransactionalProducer(self._connection, self._group, self._where, self._largest_bytes)
+        self._closing.callback(self._producer.close)
         self._producer.start()
         return self._newest(settled=True)
 
     def resumed(self, commit: Commit) -> None:
-        """Look up which dead letters were published for offsets at or after this older checkpoint's.
+        """Look up which dead letters this learner published for offsets at or after this older checkpoint's.
 
         A deterministic replay meets them again; those that are there are then not published a second time.
         """
-        self._published = {origin for origin in self._origins() if origin[2] >= self._covered(commit, origin)}
+        letters = (letter for letter in self._letters() if letter.learner == self._name)
+        self._published = {letter.origin for letter in letters if letter.offset >= self._covered(commit, letter)}
 
     def commit(self, commit: Commit, dead_letters: Sequence[DeadLetter]) -> None:
         """Publish the dead letters and the offsets in one transaction.
 
         Raises:
             Fenced: a newer learner of this name has started.
-            LogError: Kafka refused, or did not answer within `commit_seconds`.
+            TopicMadeAnew: the offsets are of a topic that was deleted.
+            LogError: Kafka refused, or did not answer within `commit_seconds`; or there is no topic for dead letters.
         """
-        if self._producer is None:
+        if self._producer is None or self._watch is None:
             raise LogError(f"{self._where}: fence() has to be called before anything is committed.")
-        fresh = [letter for letter in dead_letters if _origin(letter) not in self._published]
-        self._producer.transact([self._outgoing(letter) for letter in fresh], self._group, self._offsets(commit))
+        self._watch.check()
+        fresh = [letter for letter in dead_letters if letter.origin not in self._published]
+        one_by_one = bool(fresh) and self._shrunk()
+        if not fresh:
+            self._miss_their_topic(self._watch)
+        outgoing = [self._outgoing(letter) for letter in fresh]
+        self._producer.transact(outgoing, self._group, self._offsets(commit), one_by_one)
 
     def close(self) -> None:
         """Close the producer; a transaction that is still open is aborted by the next `fence` or by its time-out."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close()
+        self._producer = None
+        self._closing.close()
 
-    def _covered(self, commit: Commit, origin: tuple[str, int, int]) -> int:
-        topic, partition, _ = origin
-        return commit.schema_offset if topic == self._topics.schema else commit.offsets.get(partition, 0)
+    def _covered(self, commit: Commit, letter: DeadLetter) -> int:
+        schema = letter.topic == self._topics.schema
+        return commit.schema_offset if schema else commit.offsets.get(letter.partition, 0)
 
     def _outgoing(self, letter: DeadLetter) -> Outgoing:
-        headers: Headers = (
-            ("reason", letter.reason.encode()),
-            ("topic", letter.topic.encode()),
-            ("partition", str(letter.partition).encode()),
-            ("offset", str(letter.offset).encode()),
-        )
-        size_bytes = len(letter.key or b"") + len(letter.value or b"")
-        if size_bytes > self._largest_bytes:
-            # Kafka would refuse it for ever. The original is where the headers say, for as long as that topic keeps it.
-            headers = (*headers, ("omitted_bytes", str(size_bytes).encode()))
-            return Outgoing(self._topics.dead_letters, None, b"", headers)
-        return Outgoing(self._topics.dead_letters, letter.key, letter.value, headers)
+        letter = fitted(letter, self._largest_bytes)
+        return Outgoing(self._topics.dead_letters, letter.key, letter.value, headers_of(letter))
 
     def _offsets(self, commit: Commit) -> dict[TopicPartition, OffsetAndMetadata]:
         metadata = json.dumps({"checkpoint": commit.number, "digest": commit.digest})
@@ -120,7 +129,9 @@ class KafkaCommitLog:
         try:
             (metadata,) = named
             checkpoint = json.loads(metadata)
-            schema_offset = held.pop(TopicPartition(self._topics.schema, 0)).offset
+            # Kafka forgets the offsets of a deleted topic. A start compares ids with those of the checkpoint.
+            schema = held.pop(TopicPartition(self._topics.schema, 0), None)
+            schema_offset = 0 if schema is None else schema.offset
             offsets = {assigned.partition: committed.offset for assigned, committed in held.items()}
             return Commit(checkpoint["checkpoint"], checkpoint["digest"], offsets, schema_offset)
         except (ValueError, KeyError, TypeError) as error:
@@ -149,40 +160,60 @@ class KafkaCommitLog:
         finally:
             consumer.close()
 
-    def _largest_dead_letter_bytes(self) -> int:
-        """Return how large key and value may be together: what the topic takes, less the envelope.
+    def _shrunk(self) -> bool:
+        """Look at the limit again before letters are sent; say whether it is lower than at the start.
+
+        The batches of the producer are cut by the limit of the start.
+        """
+        before, now = self._largest_bytes, self._largest_letter_bytes()
+        self._largest_bytes = min(before, now)
+        return now < before
+
+    def _miss_their_topic(self, watch: TopicWatch) -> None:
+        """Say, once, that there is no topic for dead letters any more, while there are none."""
+        missing = not watch.exists(self._topics.dead_letters)
+        if missing and not self._missed:
+            _log.error("%s", self._no_topic())
+        self._missed = missing
+
+    def _largest_letter_bytes(self) -> int:
+        """Return how large a record of the dead letters may be: what their topic takes, or this producer sends.
 
         Raises `LogError` where there is no such topic, before a dead letter finds that out.
         """
-        topic = self._topics.dead_letters
-        with self._connection.administering() as admin:
-            asked = ConfigResource("TOPIC", topic, {"max.message.bytes": None})
-            answer: Mapping[str, Any] = admin.describe_configs([asked], config_filter="all")
-        bound = answer.get("topic", {}).get(topic, {}).get("max.message.bytes")
-        if bound is None:
+        topics = (self._topics.dead_letters, self._topics.interactions)
+        limits = largest_record_bytes(self._connection, topics)
+        taken, may_come = (limits.get(topic) for topic in topics)
+        if taken is None:
+            raise LogError(self._no_topic())
+        sent = self._connection.largest_request_bytes
+        largest = taken if sent is None else min(taken, sent)
+        if largest < HEADERS_BYTES:
             raise LogError(
-                f"{self._where}: the topic {topic} of the dead letters does not exist, or its configuration may not be "
-                "read. Create it with `stream topics --create`, or see the ACLs."
+                f"{self._where}: dead letters may be of {largest} bytes at most (max.message.bytes of {topics[0]}, or "
+                f"max_request_size of kafka.options), too little even for their headers. Raise it to {HEADERS_BYTES} "
+                "or more."
             )
-        return int(bound["value"]) - _ENVELOPE_BYTES
+        if not self._largest_bytes and may_come is not None and largest < may_come + HEADERS_BYTES:
+            _log.warning(
+                "dead letters may be of %d bytes (max.message.bytes of %s%s), interactions of %d: of larger ones only "
+                "their size and SHA-256 become a dead letter. Raise it to %d.",
+                largest,
+                topics[0],
+                "" if sent is None else ", or max_request_size of kafka.options",
+                may_come,
+                may_come + HEADERS_BYTES,
+            )
+        return largest
 
-    def _origins(self) -> Iterable[tuple[str, int, int]]:
-        """Yield (topic, partition, offset) of every dead letter that is published and committed."""
-        consumer = self._connection.consumer()
-        try:
-            assigned_partitions(consumer, self._topics.dead_letters, self._where)
-            with kafka_errors(self._where):
-                left = consumer.end_offsets(list(consumer.assignment()))
-                for assigned, beginning in consumer.beginning_offsets(list(left)).items():
-                    consumer.seek(assigned, beginning)
-                while any(consumer.position(assigned) < end for assigned, end in left.items()):
-                    for records in consumer.poll(timeout_ms=500).values():
-                        for record in records:
-                            headers = dict(record.headers)
-                            yield headers["topic"].decode(), int(headers["partition"]), int(headers["offset"])
-        finally:
-            consumer.close()
+    def _no_topic(self) -> str:
+        return (
+            f"{self._where}: the topic {self._topics.dead_letters} of the dead letters does not exist, or its "
+            "configuration may not be read. Create it with `stream topics --create`, or see the ACLs."
+        )
 
-
-def _origin(letter: DeadLetter) -> tuple[str, int, int]:
-    return letter.topic, letter.partition, letter.offset
+    def _letters(self) -> Iterator[DeadLetter]:
+        """Yield every dead letter that is published and committed; records of others in their topic are passed over."""
+        for record in every_record(self._connection, self._topics.dead_letters):
+            if (letter := letter_of(record)) is not None:
+                yield letter

@@ -11,6 +11,7 @@ from stream.errors import BrokerUnavailable, ConfigurationError, LogError
 from stream.log.connection import Connection, kafka_errors
 from stream.log.kafka_source import assigned_partitions, record_of, require_in_range
 from stream.log.protocol import Record
+from stream.log.topic_watch import TopicWatch
 
 __all__ = ["KafkaSchemaSource"]
 
@@ -22,9 +23,14 @@ class KafkaSchemaSource:
     """A `SchemaSource` over a topic of Kafka, which has to have one partition; errors as `KafkaInteractionSource`."""
 
     def __init__(
-        self, connection: Connection, topic: str, monotonic_seconds: Callable[[], float] = time.monotonic
+        self,
+        connection: Connection,
+        topic: str,
+        watch: TopicWatch | None = None,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.topic = topic
+        self.topic_id = None if watch is None else watch.id_of(topic)
         self._where = f"Topic {topic} at {connection.where}"
         self._consumer = connection.consumer()
         self._request_ms = connection.request_ms

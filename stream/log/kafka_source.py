@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from typing import Any
 
 from kafka import TopicPartition
 
-from stream.errors import LogError, OffsetOutOfRange
+from stream.errors import BrokerUnavailable, LogError, OffsetOutOfRange
 from stream.log.connection import Connection, kafka_errors
 from stream.log.protocol import Record
+from stream.log.topic_watch import TopicWatch
 
-__all__ = ["KafkaInteractionSource", "assigned_partitions", "record_of", "require_in_range"]
+__all__ = ["KafkaInteractionSource", "assigned_partitions", "every_record", "record_of", "require_in_range"]
+
+
+_LOOK_MS = 500
 
 
 class KafkaInteractionSource:
     """An `InteractionSource` over a topic of Kafka.
+
+    Args:
+        connection: the cluster.
+        topic: the topic.
+        watch: what looks whether the topic is still the same; one of its own by default.
 
     Raises (from construction on):
         BrokerUnavailable: no broker answered within the bound of the settings.
@@ -24,18 +34,24 @@ class KafkaInteractionSource:
         ConfigurationError: access was refused, or an option is wrong.
     """
 
-    def __init__(self, connection: Connection, topic: str) -> None:
+    def __init__(self, connection: Connection, topic: str, watch: TopicWatch | None = None) -> None:
         self.topic = topic
         self.source_name = connection.source_name()
         self._where = f"Topic {topic} at {connection.where}"
+        self._closing = ExitStack()
+        if watch is None:
+            watch = self._closing.enter_context(closing(TopicWatch(connection, (topic,))))
+        self._watch = watch
+        self.topic_id = watch.id_of(topic)
         self._consumer = connection.consumer()
+        self._closing.callback(self._consumer.close)
         self._request_ms = connection.request_ms
         self._ends: dict[int, int] = {}
         self._resting: dict[int, int] = {}  # the next offsets of paused partitions
         try:
             numbers = assigned_partitions(self._consumer, topic, self._where)
         except LogError:
-            self._consumer.close()
+            self.close()
             raise
         self._assigned = {number: TopicPartition(topic, number) for number in numbers}
 
@@ -57,8 +73,12 @@ class KafkaInteractionSource:
         if len(self._resting) == len(self._assigned):
             time.sleep(timeout_seconds)
             return []
-        with kafka_errors(self._where):
-            fetched = self._consumer.poll(timeout_ms=round(timeout_seconds * 1000), max_records=max_records)
+        try:
+            with kafka_errors(self._where):
+                fetched = self._consumer.poll(timeout_ms=round(timeout_seconds * 1000), max_records=max_records)
+        except OffsetOutOfRange:
+            self._watch.check()  # a topic made anew has other offsets, and retention has nothing to do with it
+            raise
         return [record_of(record) for records in fetched.values() for record in records]
 
     def positions(self) -> dict[int, int]:
@@ -77,14 +97,9 @@ class KafkaInteractionSource:
 
         That is Kafka's last stable offset: an open transaction of a producer holds it back.
         """
+        self._watch.check()
         with kafka_errors(self._where):
-            present = self._consumer.partitions_for_topic(self.topic)
             found = self._consumer.end_offsets(list(self._assigned.values()), timeout_ms=self._request_ms)
-        if len(present) > len(self._assigned):
-            raise LogError(
-                f"{self._where} has grown from {len(self._assigned)} to {len(present)} partitions. "
-                "Start again: the new ones are then read from their beginning."
-            )
         self._ends = _by_number(found)
         return dict(self._ends)
 
@@ -134,7 +149,7 @@ class KafkaInteractionSource:
 
     def close(self) -> None:
         """Close the connections."""
-        self._consumer.close()
+        self._closing.close()
 
 
 def assigned_partitions(consumer: Any, topic: str, where: str) -> list[int]:
@@ -145,6 +160,33 @@ def assigned_partitions(consumer: Any, topic: str, where: str) -> list[int]:
             raise LogError(f"{where} does not exist. Create it with `stream topics --create`.")
         consumer.assign([TopicPartition(topic, number) for number in numbers])
     return numbers
+
+
+def every_record(connection: Connection, topic: str) -> Iterator[Record]:
+    """Yield what the topic holds now, committed records only, in offset order within each partition.
+
+    Raises `LogError` where there is no such topic, or nothing of it comes for `request_seconds`.
+    """
+    where = f"Topic {topic} at {connection.where}"
+    consumer = connection.consumer()
+    waited_ms = 0
+    try:
+        assigned_partitions(consumer, topic, where)
+        with kafka_errors(where):
+            left = consumer.end_offsets(list(consumer.assignment()), timeout_ms=connection.request_ms)
+            beginnings = consumer.beginning_offsets(list(left), timeout_ms=connection.request_ms)
+            for assigned, beginning in beginnings.items():
+                consumer.seek(assigned, beginning)
+            while any(consumer.position(assigned) < end for assigned, end in left.items()):
+                before = {assigned: consumer.position(assigned) for assigned in left}
+                for records in consumer.poll(timeout_ms=_LOOK_MS).values():
+                    yield from map(record_of, records)
+                moved = any(consumer.position(assigned) > position for assigned, position in before.items())
+                waited_ms = 0 if moved else waited_ms + _LOOK_MS
+                if waited_ms > connection.request_ms:
+                    raise BrokerUnavailable(f"{where} was not read to its end: nothing came within {waited_ms} ms.")
+    finally:
+        consumer.close()
 
 
 def record_of(record: Any) -> Record:

@@ -38,7 +38,20 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that cannot be used: the original bytes, where they came from, and why (a short snake_case code)."""
+    """A record that cannot be used: the original bytes, where they came from, and why.
+
+    Attributes:
+        reason: why, as a short snake_case code.
+        topic, partition, offset: where the record lies.
+        key, value: its bytes; None where it has none, or where they were left out.
+        message: why, as a sentence, of bounded length (`stream.log.letter.bounded_sentence`).
+        learner: name of the learner that could not use it.
+        ts_ms: when that was, wall-clock Unix ms.
+        resent: how often the same interaction had died before and was sent again.
+        topic_id: which topic of that name it was, where the log tells topics from those made anew.
+        key_bytes: size of a key that was left out, since the topic of the dead letters does not take it.
+        value_bytes, value_sha256: size and SHA-256 (hex) of a value that was left out.
+    """
 
     reason: str
     topic: str
@@ -46,6 +59,19 @@ class DeadLetter:
     offset: int
     key: bytes | None
     value: bytes | None
+    message: str = ""
+    learner: str = ""
+    ts_ms: int = 0
+    resent: int = 0
+    topic_id: str | None = None
+    key_bytes: int | None = None
+    value_bytes: int | None = None
+    value_sha256: str | None = None
+
+    @property
+    def origin(self) -> tuple[str, str | None, int, int]:
+        """The record that it is about: topic, the topic's id, partition and offset."""
+        return self.topic, self.topic_id, self.partition, self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +102,11 @@ class InteractionSource(Protocol):
     @property
     def topic(self) -> str:
         """Name the topic, for dead letters and messages; for files, the file's name."""
+        ...
+
+    @property
+    def topic_id(self) -> str | None:
+        """Say which topic of that name it is: one made anew has another id. None where the log has no ids."""
         ...
 
     def partitions(self) -> list[int]:
@@ -111,8 +142,9 @@ class InteractionSource(Protocol):
     def end_offsets(self) -> dict[int, int]:
         """Return, asked now, the offset after the last committed record of each partition.
 
-        A partition has been read to its end when its position has reached this. Raises `LogError` when the topic has
-        got more partitions since construction: keys moved and a restart has to take in the new ones.
+        A partition has been read to its end when its position has reached this. Raises `LogError` when the topic was
+        deleted since construction, `TopicMadeAnew` when it was made anew, and `LogError` when it has got more
+        partitions: keys moved and a restart has to take in the new ones.
         """
         ...
 
@@ -146,6 +178,11 @@ class SchemaSource(Protocol):
     @property
     def topic(self) -> str:
         """Name the topic, for dead letters and messages."""
+        ...
+
+    @property
+    def topic_id(self) -> str | None:
+        """Say which topic of that name it is: one made anew has another id. None where the log has no ids."""
         ...
 
     def seek(self, offset: int) -> None:
@@ -214,7 +251,8 @@ class CommitLog(Protocol):
 
         Returns once both are durable. A learner that has had nothing to learn should commit its last commit again once
         a day: Kafka forgets offsets and transactional ids that nobody has touched for a week. Raises `Fenced` when a
-        newer holder has taken over, `LogError` when the log stayed out of reach for longer than the bound; in both
+        newer holder has taken over, `TopicMadeAnew` when the offsets are of a topic that is not there any more,
+        `LogError` when the log stayed out of reach for longer than the bound; in both
         cases stop without renaming: whether this commit counts is what the next start's `fence` says.
         """
         ...

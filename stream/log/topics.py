@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,19 @@ from stream.errors import LogError
 from stream.log.connection import Connection
 from stream.log.settings import TopicSettings
 
-__all__ = ["TopicState", "create_topics", "describe_topics", "wanted_topics"]
+__all__ = [
+    "HEADERS_BYTES",
+    "TopicState",
+    "create_topics",
+    "describe_topics",
+    "largest_record_bytes",
+    "wanted_topics",
+]
 
 _TOPIC_ALREADY_EXISTS = 36
 _DEAD_LETTER_BYTES = 4 << 20
+HEADERS_BYTES = 4096
+"""What the headers of a dead letter take at most, on top of the record that it is about."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,15 @@ def describe_topics(connection: Connection, wanted: list[WantedTopic]) -> list[T
         described = admin.describe_configs(resources, config_filter="all") if resources else {}
     settings = described.get("topic", {})
     return [_state(topic, found.get(topic.name), settings.get(topic.name, {})) for topic in wanted]
+
+
+def largest_record_bytes(connection: Connection, topics: Sequence[str]) -> dict[str, int]:
+    """Return `max.message.bytes` of each topic that exists and whose configuration may be read."""
+    asked = [ConfigResource("TOPIC", topic, {"max.message.bytes": None}) for topic in topics]
+    with connection.administering() as admin:
+        answer: Mapping[str, Any] = admin.describe_configs(asked, config_filter="all")
+    found = {topic: answer.get("topic", {}).get(topic, {}).get("max.message.bytes") for topic in topics}
+    return {topic: int(bound["value"]) for topic, bound in found.items() if bound is not None}
 
 
 def _state(topic: WantedTopic, found: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> TopicState:

@@ -76,7 +76,10 @@ class TransactionalProducer:
         self._seconds = connection.settings.commit_seconds
         self._monotonic_seconds = monotonic_seconds
         self._producer = connection.producer(
-            transactional_id, max_request_size=max_request_bytes, max_block_ms=round(self._seconds * 1000)
+            transactional_id,
+            max_request_bytes,
+            max_request_size=max_request_bytes,
+            max_block_ms=round(self._seconds * 1000),
         )
         _let_a_lost_coordinator_be_looked_up(self._producer)
 
@@ -89,9 +92,13 @@ class TransactionalProducer:
         records: Sequence[Outgoing],
         group: str | None = None,
         offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None,
+        one_by_one: bool = False,
     ) -> list[int]:
-        """Commit records, and a group's offsets if given, all or nothing; return the offset of each record."""
-        return self._bounded(lambda: self._transact(records, group, offsets))
+        """Commit records, and a group's offsets if given, all or nothing; return the offset of each record.
+
+        With `one_by_one` each record is a batch of its own, for a topic that takes no batches as large as usual.
+        """
+        return self._bounded(lambda: self._transact(records, group, offsets, one_by_one))
 
     def close(self) -> None:
         """Close the connections. What was to be kept is in committed transactions, so nothing is waited for."""
@@ -103,13 +110,14 @@ class TransactionalProducer:
         records: Sequence[Outgoing],
         group: str | None,
         offsets: Mapping[TopicPartition, OffsetAndMetadata] | None,
+        one_by_one: bool,
     ) -> list[int]:
         """Run one transaction to its end: kafka-python retries what may pass, what it calls abortable starts anew."""
         deadline = self._monotonic_seconds() + self._seconds
         while True:
             try:
                 self._producer.begin_transaction()
-                sent_at = self._send(records)
+                sent_at = self._send(records, one_by_one)
                 if offsets is not None:
                     self._producer.send_offsets_to_transaction(dict(offsets), group)
                 self._producer.commit_transaction()
@@ -121,15 +129,17 @@ class TransactionalProducer:
             else:
                 return sent_at
 
-    def _send(self, records: Sequence[Outgoing]) -> list[int]:
+    def _send(self, records: Sequence[Outgoing], one_by_one: bool) -> list[int]:
         """Send inside the open transaction, and be sure of it: not every failed send fails kafka-python's commit."""
         futures = []
         for record in records:
             key = b"" if record.key is None and record.value is None else record.key
             futures.append(self._producer.send(record.topic, record.value, key, list(record.headers)))
+            if one_by_one:
+                self._producer.flush(timeout=self._seconds)
         if futures:
             self._producer.flush(timeout=self._seconds)
-        return [future.get(timeout=0).offset for future in futures]
+        return [future.get(timeout=self._seconds).offset for future in futures]
 
     def _abort(self, error: KafkaError) -> None:
         """Abort after `error`, or raise what says that nothing can be sent under this id any more."""

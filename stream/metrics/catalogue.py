@@ -5,8 +5,9 @@ metrics from it, the observer fills them, and `docs/metrics.md` is printed from 
 Units are base units (seconds, bytes) and stand in the name, and the name of a counter ends in ``_total``, as
 https://prometheus.io/docs/practices/naming/ asks.
 
-Labels are bounded: partitions are those of one topic, everything else is a set written down here. No feature, offer,
-key or value ever becomes a label (client_python#568: so a registry outgrows the model that it describes).
+Labels are bounded: partitions are those of one topic, everything else is a set written down here; but the names that do
+not match (`stream_unknown_names`), of which there are fifteen at a time. No other feature, offer, key or value ever
+becomes a label (client_python#568: so a registry outgrows the model that it describes).
 """
 
 from __future__ import annotations
@@ -195,9 +196,22 @@ CATALOGUE: tuple[Definition, ...] = (
     _counter("stream_step_seconds_total", "seconds", "Time of those steps.", "phase"),
     _counter("stream_step_cpu_seconds_total", "seconds", "The process's CPU time during those steps.", "phase"),
     # What the input looked like
+    _counter("stream_labels_total", "labels", "Labels of the events trained, those that were dropped included."),
     _counter("stream_labels_dropped_total", "labels", "Labels that were not live when their event was trained."),
+    _counter("stream_feature_values_total", "values", "Feature values of the events trained, those ignored included."),
     _counter("stream_unknown_features_total", "values", "Feature values ignored because the schema lacks the feature."),
-    _counter("stream_unknown_shown_total", "names", "Names in `shown` that are no live offer."),
+    _counter(
+        "stream_unknown_shown_total",
+        "names",
+        "Names in `shown` that are no live offer; of a selector that admits none, attributes that no offer has.",
+    ),
+    _counter("stream_names_aliased_total", "names", "Old names of renamed features and labels, read as the new ones."),
+    _gauge(
+        "stream_unknown_names",
+        "times",
+        "How often at least the five most frequent unknown names were met, by `what` (feature, label, shown).",
+        *("what", "name"),
+    ),
     _counter(
         "stream_mistyped_values_total", "values", "Feature values of another type than their kind, read as missing."
     ),

@@ -45,6 +45,7 @@ class PrometheusObserver(Observer):
         self._warm_since: float | None = None
         self._partitions: set[int] = set()
         self._held: set[int] = set()
+        self._unknown: set[tuple[str, str]] = set()
         self._gauges["stream_poll_gap_seconds"].set_function(lambda: max(0.0, clock() - self._last_poll))
         self._gauges["stream_checkpoint_age_seconds"].set_function(lambda: max(0.0, clock() - self._last_checkpoint))
         self._gauges["stream_schema_rejection_open"].set(0)
@@ -122,7 +123,10 @@ class PrometheusObserver(Observer):
             ("stream_pairs_total", report.pairs),
             ("stream_loss_nats_total", report.loss * report.pairs),
             ("stream_drift_detections_total", int(report.drift)),
+            ("stream_labels_total", report.labels),
             ("stream_labels_dropped_total", report.labels_dropped),
+            ("stream_names_aliased_total", report.names_aliased),
+            ("stream_feature_values_total", report.feature_values),
             ("stream_unknown_features_total", report.unknown_features),
             ("stream_unknown_shown_total", report.unknown_shown),
             ("stream_mistyped_values_total", report.mistyped_values),
@@ -154,8 +158,18 @@ class PrometheusObserver(Observer):
             self._gauges["stream_slots_tombstoned"].labels(kind).set(count.tombstoned)
         for phase in PHASES:
             self._gauges["stream_phase"].labels(phase).set(phase == model.phase)
+        self._name_the_unknown(model.unknown_names)
         self._vocabulary(model.vocabulary)
         self._window(model.window)
+
+    def _name_the_unknown(self, unknown_names: Mapping[str, Sequence[tuple[str, int]]]) -> None:
+        gauge = self._gauges["stream_unknown_names"]
+        now = {(what, name): count for what, names in unknown_names.items() for name, count in names}
+        for labels in self._unknown - now.keys():
+            gauge.remove(*labels)
+        for labels, count in now.items():
+            gauge.labels(*labels).set(count)
+        self._unknown = set(now)
 
     def _step(self, phase: str, events: int, seconds: float, cpu_seconds: float) -> None:
         self._counters["stream_step_events_total"].labels(phase).inc(events)

@@ -3,7 +3,8 @@
 from stream.schema.change import Change, Op
 from stream.schema.diff import describe, diff
 from stream.schema.kinds import Kind
+from stream.schema.living import Alias
 from stream.schema.schema import Schema
 from stream.schema.version import Version, parse_version, version_to_json
 
-__all__ = ["Change", "Kind", "Op", "Schema", "Version", "describe", "diff", "parse_version", "version_to_json"]
+__all__ = ["Alias", "Change", "Kind", "Op", "Schema", "Version", "describe", "diff", "parse_version", "version_to_json"]

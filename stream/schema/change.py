@@ -9,6 +9,7 @@ from typing import Any
 
 from stream.encoding.values import categorical_value
 from stream.errors import InvalidVersion
+from stream.event_time import MAX_TS_MS, TS_WANTED
 from stream.reasons import VersionFault
 from stream.schema.kinds import Kind
 from stream.strict_json import described, quoted
@@ -35,16 +36,20 @@ class Op(StrEnum):
 MEMBERS: Mapping[Op, tuple[str, ...]] = {
     Op.ADD_FEATURE: ("op", "name", "kind"),
     Op.REMOVE_FEATURE: ("op", "name"),
-    Op.RENAME_FEATURE: ("op", "name", "to"),
+    Op.RENAME_FEATURE: ("op", "name", "to", "alias_until"),
     Op.RETYPE_FEATURE: ("op", "name", "kind"),
     Op.ADD_LABEL: ("op", "name", "attributes"),
     Op.REMOVE_LABEL: ("op", "name"),
-    Op.RENAME_LABEL: ("op", "name", "to"),
+    Op.RENAME_LABEL: ("op", "name", "to", "alias_until"),
     Op.UPDATE_LABEL: ("op", "name", "attributes"),
 }
 """The members that each operation has; all are required but those in OPTIONAL. Any other is refused."""
 
-OPTIONAL: Mapping[Op, frozenset[str]] = {Op.ADD_LABEL: frozenset({"attributes"})}
+OPTIONAL: Mapping[Op, frozenset[str]] = {
+    Op.ADD_LABEL: frozenset({"attributes"}),
+    Op.RENAME_FEATURE: frozenset({"alias_until"}),
+    Op.RENAME_LABEL: frozenset({"alias_until"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class Change:
         attributes: for UPDATE_LABEL all of the label's attributes from now on; for ADD_LABEL too, where None stands
             for none given (which is another JSON value than `{}`, though the label then has none either way). Not to
             be changed once passed in.
+        alias_until: for the renames, the event time (Unix ms) until which interactions may still use the old name;
+            None where they may not.
     """
 
     op: Op
@@ -66,6 +73,7 @@ class Change:
     kind: Kind | None = None
     to: str | None = None
     attributes: Mapping[str, str] | None = None
+    alias_until: int | None = None
 
 
 def parse_change(value: object, where: str, error: MakeError = InvalidVersion) -> Change:
@@ -103,9 +111,10 @@ def parse_change(value: object, where: str, error: MakeError = InvalidVersion) -
         kind = _kind(text("kind"), where, error)
     if "to" in members:
         to = text("to")
+    alias_until = _time(value, where, error) if "alias_until" in value else None
     if "attributes" in value or ("attributes" in members and op not in OPTIONAL):
         attributes = _attributes(value, where, error)
-    return Change(op, name, kind, to, attributes)
+    return Change(op, name, kind, to, attributes, alias_until)
 
 
 def _op(value: dict[str, Any], where: str, error: MakeError) -> Op:
@@ -143,6 +152,15 @@ def _kind(word: str, where: str, error: MakeError) -> Kind:
         raise error(VersionFault.UNKNOWN_KIND, f"{where}: the kind {quoted(word)} is unknown{meant}") from None
 
 
+def _time(value: dict[str, Any], where: str, error: MakeError) -> int:
+    found = value["alias_until"]
+    if type(found) is not int or not -MAX_TS_MS <= found <= MAX_TS_MS:
+        raise error(
+            VersionFault.INVALID_CHANGE, f"{where}: alias_until is {described(found)}; it has to be {TS_WANTED}"
+        )
+    return found
+
+
 def _attributes(value: dict[str, Any], where: str, error: MakeError) -> dict[str, str]:
     """Return the attributes of a change, numbers and booleans read as a categorical feature reads them."""
     found = value.get("attributes")
@@ -171,4 +189,6 @@ def change_to_json(change: Change) -> dict[str, Any]:
         value["to"] = change.to
     if change.attributes is not None:
         value["attributes"] = dict(change.attributes)
+    if change.alias_until is not None:
+        value["alias_until"] = change.alias_until
     return value

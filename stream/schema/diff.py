@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from stream.event_time import utc
 from stream.schema.change import Change, Op
 from stream.schema.schema import Schema
 
@@ -42,6 +43,8 @@ def _line(change: Change) -> str:
     line = f"{sign} {what} {change.name}"
     if change.to is not None:
         line += f" -> {change.to}"
+    if change.alias_until is not None:
+        line += f" (the old name is read as the new one before {change.alias_until}, {utc(change.alias_until)})"
     if change.kind is not None:
         line += f": {change.kind}"
     if change.attributes:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from stream.errors import SchemaRejected
 from stream.reasons import VersionFault
 from stream.schema.change import Change, Op
 from stream.schema.kinds import Kind
+from stream.schema.living import Alias, Living
 from stream.schema.version import Version
 from stream.strict_json import quoted
 
 __all__ = ["Schema"]
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,8 @@ class Schema:
         event_time_ms: the largest `ts` of the versions applied, Unix ms; None before the first.
         features: kind by feature name, in the order in which the names arrived (a rename or a retype is an arrival).
         labels: attributes by label name, in the same order.
+        feature_aliases: by an old name, what feature it is read as in interactions, and until when.
+        label_aliases: likewise of labels.
         applied: the content digests of the versions applied; that of version v stands at v - 1.
     """
 
@@ -36,11 +37,14 @@ class Schema:
     features: Mapping[str, Kind]
     labels: Mapping[str, Mapping[str, str]]
     applied: tuple[str, ...]
+    feature_aliases: Mapping[str, Alias]
+    label_aliases: Mapping[str, Alias]
 
     @classmethod
     def empty(cls) -> Self:
         """Return the schema before version 1: nothing is live."""
-        return cls(0, None, MappingProxyType({}), MappingProxyType({}), ())
+        nothing: Mapping[str, Any] = MappingProxyType({})
+        return cls(0, None, nothing, nothing, (), nothing, nothing)
 
     def event_time_of(self, version: Version) -> int:
         """Return when `version` takes effect, were it the next: the largest `ts` of the versions up to it, Unix ms."""
@@ -51,7 +55,7 @@ class Schema:
 
         Raises:
             SchemaRejected: with the reason `version_gap` (a number was left out), `version_conflict` (this number was
-                applied with other content), or one of `feature_absent`, `feature_live`, `label_absent`, `label_live`.
+                applied with other content), or what is wrong with a name: absent, live, or still an alias.
         """
         if self._place(version) == "duplicate":
             return "duplicate"
@@ -70,9 +74,11 @@ class Schema:
         return type(self)(
             version.version,
             self.event_time_of(version),
-            MappingProxyType(features),
-            MappingProxyType(labels),
+            MappingProxyType(features.live),
+            MappingProxyType(labels.live),
             (*self.applied, version.content),
+            MappingProxyType(features.aliases),
+            MappingProxyType(labels.aliases),
         )
 
     def state(self) -> dict[str, Any]:
@@ -83,6 +89,8 @@ class Schema:
             "features": [[name, kind.value] for name, kind in self.features.items()],
             "labels": [[name, dict(attributes)] for name, attributes in self.labels.items()],
             "applied": list(self.applied),
+            "feature_aliases": [[name, *alias] for name, alias in self.feature_aliases.items()],
+            "label_aliases": [[name, *alias] for name, alias in self.label_aliases.items()],
         }
 
     @classmethod
@@ -95,6 +103,10 @@ class Schema:
             MappingProxyType({name: Kind(kind) for name, kind in state["features"]}),
             MappingProxyType(labels),
             tuple(state["applied"]),
+            *(
+                MappingProxyType({name: Alias(to, until_ms) for name, to, until_ms in state[aliases]})
+                for aliases in ("feature_aliases", "label_aliases")
+            ),
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -118,8 +130,10 @@ class Schema:
             )
         return "new"
 
-    def _changed(self, version: Version) -> tuple[dict[str, Kind], dict[str, Mapping[str, str]]]:
-        features, labels = dict(self.features), dict(self.labels)
+    def _changed(self, version: Version) -> tuple[Living[Kind], Living[Mapping[str, str]]]:
+        now_ms = self.event_time_of(version)
+        features: Living[Kind] = Living("feature", self.features, self.feature_aliases, now_ms)
+        labels: Living[Mapping[str, str]] = Living("label", self.labels, self.label_aliases, now_ms)
         for index, change in enumerate(version.changes):
             where = f"version {version.version}, changes[{index}] ({change.op} {quoted(change.name)})"
             if change.op in _ON_FEATURES:
@@ -129,64 +143,37 @@ class Schema:
         return features, labels
 
 
-_ABSENT = {"feature": VersionFault.FEATURE_ABSENT, "label": VersionFault.LABEL_ABSENT}
-_LIVE = {"feature": VersionFault.FEATURE_LIVE, "label": VersionFault.LABEL_LIVE}
 _ON_FEATURES = frozenset({Op.ADD_FEATURE, Op.REMOVE_FEATURE, Op.RENAME_FEATURE, Op.RETYPE_FEATURE})
 
 
-def _change_feature(features: dict[str, Kind], change: Change, where: str) -> None:
+def _change_feature(features: Living[Kind], change: Change, where: str) -> None:
     match change:
         case Change(op=Op.ADD_FEATURE, name=name, kind=Kind() as kind):
-            _require_absent(features, name, "feature", where)
-            features[name] = kind
+            features.add(name, kind, where)
         case Change(op=Op.REMOVE_FEATURE, name=name):
-            _take(features, name, "feature", where)
+            features.remove(name, where)
         case Change(op=Op.RENAME_FEATURE, name=name, to=str() as to):
-            kind = _take(features, name, "feature", where, unless_live=to)
-            features[to] = kind
+            features.rename(name, to, change.alias_until, where)
         case Change(op=Op.RETYPE_FEATURE, name=name, kind=Kind() as kind):
-            _take(features, name, "feature", where)
-            features[name] = kind
+            features.remove(name, where)
+            features.add(name, kind, where)
         case _:
             raise _incomplete(where)
 
 
-def _change_label(labels: dict[str, Mapping[str, str]], change: Change, where: str) -> None:
+def _change_label(labels: Living[Mapping[str, str]], change: Change, where: str) -> None:
     match change:
         case Change(op=Op.ADD_LABEL, name=name, attributes=attributes):
-            _require_absent(labels, name, "label", where)
-            labels[name] = MappingProxyType(dict(attributes or {}))
+            labels.add(name, MappingProxyType(dict(attributes or {})), where)
         case Change(op=Op.REMOVE_LABEL, name=name):
-            _take(labels, name, "label", where)
+            labels.remove(name, where)
         case Change(op=Op.RENAME_LABEL, name=name, to=str() as to):
-            labels[to] = _take(labels, name, "label", where, unless_live=to)
+            labels.rename(name, to, change.alias_until, where)
         case Change(op=Op.UPDATE_LABEL, name=name, attributes=attributes) if attributes is not None:
-            _require_live(labels, name, "label", where)
-            labels[name] = MappingProxyType(dict(attributes))
+            labels.require_live(name, where)
+            labels.live[name] = MappingProxyType(dict(attributes))
         case _:
             raise _incomplete(where)
-
-
-def _require_live(live: Mapping[str, object], name: str, what: str, where: str) -> None:
-    if name not in live:
-        raise SchemaRejected(
-            _ABSENT[what], f"{where}: no {what} {quoted(name)} is live; add it first, or correct the name"
-        )
-
-
-def _require_absent(live: Mapping[str, object], name: str, what: str, where: str) -> None:
-    if name in live:
-        raise SchemaRejected(
-            _LIVE[what], f"{where}: a {what} {quoted(name)} is live already; remove it first, or take another name"
-        )
-
-
-def _take(live: dict[str, _T], name: str, what: str, where: str, unless_live: str | None = None) -> _T:
-    """Remove and return what `name` has, once it is sure that it has something and that `unless_live` is free."""
-    _require_live(live, name, what, where)
-    if unless_live is not None:
-        _require_absent(live, unless_live, what, where)
-    return live.pop(name)
 
 
 def _incomplete(where: str) -> SchemaRejected:

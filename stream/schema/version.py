@@ -9,19 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.errors import InvalidVersion
-from stream.event_time import YEAR_MS, in_words, seems_to_be, utc
+from stream.event_time import MAX_TS_MS, TS_WANTED, YEAR_MS, in_words, seems_to_be, utc
 from stream.reasons import RejectionReason, VersionFault
 from stream.schema.change import Change, change_to_json, parse_change
 from stream.strict_json import described, quoted, strict_object
 from stream.suggest import did_you_mean
 
-__all__ = ["MAX_AHEAD_MS", "MAX_TS_MS", "Version", "parse_version", "version_to_json"]
-
-MAX_TS_MS = 8_640_000_000_000_000
-"""The largest event time, and negated the smallest: 100 million days around 1970, as ECMAScript's dates have it."""
-
-TS_WANTED = f"an integer: Unix time in milliseconds, within {MAX_TS_MS:,} of 0"
-"""What a `ts` has to be, for messages."""
+__all__ = ["MAX_AHEAD_MS", "Version", "parse_version", "version_to_json"]
 
 MAX_AHEAD_MS = 10 * YEAR_MS
 """How far a version's `ts` may lie ahead of its record's own timestamp: one that is too far holds back all after it."""

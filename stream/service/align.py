@@ -124,7 +124,7 @@ class Aligner:
         """Put items that were handed out last, in that order, and were not trained, back to where they stood."""
         for item in reversed(items):
             if item.interaction is not None:
-                item.reason = None  # the version that it waited for in vain may have come
+                item.reason, item.message = None, ""  # the version that it waited for in vain may have come
             self._queues[item.record.partition].appendleft(item)
             self._holds(item)
 
@@ -256,9 +256,21 @@ class Aligner:
     def _expired(self, partition: int) -> list[Item]:
         item = self._pop(partition)
         named = item.interaction.schema_version if item.interaction is not None else None
-        in_vain = InteractionFault.VERSION_REJECTED if named in self._rejected else InteractionFault.VERSION_MISSING
-        item.reason = in_vain
+        if named in self._rejected:
+            item.reason = InteractionFault.VERSION_REJECTED
+            item.message = (
+                f"it names schema version {named}, which was rejected; publish a corrected one, then resend it"
+            )
+        else:
+            item.reason = InteractionFault.VERSION_MISSING
+            item.message = f"it names schema version {named}, which {self._not_there}; publish it, then resend this"
         return [item]
+
+    @property
+    def _not_there(self) -> str:
+        if not self._rules.more_versions:
+            return "the file of versions lacks"
+        return f"was not delivered within {self._rules.version_wait_seconds:g} s"
 
     def _run(self, partition: int, horizon: float, until_arrival: float, limit: int) -> list[Item]:
         """Hand out the head and what follows in its partition, up to a boundary or what arrived earlier elsewhere."""

@@ -37,8 +37,9 @@ class BurstGuard:
             record = item.record
             raise DeadLetterBurst(
                 f"{self._invalid} of the last {len(recent)} interactions are invalid, at last {record.topic}-"
-                f"{record.partition} at offset {record.offset} ({item.reason}); not one of them is skipped. See what "
-                "its producer sends, and the topic's name; to go on all the same raise dead_letters.burst_events"
+                f"{record.partition} at offset {record.offset} ({item.reason}: {item.message}); not one of them is "
+                "skipped. See what its producer sends, and the topic's name; to go on all the same raise "
+                "dead_letters.burst_events"
             )
 
     def unsee(self, count: int) -> None:

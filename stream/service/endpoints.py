@@ -104,10 +104,13 @@ def _embedded(settings: Settings, store: CheckpointStore, stack: ExitStack) -> E
 
     directory, topics = Path(settings.log.directory), settings.topics
     own = directory / "learners" / settings.name
-    commit_log = FileCommitLog(own / "commit.json", own / settings.dead_letters.file, topics.schema)
+    source = stack.enter_context(closing(EmbeddedInteractionSource(directory, topics.interactions)))
+    schema_source = stack.enter_context(closing(EmbeddedSchemaSource(directory, topics.schema)))
+    ids = {source.topic: source.topic_id, schema_source.topic: schema_source.topic_id}
+    commit_log = FileCommitLog(own / "commit.json", own / settings.dead_letters.file, topics.schema, ids)
     return Endpoints(
-        stack.enter_context(closing(EmbeddedInteractionSource(directory, topics.interactions))),
-        stack.enter_context(closing(EmbeddedSchemaSource(directory, topics.schema))),
+        source,
+        schema_source,
         stack.enter_context(closing(commit_log)),
         store,
     )
@@ -118,12 +121,14 @@ def _kafka(settings: Settings, store: CheckpointStore, stack: ExitStack) -> Endp
     from stream.log.kafka_commit import KafkaCommitLog
     from stream.log.kafka_schema import KafkaSchemaSource
     from stream.log.kafka_source import KafkaInteractionSource
+    from stream.log.topic_watch import TopicWatch
 
     connection, topics = Connection(settings.kafka), settings.topics
+    watch = stack.enter_context(closing(TopicWatch(connection, (topics.interactions, topics.schema))))
     return Endpoints(
-        stack.enter_context(closing(KafkaInteractionSource(connection, topics.interactions))),
-        stack.enter_context(closing(KafkaSchemaSource(connection, topics.schema))),
-        stack.enter_context(closing(KafkaCommitLog(connection, settings.name, topics))),
+        stack.enter_context(closing(KafkaInteractionSource(connection, topics.interactions, watch))),
+        stack.enter_context(closing(KafkaSchemaSource(connection, topics.schema, watch))),
+        stack.enter_context(closing(KafkaCommitLog(connection, settings.name, topics, watch))),
         store,
         timestamped=True,
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from stream.errors import InvalidInteraction, InvalidVersion
 from stream.interaction import Interaction, decode_interaction
-from stream.log.protocol import DeadLetter, Record
-from stream.reasons import DeadLetterReason, RejectionReason
+from stream.log.letter import bounded_sentence
+from stream.log.protocol import Record
+from stream.reasons import DeadLetterReason
 from stream.schema import Version, parse_version
 
 __all__ = ["DECODED_BYTES", "Item", "PendingVersion", "Plausible"]
@@ -38,7 +39,8 @@ class Item:
     Attributes:
         record: where it came from, and its bytes.
         interaction: what it holds; None where it is invalid.
-        reason: why it is a dead letter; None while it is none.
+        reason: why it is a dead letter, as a code; None while it is none.
+        message: the same as a sentence, of bounded length.
         arrival: its place in the order in which this process fetched records, over all partitions.
         packed: whether of the interaction only `ts` and `schema_version` are there, by which it is put in order.
     """
@@ -48,6 +50,7 @@ class Item:
     reason: DeadLetterReason | None = None
     arrival: int = 0
     packed: bool = False
+    message: str = ""
 
     @classmethod
     def decode(cls, record: Record, arrival: int = 0, plausible: Plausible | None = None) -> Item:
@@ -60,12 +63,7 @@ class Item:
             )
             return cls(record, interaction, None, arrival)
         except InvalidInteraction as error:
-            return cls(record, None, error.reason, arrival)
-
-    def dead_letter(self) -> DeadLetter:
-        """Return this item, which has a reason, as a dead letter."""
-        assert self.reason is not None
-        return _dead_letter(self.record, self.reason)
+            return cls(record, None, error.reason, arrival, message=bounded_sentence(str(error)))
 
     def pack(self) -> None:
         """Drop what was decoded, which takes some eight times the record's bytes, but for what order needs."""
@@ -118,11 +116,3 @@ class PendingVersion:
         return (
             self.version.version if self.version is not None else self.error.version if self.error is not None else None
         )
-
-    def dead_letter(self, reason: RejectionReason) -> DeadLetter:
-        """Return this record as a dead letter."""
-        return _dead_letter(self.record, reason)
-
-
-def _dead_letter(record: Record, reason: DeadLetterReason | RejectionReason) -> DeadLetter:
-    return DeadLetter(reason.value, record.topic, record.partition, record.offset, record.key, record.value)

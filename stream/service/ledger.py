@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from stream.log.protocol import Commit, DeadLetter
+from stream.log.letter import bounded_sentence, size_bytes, times_resent
+from stream.log.protocol import Commit, DeadLetter, Record
 from stream.reasons import RejectionReason
 from stream.service.item import Item, PendingVersion
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Postmark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Postmark:
+    """What every dead letter of one learner bears.
+
+    Attributes:
+        learner: the learner's name.
+        unix_seconds: the wall clock.
+        topic_ids: id by name of the topics that records come from, where the log has such ids.
+    """
+
+    learner: str = ""
+    unix_seconds: Callable[[], float] = time.time
+    topic_ids: Mapping[str, str | None] = field(default_factory=dict)
+
+    def on(self, record: Record, reason: str, message: str) -> DeadLetter:
+        """Return the record, which cannot be used for this reason, as a dead letter of now."""
+        return DeadLetter(
+            reason,
+            record.topic,
+            record.partition,
+            record.offset,
+            record.key,
+            record.value,
+            bounded_sentence(message),
+            self.learner,
+            round(self.unix_seconds() * 1000),
+            times_resent(record.headers),
+            self.topic_ids.get(record.topic),
+        )
 
 
 class Ledger:
@@ -23,9 +57,11 @@ class Ledger:
     Args:
         offsets: the next offset of each partition of the interactions.
         schema_offset: the next offset of the schema topic.
+        postmark: what the dead letters bear.
     """
 
-    def __init__(self, offsets: Mapping[int, int], schema_offset: int) -> None:
+    def __init__(self, offsets: Mapping[int, int], schema_offset: int, postmark: Postmark | None = None) -> None:
+        self._postmark = Postmark() if postmark is None else postmark
         self._offsets = dict(offsets)
         self._schema_offset = schema_offset
         self._unpublished: list[DeadLetter] = []
@@ -54,13 +90,15 @@ class Ledger:
             raise AssertionError(f"{record.topic}-{record.partition} is settled beyond offset {record.offset} already")
         self._offsets[record.partition] = record.offset + 1
         if item.reason:
-            self._publish_later(item.dead_letter())
+            self._publish_later(self._postmark.on(record, item.reason.value, item.message))
 
-    def settle_version(self, pending: PendingVersion, rejected: RejectionReason | None = None) -> None:
-        """Note that a record of the schema topic took effect, was ignored, or was rejected for this reason."""
+    def settle_version(
+        self, pending: PendingVersion, rejected: RejectionReason | None = None, message: str = ""
+    ) -> None:
+        """Note that a record of the schema topic took effect, was ignored, or was rejected: why, and as a sentence."""
         self._schema_offset = pending.record.offset + 1
         if rejected is not None:
-            self._publish_later(pending.dead_letter(rejected))
+            self._publish_later(self._postmark.on(pending.record, rejected.value, message))
 
     def commit(self, number: int, digest: str) -> tuple[Commit, list[DeadLetter]]:
         """Return what checkpoint `number` commits: the offsets as they are now, and the dead letters before them."""
@@ -74,4 +112,4 @@ class Ledger:
 
     def _publish_later(self, letter: DeadLetter) -> None:
         self._unpublished.append(letter)
-        self._unpublished_bytes += len(letter.key or b"") + len(letter.value or b"")
+        self._unpublished_bytes += size_bytes(letter)

@@ -32,6 +32,7 @@ class Origin:
         topic: topic of the interactions, or the file's name.
         schema_topic: topic of the schema, or the file's name.
         strategy, seed, batch_size: of the settings.
+        topic_id, schema_topic_id: which topics of these names, where the log tells them from those made anew.
         learner_settings: the learner's settings as plain values, from which a reader of the checkpoint rebuilds them.
     """
 
@@ -42,6 +43,8 @@ class Origin:
     seed: int
     batch_size: int
     learner_settings: Mapping[str, Any] = field(default_factory=dict)
+    topic_id: str | None = None
+    schema_topic_id: str | None = None
 
 
 class Progress:
@@ -79,6 +82,8 @@ class Progress:
             "source": self._origin.source,
             "topic": self._origin.topic,
             "schema_topic": self._origin.schema_topic,
+            "topic_id": self._origin.topic_id,
+            "schema_topic_id": self._origin.schema_topic_id,
             "strategy": self._origin.strategy,
             "learner_settings": dict(self._origin.learner_settings),
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.checkpoint import CheckpointFile, CheckpointStore, Choice, LostOffsets, Missing, choose, recover
-from stream.errors import CheckpointMissing, ConfigurationError, LogError, OffsetOutOfRange
+from stream.errors import CheckpointMissing, ConfigurationError, LogError, OffsetOutOfRange, TopicMadeAnew
 from stream.log.protocol import Commit, CommitLog, InteractionSource, SchemaSource
 from stream.settings.root import start_time_ms
 from stream.state import Tree
@@ -29,8 +29,8 @@ class Resumed:
         checkpoint: number of the restored checkpoint; None for a new learner.
         offsets: the next offset of each partition of the interactions.
         schema_offset: the next offset of the schema topic.
-        last: what the log's commit names, where that is exactly the restored checkpoint; else None, and a checkpoint
-            has to be written before anything is trained.
+        last: what the log's commit names, where that is exactly the restored checkpoint and its offsets; else None,
+            and a checkpoint has to be written before anything is trained.
         number: the largest checkpoint number that was ever given, as far as is known here.
         damaged: checkpoints that were passed over and set aside, under their new names.
     """
@@ -67,12 +67,13 @@ def resume(
         schema_source: the schema topic.
         start: where a learner without a checkpoint begins; see `start_offsets`.
         missing: what to do where the commit names a checkpoint that is not here.
-        lost_offsets: what to do where the log no longer has the offsets to go on from.
+        lost_offsets: what to do where the log no longer has the offsets to go on from, or a topic was made anew.
         check: raises where the restored state is not what the settings ask for.
 
     Raises:
         CheckpointMissing, CheckpointCorrupt: see `stream.checkpoint.recover`.
         OffsetOutOfRange: the log has no such offset any more, and `lost_offsets` is to fail.
+        TopicMadeAnew: a topic is not the one that the checkpoint was made from, and `lost_offsets` is to fail.
         ConfigurationError: the checkpoint belongs to other topics or to none, or `start` cannot be read.
     """
 
@@ -83,10 +84,12 @@ def resume(
         else:
             tree, restored = found.tree(), found
             check(tree)
-            offsets, schema_offset = _offsets_of(tree["service"], source, schema_source)
-        kept_offsets = _seek(source, offsets, lost_offsets)
-        schema_source.seek(schema_offset)
-        return _Beginning(tree, restored, offsets, kept_offsets, schema_offset)
+            offsets, schema_offset = _offsets_of(tree["service"], source, schema_source, lost_offsets)
+        offsets = _seek(source, offsets, lost_offsets)
+        schema_offset = _seek_schema(schema_source, schema_offset, lost_offsets)
+        return _Beginning(
+            tree, restored, offsets, schema_offset, tree is not None and _moved(tree, offsets, schema_offset)
+        )
 
     foreseen = None if store is None else beginning(_foreseen(store, commit_log, missing))
     commit = commit_log.fence()
@@ -107,20 +110,19 @@ def resume(
         schema_source.topic,
         begun.schema_offset,
     )
-    return Resumed(
-        begun.tree, restored, begun.offsets, begun.schema_offset, commit if official else None, number, choice.damaged
-    )
+    last = commit if official and not begun.moved else None
+    return Resumed(begun.tree, restored, begun.offsets, begun.schema_offset, last, number, choice.damaged)
 
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
-    """A checkpoint or none, and the offsets at which the sources stand for it."""
+    """A checkpoint or none, and the offsets at which the sources stand for it, moved from the checkpoint's or not."""
 
     tree: Tree | None
     file: CheckpointFile | None
-    stored_offsets: dict[int, int]
     offsets: dict[int, int]
     schema_offset: int
+    moved: bool
 
     def is_of(self, found: CheckpointFile | None) -> bool:
         """Whether this is what `found` gives; a rename has changed nothing in it."""
@@ -136,7 +138,7 @@ class _Beginning:
     def commit(self) -> Commit:
         """Return what a commit of this checkpoint holds."""
         number, digest = (0, "") if self.file is None else (self.file.number, self.file.digest)
-        return Commit(number, digest, self.stored_offsets, self.schema_offset)
+        return Commit(number, digest, self.offsets, self.schema_offset)
 
 
 def _foreseen(store: CheckpointStore, commit_log: CommitLog, missing: Missing) -> CheckpointFile | None:
@@ -169,7 +171,7 @@ def start_offsets(source: InteractionSource, start: str) -> dict[int, int]:
 
 
 def _offsets_of(
-    service: Mapping[str, Any], source: InteractionSource, schema_source: SchemaSource
+    service: Mapping[str, Any], source: InteractionSource, schema_source: SchemaSource, lost_offsets: LostOffsets
 ) -> tuple[dict[int, int], int]:
     if "topic" not in service:
         raise ConfigurationError(
@@ -184,18 +186,56 @@ def _offsets_of(
             "give this learner a checkpoint directory of its own, or the old topics"
         )
     offsets = {int(partition): offset for partition, offset in service["offsets"].items()}
-    there = source.partitions()
-    gone = sorted(set(offsets).difference(there))
-    if gone:
-        raise OffsetOutOfRange(
-            f"{source.topic} has no partition {', '.join(map(str, gone))} any more, which the checkpoint has; "
-            "was the topic made anew? Give the learner the old topic or a new checkpoint directory"
+    schema_offset: int = service["schema_offset"]
+    anew = _made_anew(service, source, schema_source, offsets)
+    if anew and lost_offsets is LostOffsets.FAIL:
+        raise TopicMadeAnew(_refusal(anew, schema_source.topic))
+    for topic, how in anew.items():
+        _log.error("%s; going on from its %s, as checkpoint.lost_offsets says", how, lost_offsets.value)
+        if topic == schema_source.topic:
+            schema_offset = _elsewhere_in_schema(schema_source, lost_offsets)
+        else:
+            offsets = _elsewhere(source, lost_offsets)
+    beginnings = source.beginning_offsets() if set(source.partitions()).difference(offsets) else {}
+    return dict(sorted({**beginnings, **offsets}.items())), schema_offset
+
+
+def _moved(tree: Tree, offsets: Mapping[int, int], schema_offset: int) -> bool:
+    """Say whether these are other offsets than the checkpoint's own."""
+    kept = {int(partition): offset for partition, offset in tree["service"]["offsets"].items()}
+    return (kept, tree["service"]["schema_offset"]) != (offsets, schema_offset)
+
+
+def _made_anew(
+    service: Mapping[str, Any], source: InteractionSource, schema_source: SchemaSource, offsets: Mapping[int, int]
+) -> dict[str, str]:
+    """Return, by topic, how it is seen that it is not the one that the checkpoint was made from."""
+    there = (source, service.get("topic_id")), (schema_source, service.get("schema_topic_id"))
+    anew = {
+        at.topic: f"the topic {at.topic} was made anew since this checkpoint (its id was {then} and is {at.topic_id})"
+        for at, then in there
+        if then is not None and at.topic_id is not None and at.topic_id != then
+    }
+    gone = sorted(set(offsets).difference(source.partitions()))
+    if gone and source.topic not in anew:
+        anew[source.topic] = (
+            f"{source.topic} has no partition {', '.join(map(str, gone))} any more, which this checkpoint has, so it "
+            "was made anew"
         )
-    added = set(there).difference(offsets)
-    if added:
-        beginnings = source.beginning_offsets()
-        offsets.update({partition: beginnings[partition] for partition in added})
-    return dict(sorted(offsets.items())), service["schema_offset"]
+    return anew
+
+
+def _refusal(anew: Mapping[str, str], schema_topic: str) -> str:
+    again = (
+        " A schema topic is read again from its earliest record: publish there what it held, for a version that was "
+        "applied is ignored where it is the same."
+    )
+    return (
+        f"{'; and '.join(anew.values())}: offsets of before mean nothing in it. To go on with the model that there is, "
+        "start once with checkpoint.lost_offsets set to earliest (all that is there now) or latest (only what comes "
+        "from now on); for a new model give the learner a new name and checkpoint directory."
+        f"{again if schema_topic in anew else ''}"
+    )
 
 
 def _seek(source: InteractionSource, offsets: dict[int, int], lost_offsets: LostOffsets) -> dict[int, int]:
@@ -205,11 +245,31 @@ def _seek(source: InteractionSource, offsets: dict[int, int], lost_offsets: Lost
     except OffsetOutOfRange as error:
         if lost_offsets is LostOffsets.FAIL:
             raise
-        beginnings, ends = source.beginning_offsets(), source.end_offsets()
-        elsewhere = beginnings if lost_offsets is LostOffsets.EARLIEST else ends
+        beginnings, ends, elsewhere = source.beginning_offsets(), source.end_offsets(), _elsewhere(source, lost_offsets)
         moved = {p: offset if beginnings[p] <= offset <= ends[p] else elsewhere[p] for p, offset in offsets.items()}
         _log.error(
             "%s; going on from %s instead, as checkpoint.lost_offsets says: %s", error, lost_offsets.value, moved
         )
         source.seek(moved)
         return moved
+
+
+def _seek_schema(source: SchemaSource, offset: int, lost_offsets: LostOffsets) -> int:
+    try:
+        source.seek(offset)
+        return offset
+    except OffsetOutOfRange as error:
+        if lost_offsets is LostOffsets.FAIL:
+            raise
+        moved = _elsewhere_in_schema(source, lost_offsets)
+        _log.error("%s; going on from %d instead, as checkpoint.lost_offsets says", error, moved)
+        source.seek(moved)
+        return moved
+
+
+def _elsewhere(source: InteractionSource, lost_offsets: LostOffsets) -> dict[int, int]:
+    return source.beginning_offsets() if lost_offsets is LostOffsets.EARLIEST else source.end_offsets()
+
+
+def _elsewhere_in_schema(source: SchemaSource, lost_offsets: LostOffsets) -> int:
+    return source.beginning_offset() if lost_offsets is LostOffsets.EARLIEST else source.end_offset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from stream.service.intake import Intake
 from stream.service.interface import ServedLearner
 from stream.service.item import Item, PendingVersion
 from stream.service.ledger import Ledger
+from stream.service.mismatches import Mismatches
 from stream.service.predictions import PredictionsFile
 from stream.service.progress import Progress, Rejection
 from stream.state import Tree
@@ -129,6 +130,8 @@ class Service:
         self._events_since = 0
         self._saved_seconds = self._seen_seconds = self._clock()
         self._doubtful = False
+        self._mismatches = Mismatches()
+        self._unknown_names: Mapping[str, Sequence[tuple[str, int]]] = {}
 
     def stop(self) -> None:
         """Ask the loop to end after the step in hand; safe in a signal handler, a second call does nothing."""
@@ -278,6 +281,7 @@ class Service:
         report = self._learner.learn(batch)
         seconds, cpu_seconds = self._clock() - encoded, self._clocks.cpu_seconds() - cpu_started
         self._progress.step_times.add(report.phase, len(interactions), seconds, cpu_seconds)
+        self._unknown_names = report.unknown_names
         self._aligner.event_time_ms = self._learner.event_time_ms
         for item in entries:
             self._settle(item)
@@ -320,7 +324,7 @@ class Service:
             "schema record %s-%d at offset %d is rejected: %s", record.topic, record.partition, record.offset, message
         )
         self._aligner.rejected(pending)
-        self._ledger.settle_version(pending, rejected=reason)
+        self._ledger.settle_version(pending, rejected=reason, message=message)
         self._progress.rejection = Rejection(pending.number, reason.value, message)
         self._observer.schema_rejected(pending.number, reason.value)
 
@@ -342,6 +346,8 @@ class Service:
         size_bytes = self._checkpointer.save(self._tree, self._ledger, self._predictions)
         self._events_since = 0
         self._saved_seconds = self._seen_seconds = self._clock()
+        if self._unknown_names:
+            self._mismatches.look(self._unknown_names)
         self._observer.checkpointed(self._checkpointer.number, self._saved_seconds - started, size_bytes)
 
     def _confirm(self) -> None:

@@ -18,7 +18,7 @@ from stream.service.intake import Intake, IntakeBounds
 from stream.service.interface import ServedLearner
 from stream.service.item import Plausible
 from stream.service.learner_settings import require_same_model, to_plain
-from stream.service.ledger import Ledger
+from stream.service.ledger import Ledger, Postmark
 from stream.service.predictions import PredictionsFile
 from stream.service.progress import Origin, Progress
 from stream.service.resume import resume
@@ -84,6 +84,8 @@ def open_service(
         settings.seed,
         settings.batch_size,
         to_plain(settings),
+        endpoints.source.topic_id,
+        endpoints.schema_source.topic_id,
     )
     service = Service(
         pace=_pace(settings, stop_at_end or not live),
@@ -100,7 +102,7 @@ def open_service(
             learner.event_time_ms,
         ),
         batch=PartialBatch(settings.batch_size, settings.batch_age_seconds if live else 0.0, settings.held.batch_bytes),
-        ledger=Ledger(resumed.offsets, resumed.schema_offset),
+        ledger=Ledger(resumed.offsets, resumed.schema_offset, _postmark(settings, endpoints, clocks)),
         burst=BurstGuard(
             settings.dead_letters.burst_events,
             settings.dead_letters.burst_window_events,
@@ -116,6 +118,12 @@ def open_service(
     for path in resumed.damaged:
         observer.checkpoint_damaged(path.name)
     return service
+
+
+def _postmark(settings: Settings, endpoints: Endpoints, clocks: Clocks) -> Postmark:
+    sources = endpoints.source, endpoints.schema_source
+    ids = {source.topic: source.topic_id for source in sources}
+    return Postmark(settings.name, clocks.unix_seconds or time.time, ids)
 
 
 def _pace(settings: Settings, stop_at_end: bool) -> Pace:

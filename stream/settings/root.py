@@ -71,6 +71,8 @@ class Settings(LearnerSettings):
     def check(self) -> None:
         """Refuse a name that no transactional id can bear, and a start that is no point in time."""
         super().check()
+        if len(self.name) > 200:
+            raise self.wrong("name", "is longer than 200 characters", "Take a shorter one.")
         if not self.name or not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in self.name):
             raise self.wrong("name", "cannot be part of a transactional id", "Use letters, digits, '.', '_' and '-'.")
         if self.start not in ("earliest", "latest"):

@@ -1,13 +1,14 @@
 """The embedded log: offsets, seeks, bytes of any kind, and writers that die."""
 
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.errors import ConfigurationError, LogError, OffsetOutOfRange
+from stream.errors import ConfigurationError, LogError, OffsetOutOfRange, TopicMadeAnew
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from stream.log.embedded_source import EmbeddedInteractionSource, EmbeddedSchemaSource
 from stream.log.partitioner import partition_for
@@ -174,3 +175,32 @@ def test_keys_go_where_apache_kafkas_own_clients_send_them() -> None:
     assert partition_for(b"21", None, 1 << 31) == -973932308 & 0x7FFFFFFF
     assert partition_for(b"foobar", None, 1 << 31) == -790332482 & 0x7FFFFFFF
     assert partition_for(None, b"foobar", 7) == partition_for(b"foobar", None, 7)
+
+
+def test_a_topic_made_anew_or_removed_under_its_readers_is_seen_at_the_next_look(tmp_path: Path) -> None:
+    topic_of(tmp_path, [b"a", b"b"])
+    source, schema = source_at(tmp_path, {0: 1}), EmbeddedSchemaSource(tmp_path, "t")
+    assert source.topic_id == schema.topic_id == EmbeddedTopic(tmp_path, "t").id is not None
+    shutil.rmtree(tmp_path / "t")
+    for look in (source.end_offsets, lambda: schema.read_to_end(0)):
+        with pytest.raises(LogError, match="was removed while this learner ran"):
+            look()
+    topic_of(tmp_path, [b"c", b"d", b"e"])
+    for look in (source.end_offsets, lambda: schema.read_to_end(0)):
+        with pytest.raises(TopicMadeAnew, match="removed and made anew"):
+            look()
+    EmbeddedTopic.create(tmp_path, "t")
+    assert EmbeddedTopic(tmp_path, "t").id == EmbeddedTopic.create(tmp_path, "t").id, "to create it again changes none"
+    for opened in (source, schema):
+        opened.close()
+
+
+def test_a_partition_that_was_cut_is_out_of_range(tmp_path: Path) -> None:
+    topic = topic_of(tmp_path, [b"a", b"b", b"c"])
+    source = source_at(tmp_path, {0: 3})
+    assert source.end_offsets() == {0: 3}
+    with topic.path(0).open("r+b") as file:
+        file.truncate(10)
+    with pytest.raises(OffsetOutOfRange, match="was cut to less than the 3 records"):
+        source.end_offsets()
+    source.close()

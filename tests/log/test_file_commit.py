@@ -1,5 +1,6 @@
 """The commit log in files: both or neither, the newest wins, and dead letters that are there once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ def opened(directory: Path) -> CommitLog:
 
 
 def letter(offset: int, topic: str = "interactions", value: bytes | None = b"\xff{") -> DeadLetter:
-    return DeadLetter("not_json", topic, 0, offset, None, value)
+    return DeadLetter("not_json", topic, 0, offset, None, value, "the value is not JSON", "mine", 1_700_000_000_000, 1)
 
 
 def commit(number: int, offset: int, schema_offset: int = 0) -> Commit:
@@ -95,6 +96,22 @@ def test_going_on_from_an_older_checkpoint_drops_the_dead_letters_that_will_come
     assert offsets(tmp_path) == [3]
     again.commit(commit(2, 9, schema_offset=2), [letter(6), letter(1, topic="feature-schema")])
     assert offsets(tmp_path) == [3, 6, 1]
+
+
+def test_going_on_from_an_older_checkpoint_keeps_the_lines_of_others_and_letters_of_a_topic_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "dead-letters.jsonl"
+    path.write_bytes(b'{"by": "somebody else"}\n\xff{[\n' + b"[" * 100_000 + b"\n")
+    ids = {"interactions": "now"}
+    log = FileCommitLog(tmp_path / "learner.json", path, topic_ids=ids)
+    log.fence()
+    before, now = replace(letter(6), topic_id="before"), replace(letter(6), topic_id="now")
+    log.commit(commit(1, 5), [before, now])
+    log.fence()
+    log.resumed(commit(0, 0))
+    assert len(path.read_bytes().splitlines()) == 4
+    assert read_dead_letters(path) == [before]
 
 
 def test_a_commit_file_that_is_none_is_an_error_and_not_a_fresh_start(tmp_path: Path) -> None:

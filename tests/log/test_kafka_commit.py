@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.admin import ConfigResource
 from kafka.structs import OffsetAndMetadata
 
 from stream.broker import LocalBroker
@@ -23,6 +25,7 @@ from stream.log.connection import Connection
 from stream.log.kafka_commit import KafkaCommitLog, group_of
 from stream.log.protocol import Commit, CommitLog, DeadLetter
 from stream.log.settings import TopicSettings
+from stream.log.topics import create_topics, wanted_topics
 from tests.log.kafka_waiting import await_markers
 
 pytestmark = pytest.mark.timeout(60)
@@ -50,9 +53,10 @@ def opened(kafka: Connection, topics: TopicSettings) -> Iterator[Callable[[], Co
 
 
 def letter(
-    topics: TopicSettings, offset: int, key: bytes | None = b"\x00k", value: bytes | None = b"\xff{"
+    topics: TopicSettings, offset: int, key: bytes | None = b"\x00k", value: bytes | None = b"\xff{", learner: str = "l"
 ) -> DeadLetter:
-    return DeadLetter("not_json", topics.interactions, 1, offset, key, value)
+    message = "the value is not UTF-8"
+    return DeadLetter("not_utf8", topics.interactions, 1, offset, key, value, message, learner, 1_700_000_000_123, 2)
 
 
 def commit(number: int, offset: int) -> Commit:
@@ -97,24 +101,79 @@ def test_a_dead_letter_bears_its_bytes_reason_and_origin(
     first, second, third = dead_letters(kafka, topics)
     assert (first.key, first.value) == (b"\x00k", b"\xff{")
     assert dict(first.headers) == {
-        "reason": b"not_json",
+        "reason": b"not_utf8",
+        "message": b"the value is not UTF-8",
         "topic": topics.interactions.encode(),
         "partition": b"1",
         "offset": b"7",
+        "learner": b"l",
+        "ts": b"1700000000123",
+        "resent": b"2",
     }
     assert (second.key, second.value) == (None, b"\xff{")
     assert (third.key, third.value) == (b"\x00k", None)
 
 
-def test_a_record_as_large_as_kafka_takes_can_be_a_dead_letter_and_a_larger_one_does_not_stop_the_stream(
+def test_a_record_as_large_as_kafka_takes_can_be_a_dead_letter_and_of_a_larger_one_size_and_digest_are(
     opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings
 ) -> None:
     log = opened()
     log.fence()
-    log.commit(commit(1, 5), [letter(topics, 0, value=b"x" * 1_048_500), letter(topics, 1, value=b"x" * (5 << 20))])
+    large = b"x" * (5 << 20)
+    log.commit(commit(1, 5), [letter(topics, 0, value=b"x" * 1_048_500), letter(topics, 1, value=large)])
     first, second = dead_letters(kafka, topics)
     assert len(first.value) == 1_048_500
-    assert dict(second.headers)["omitted_bytes"] == str((5 << 20) + 2).encode()
+    assert (second.key, second.value) == (b"\x00k", None)
+    held = dict(second.headers)
+    assert (held["value_bytes"], held["value_sha256"]) == (b"5242880", hashlib.sha256(large).hexdigest().encode())
+    assert held["offset"] == b"1", "where the original lies"
+
+
+def limited(kafka: Connection, topic: str, most_bytes: int) -> None:
+    with kafka.administering() as admin:
+        admin.alter_configs([ConfigResource("TOPIC", topic, {"max.message.bytes": str(most_bytes)})])
+
+
+@pytest.mark.parametrize("when", ["before the start", "while running"])
+def test_a_topic_that_takes_less_than_a_batch_or_a_record_gets_what_it_takes(
+    opened: Callable[[], CommitLog],
+    kafka: Connection,
+    topics: TopicSettings,
+    when: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if when == "before the start":
+        limited(kafka, topics.dead_letters, 6000)
+    log = opened()
+    log.fence()
+    warned = [text for text in caplog.messages if "max.message.bytes" in text]
+    assert len(warned) == (when == "before the start")
+    if when == "while running":
+        limited(kafka, topics.dead_letters, 6000)
+    small = [letter(topics, offset, value=b"y" * 1000) for offset in range(30)]
+    huge = [letter(topics, 30, value=b"z" * 6000), letter(topics, 31, key=b"k" * 6000)]
+    log.commit(commit(1, 32), [*small, *huge])
+    log.commit(commit(2, 33), [letter(topics, 32)])
+    found = dead_letters(kafka, topics)
+    assert [int(dict(record.headers)["offset"]) for record in found] == list(range(33))
+    assert [len(record.value) for record in found[:30]] == [1000] * 30
+    without_value, without_key = (dict(record.headers) for record in found[30:32])
+    assert (without_value["value_bytes"], without_key["key_bytes"]) == (b"6000", b"6000")
+    assert opened().newest(settled=True) == commit(2, 33)
+
+
+def test_the_users_own_bounds_on_a_producer_hold_for_dead_letters_too(kafka: Connection, topics: TopicSettings) -> None:
+    small = replace(kafka.settings, options={"max_request_size": 8000, "batch_size": 1 << 20})
+    log = KafkaCommitLog(Connection(small), next(_names), topics)
+    log.fence()
+    log.commit(commit(1, 5), [letter(topics, 0, value=b"y" * 9000), letter(topics, 1)])
+    log.close()
+    first, second = dead_letters(kafka, topics)
+    assert (first.value, second.value) == (None, b"\xff{")
+    assert dict(first.headers)["value_bytes"] == b"9000"
+    tiny = replace(kafka.settings, options={"max_request_size": 4000})
+    with pytest.raises(LogError, match="dead letters may be of 4000 bytes at most"):
+        KafkaCommitLog(Connection(tiny), next(_names), topics).fence()
 
 
 def test_a_successor_fences_the_older_holder_whose_letters_and_offsets_then_count_for_nothing(
@@ -176,17 +235,32 @@ def test_a_transaction_that_a_killed_holder_left_open_is_aborted_at_once(
 
 
 def test_going_on_from_an_older_checkpoint_publishes_no_dead_letter_twice(
-    opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings
+    kafka: Connection, topics: TopicSettings
 ) -> None:
-    log = opened()
+    mine, other = next(_names), next(_names)
+    log, another = KafkaCommitLog(kafka, mine, topics), KafkaCommitLog(kafka, other, topics)
     log.fence()
-    log.commit(commit(1, 5), [letter(topics, 3)])
-    log.commit(commit(2, 9), [letter(topics, 6)])
-    again = opened()
-    assert again.fence() == commit(2, 9)
+    log.commit(commit(1, 5), [letter(topics, 3, learner=mine)])
+    log.commit(commit(2, 9), [letter(topics, 6, learner=mine)])
+    another.fence()
+    another.commit(commit(1, 9), [letter(topics, 7, learner=other)])
+    before = replace(letter(topics, 8, learner=mine), topic_id="of the topic that was deleted")
+    log.commit(commit(3, 9), [before])
+    for closed in (log, another):
+        closed.close()
+    producer = kafka.producer()
+    foreign = [[], [("reason", b"\xff"), ("topic", b"t")], [("partition", b"one")]]
+    for headers in foreign:
+        producer.send(topics.dead_letters, b"somebody else's", None, headers).get(30)
+    producer.close()
+
+    again = KafkaCommitLog(kafka, mine, topics)
+    assert again.fence() == commit(3, 9)
     again.resumed(commit(1, 5))
-    again.commit(commit(2, 12), [letter(topics, 6), letter(topics, 10)])
-    assert offsets(kafka, topics) == [3, 6, 10]
+    again.commit(commit(4, 12), [letter(topics, offset, learner=mine) for offset in (6, 7, 8, 10)])
+    again.close()
+    held = [dict(record.headers) for record in dead_letters(kafka, topics)]
+    assert [int(headers.get("offset", b"-1")) for headers in held] == [3, 6, 7, 8, -1, -1, -1, 7, 8, 10]
 
 
 def test_offsets_that_something_else_committed_to_the_group_are_an_error(
@@ -218,6 +292,27 @@ def test_a_topic_of_dead_letters_that_is_missing_is_found_out_at_the_start_and_f
         wrong.fence()
     holder.commit(commit(1, 5), [])
     holder.close()
+
+
+def test_a_topic_of_dead_letters_that_is_deleted_is_said_at_once_and_costs_nothing_while_there_are_none(
+    kafka: Connection, topics: TopicSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    patient = Connection(replace(kafka.settings, commit_seconds=3600.0))  # a wait for the topic would never end
+    log = KafkaCommitLog(patient, next(_names), topics)
+    log.fence()
+    log.commit(commit(1, 5), [letter(topics, 3)])
+    with kafka.administering() as admin:
+        admin.delete_topics([topics.dead_letters])
+    log.commit(commit(2, 6), [])
+    log.commit(commit(3, 7), [])
+    said = [text for text in caplog.messages if "of the dead letters does not exist" in text]
+    assert len(said) == 1, "once"
+    with pytest.raises(LogError, match=r"of the dead letters does not exist.* Create it with `stream topics --create`"):
+        log.commit(commit(4, 9), [letter(topics, 8)])
+    create_topics(kafka, wanted_topics(topics, 2))
+    log.commit(commit(4, 9), [letter(topics, 8)])
+    log.close()
+    assert offsets(kafka, topics) == [8]
 
 
 def test_a_broker_that_stops_answering_is_given_up_within_the_bound_and_what_counts_is_found_at_the_next_start(

@@ -136,7 +136,8 @@ def test_every_metric_of_the_catalogue_gets_a_value_from_a_run(watched: Watched)
         script.step()
     watched.observer.schema_changed(SchemaReport(9, changes=1, warmup_joined=True), 0.1)
     watched.observer.schema_changed(SchemaReport(9, changes=1, duplicate=True), 0.1)
-    watched.observer.trained(batch(unknown_shown=1), 0.1, [])
+    watched.observer.trained(batch(unknown_shown=1, unknown_names={"shown": [("teh", 1)]}), 0.1, [])
+    watched.observer.checkpoint_damaged("checkpoint-000007.ckpt")
     watched.observer.started("files", "replace", {}, 12)
     still_zero = {"stream_schema_rejection_open", "stream_poll_gap_seconds", "stream_parameters_frozen"}
     still_zero |= {"stream_checkpoint_age_seconds"}

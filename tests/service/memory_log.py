@@ -47,6 +47,7 @@ class MemoryLog:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     epoch: int = 0
+    topic_ids: tuple[str | None, str | None] = (None, None)
     due: list[tuple[float, int, bytes]] = field(default_factory=list)  # partition -1: the schema
 
     def __post_init__(self) -> None:
@@ -81,6 +82,7 @@ class MemorySource:
     topic = "interactions"
 
     def __init__(self, log: MemoryLog) -> None:
+        self.topic_id = log.topic_ids[0]
         self._log = log
         self._next: dict[int, int] = {}
         self.paused: set[int] = set()
@@ -144,6 +146,7 @@ class MemorySchemaSource:
     topic = "feature-schema"
 
     def __init__(self, log: MemoryLog) -> None:
+        self.topic_id = log.topic_ids[1]
         self._log = log
         self._next = 0
 
@@ -271,7 +274,7 @@ class _Line:
 def _report(learner: CountingLearner, scores: list[_Line]) -> BatchReport:
     """Return what the service reads of a batch's report; the real one's module takes seconds to import."""
     warming_up = learner.events - learner.events_at_version <= WARM_UP_EVENTS
-    found = SimpleNamespace(scores=scores, phase="warm_up" if warming_up else "train")
+    found = SimpleNamespace(scores=scores, phase="warm_up" if warming_up else "train", unknown_names={})
     return cast("BatchReport", found)
 
 

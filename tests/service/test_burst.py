@@ -18,7 +18,9 @@ def test_one_more_than_the_bound_within_the_window_is_a_burst_and_says_where() -
     guard = BurstGuard(most=2, window=5)
     for item in (BAD, GOOD, BAD, GOOD, GOOD, BAD, GOOD, GOOD, GOOD, BAD, BAD):
         guard.saw(item)
-    with pytest.raises(DeadLetterBurst, match=r"3 of the last 5 .* interactions-3 at offset 17 \(not_json\)"):
+    with pytest.raises(
+        DeadLetterBurst, match=r"3 of the last 5 .* interactions-3 at offset 17 \(not_json: the value is not JSON"
+    ):
         guard.saw(BAD)
 
 

@@ -19,6 +19,7 @@ from stream.errors import (
     NonFinite,
     OffsetOutOfRange,
     StreamError,
+    TopicMadeAnew,
 )
 from stream.report import BatchReport
 from stream.service import align, intake
@@ -346,6 +347,72 @@ def test_offsets_that_retention_has_deleted_are_an_error_or_a_policy(tmp_path: P
     with pytest.raises(OffsetOutOfRange):
         Run(log, tmp_path)
     assert Run(log, tmp_path, "checkpoint.lost_offsets=earliest").run()["events_trained"] == 30
+
+
+def made_anew(log: MemoryLog, ids: tuple[str | None, str | None], events: int) -> None:
+    """Put other topics in the place of those of the log; the versions stay as they were."""
+    log.topic_ids = ids
+    log.records = {0: []}
+    for index in range(events):
+        log.send(event(f"anew{index}", 100 + index))
+
+
+def test_a_topic_made_anew_is_seen_by_its_id_before_anybody_is_fenced(tmp_path: Path) -> None:
+    log = filled(20)
+    log.topic_ids = ("one", "schema")
+    Run(log, tmp_path).run()
+    made_anew(log, ("two", "schema"), 30)
+    fences = log.epoch
+    with pytest.raises(TopicMadeAnew, match=r"interactions was made anew.*one and is two.*checkpoint.lost_offsets"):
+        Run(log, tmp_path)
+    assert log.epoch == fences, "a healthy learner was left alone"
+    assert Run(log, tmp_path, "checkpoint.lost_offsets=earliest").run()["events_trained"] == 20 + 30
+    assert Run(log, tmp_path).run()["events_trained"] == 50, "once is enough"
+
+
+def test_of_a_topic_made_anew_only_what_comes_from_now_on_is_trained_where_that_is_wanted(tmp_path: Path) -> None:
+    log = filled(20)
+    log.topic_ids = ("one", "schema")
+    Run(log, tmp_path).run()
+    made_anew(log, ("two", "schema"), 30)
+    run = Run(log, tmp_path, "checkpoint.lost_offsets=latest")
+    log.later(1.0, event("late", 999), 0)
+    assert run.run()["events_trained"] == 21
+
+
+def test_a_crash_right_after_such_a_start_does_not_go_back_to_the_offsets_of_before(tmp_path: Path) -> None:
+    log = filled(20)
+    log.topic_ids = ("one", "schema")
+    Run(log, tmp_path).run()
+    made_anew(log, ("two", "schema"), 30)
+    run = Run(log, tmp_path, "checkpoint.lost_offsets=latest", stop_at_end=False)
+    run.service.stop()
+    run.run()
+    assert log.commits[-1].offsets == {0: 30}, "the place is fixed before anything is trained"
+
+
+def test_a_schema_topic_made_anew_is_named_and_read_again_from_its_earliest_record(tmp_path: Path) -> None:
+    log = filled(20)
+    log.topic_ids = ("one", "schema")
+    Run(log, tmp_path).run()
+    log.topic_ids = ("one", "another")
+    log.publish(version(4, 200))
+    log.send(event("last", 200))
+    with pytest.raises(TopicMadeAnew, match=r"feature-schema was made anew.*publish there what it held"):
+        Run(log, tmp_path)
+    run = Run(log, tmp_path, "checkpoint.lost_offsets=earliest")
+    assert run.run()["events_trained"] == 21
+    assert run.learner.schema.version == 4
+    assert log.dead_letters == [], "versions that are as they were are ignored, none is rejected"
+
+
+def test_where_the_log_has_no_ids_a_partition_that_is_gone_says_that_a_topic_was_made_anew(tmp_path: Path) -> None:
+    log = filled(20, partitions=2)
+    Run(log, tmp_path).run()
+    made_anew(log, (None, None), 5)
+    with pytest.raises(TopicMadeAnew, match="has no partition 1 any more"):
+        Run(log, tmp_path)
+    assert Run(log, tmp_path, "checkpoint.lost_offsets=earliest").run()["events_trained"] == 25
 
 
 def test_a_partition_that_was_added_is_read_from_its_beginning(tmp_path: Path) -> None:
