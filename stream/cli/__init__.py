@@ -60,3 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, say, where nothing of ours expects it
         print(f"stream {args.command}: {error}; see the path, its rights and the room that is left", file=sys.stderr)
         return LogError.exit_code
+    except (MemoryError, RuntimeError) as error:
+        # torch has no class of its own for it: "DefaultCPUAllocator: can't allocate memory: you tried to ..."
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):
+            raise
+        print(
+            f"stream {args.command}: not enough memory: {str(error)[-200:] or 'none is left'}. Nothing of what was in "
+            "hand is kept. Give the process more, or lower a bound, network.pair_cells or batch_size say "
+            '("What bounds memory" in the documents)',
+            file=sys.stderr,
+        )
+        return StreamError.exit_code

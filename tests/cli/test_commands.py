@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from stream import errors
 from stream.cli import build_parser, command_names, main
@@ -135,6 +137,24 @@ def test_a_disk_that_refuses_ends_a_command_with_a_sentence(
     monkeypatch.setattr(strategies, "run", fail)
     assert main(["strategies"]) == errors.LogError.exit_code
     assert "No space left on device: 'somewhere'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("library", ["torch", "numpy", "python"])
+def test_too_little_memory_ends_a_command_with_a_sentence(
+    library: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        if library == "torch":
+            torch.empty(1 << 55)
+        if library == "numpy":
+            np.zeros(1 << 55)
+        raise MemoryError
+
+    monkeypatch.setattr(strategies, "run", fail)
+    assert main(["strategies"]) == errors.StreamError.exit_code
+    said = capsys.readouterr().err
+    assert said.startswith("stream strategies: not enough memory: ")
+    assert "network.pair_cells" in said
 
 
 def test_the_keyboard_ends_a_command_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
