@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_arrays
 
 from stream.errors import CheckpointCorrupt
 
-__all__ = ["Tree", "decode", "encode"]
+__all__ = ["Tree", "decode", "encode", "misfit"]
 
 Tree = dict[str, Any]
 """String keys; values are trees, JSON scalars, lists of JSON values, or numpy arrays."""
@@ -66,3 +66,22 @@ def decode(data: bytes) -> Tree:
     if not isinstance(tree, dict):
         raise CheckpointCorrupt("the checkpoint's payload is not a state tree; restore an older one")
     return tree
+
+
+def misfit(tree: Any, form: Any, path: str = "") -> str | None:
+    """Return where a tree is not of the form of another one, None where it is.
+
+    Of the same form are values of the same type, arrays of the same dtype and number of dimensions, and of dictionaries
+    the members that both have. A None in ``form`` stands for any value.
+    """
+    if isinstance(form, dict):
+        if not isinstance(tree, dict):
+            return path
+        inner = (misfit(tree[key], form[key], f"{path}/{key}") for key in form if key in tree)
+        return next((found for found in inner if found is not None), None)
+    if isinstance(form, np.ndarray):
+        alike = isinstance(tree, np.ndarray) and (tree.dtype, tree.ndim) == (form.dtype, form.ndim)
+        return None if alike else path
+    if isinstance(form, float):
+        return None if isinstance(tree, float | int) and not isinstance(tree, bool) else path
+    return None if form is None or type(tree) is type(form) else path

@@ -20,6 +20,8 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except CheckpointCorrupt as error:
+        raise error if str(path) in str(error) else CheckpointCorrupt(f"{path}: {error}") from error
     except StreamError:
         raise
     except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream.checkpoint import FORMAT_VERSION, CheckpointFile
+from stream.checkpoint import FORMAT_VERSION, CheckpointFile, reading
 from stream.learner import Learner
 from stream.service.progress import Rejection
 from stream.service.restore import learner_in
@@ -17,26 +17,27 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
 
     Raises `CheckpointError` where this program cannot rebuild the learner in it.
     """
-    learner, service = learner_in(checkpoint, Learner, device="cpu")
-    schema = learner.schema
-    rejection = service["rejection"]
-    return {
-        "path": str(checkpoint.path),
-        "checkpoint_version": FORMAT_VERSION,
-        "number": checkpoint.number,
-        "sha256": checkpoint.digest,
-        "size_bytes": checkpoint.path.stat().st_size,
-        "source": service["source"],
-        "strategy": service["strategy"],
-        **learner.summary(),
-        "figures": dict(learner.strategy.figures()),
-        "state_digest": learner.state_digest(),
-        "event_time_ms": learner.event_time_ms,
-        "features": len(schema.features),
-        "labels": len(schema.labels),
-        "rejected_version": None if rejection is None else Rejection(*rejection)._asdict(),
-        "seconds": round(service["seconds"], 3),
-        "offsets": {service["topic"]: service["offsets"], service["schema_topic"]: {"0": service["schema_offset"]}}
-        if "topic" in service
-        else {},  # saved by the library: it reads no log
-    }
+    with reading(checkpoint.path):
+        learner, service = learner_in(checkpoint, Learner, device="cpu")
+        schema = learner.schema
+        rejection = service["rejection"]
+        return {
+            "path": str(checkpoint.path),
+            "checkpoint_version": FORMAT_VERSION,
+            "number": checkpoint.number,
+            "sha256": checkpoint.digest,
+            "size_bytes": checkpoint.path.stat().st_size,
+            "source": service["source"],
+            "strategy": service["strategy"],
+            **learner.summary(),
+            "figures": dict(learner.strategy.figures()),
+            "state_digest": learner.state_digest(),
+            "event_time_ms": learner.event_time_ms,
+            "features": len(schema.features),
+            "labels": len(schema.labels),
+            "rejected_version": None if rejection is None else Rejection(*rejection)._asdict(),
+            "seconds": round(service["seconds"], 3),
+            "offsets": {service["topic"]: service["offsets"], service["schema_topic"]: {"0": service["schema_offset"]}}
+            if "topic" in service
+            else {},  # saved by the library: it reads no log
+        }

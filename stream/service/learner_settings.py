@@ -15,7 +15,7 @@ __all__ = ["from_plain", "require_device", "require_same_model", "to_plain"]
 
 S = TypeVar("S", bound=Section)
 
-_OF_THE_MODEL = ("seed", "network.", "evaluation.", "mlet.inner", "optimiser.embedding_method")
+_OF_THE_MODEL = ("seed", "network.", "evaluation.", "mlet.inner", "iak.domain_feature", "optimiser.embedding_method")
 """What decides on the shape and meaning of the state itself; everything else may change between two runs."""
 
 _FREE = frozenset({"evaluation.finite"})

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from stream.errors import ConfigurationError, LogError
 
-__all__ = ["PredictionsFile", "Scored"]
+__all__ = ["PredictionsFile", "Scored", "require_predictions"]
 
 
 class Scored(Protocol):
@@ -18,6 +18,28 @@ class Scored(Protocol):
     def to_json(self) -> str:
         """Return the event's line (contract, part 7), without the line's end."""
         ...
+
+
+def require_predictions(path: Path, length_bytes: int) -> None:
+    """Raise `ConfigurationError` where `PredictionsFile` would; a file that is there stays as it is."""
+    os.close(_opened(path, length_bytes))
+
+
+def _opened(path: Path, length_bytes: int) -> int:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the predictions file {path} cannot be opened: {error}; see its path and rights"
+        ) from error
+    size = os.fstat(file).st_size
+    if size < length_bytes:
+        os.close(file)
+        raise ConfigurationError(
+            f"{path} has {size} bytes, the restored checkpoint has written {length_bytes}; "
+            "give the file of the run that is resumed"
+        )
+    return file
 
 
 class PredictionsFile:
@@ -34,19 +56,7 @@ class PredictionsFile:
     """
 
     def __init__(self, path: Path, length_bytes: int = 0) -> None:
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the predictions file {path} cannot be opened: {error}; see its path and rights"
-            ) from error
-        size = os.fstat(self._file).st_size
-        if size < length_bytes:
-            os.close(self._file)
-            raise ConfigurationError(
-                f"{path} has {size} bytes, the restored checkpoint has written {length_bytes}; "
-                "give the file of the run that is resumed"
-            )
+        self._file = _opened(path, length_bytes)
         self._path = path
         self._committed_bytes = self.length_bytes = length_bytes
         os.ftruncate(self._file, length_bytes)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TypeVar
 
 from stream.checkpoint import CheckpointFile, reading
-from stream.errors import CheckpointError, ConfigurationError
+from stream.errors import CheckpointCorrupt, CheckpointError, ConfigurationError
 from stream.interaction import Interaction
 from stream.learner import Learner
 from stream.service.kept import parts_of
 from stream.service.learner_settings import from_plain
 from stream.settings.learner import LearnerSettings
-from stream.state import Tree
+from stream.state import Tree, misfit
 
 __all__ = ["learner_in", "learner_of"]
 
@@ -33,19 +33,24 @@ def learner_in(checkpoint: CheckpointFile, kind: type[L], device: str | None = N
     with reading(checkpoint.path):
         service, learner = parts_of(checkpoint.tree())
         try:
-            settings = from_plain(service["learner_settings"], device)
+            return learner_of(learner, from_plain(service["learner_settings"], device), kind), service
         except ConfigurationError as error:
             raise CheckpointError(
-                f"{checkpoint.path}: its settings are not this program's: {error}; use the program that wrote it"
+                f"{checkpoint.path}: its settings are not this program's, or not its model's: {error}; "
+                "use the program that wrote it"
             ) from error
-        return learner_of(learner, settings, kind), service
 
 
 def learner_of(tree: Tree, settings: LearnerSettings, kind: type[L]) -> L:
     """Return the learner whose state this is, once it has predicted: parts that do not fit together show here.
 
+    The form of each part is that of a new learner's, so that nothing of another type or dtype lies in wait for later.
+
     Raises whatever a state of another form raises; see `stream.checkpoint.reading`.
     """
+    wrong = misfit(tree, kind(settings).state())
+    if wrong is not None:
+        raise CheckpointCorrupt(f"the learner's {wrong} is not of the form that it has; restore an older one")
     learner = kind.from_state(tree, settings)
     event = Interaction(id="", key="", ts=learner.event_time_ms or 0, features={}, labels=(), shown=None)
     learner.predict(learner.encode([event]))

@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from stream.checkpoint import CheckpointFile, CheckpointStore, Choice, LostOffsets, Missing, choose, recover
+from stream.checkpoint import CheckpointFile, CheckpointStore, Choice, LostOffsets, Missing, choose, reading, recover
 from stream.errors import CheckpointMissing, ConfigurationError, LogError, OffsetOutOfRange, TopicMadeAnew
 from stream.log.protocol import Commit, CommitLog, InteractionSource, SchemaSource
+from stream.service.kept import require_of_a_service, service_of
 from stream.settings.root import start_time_ms
 from stream.state import Tree
 
@@ -19,13 +20,15 @@ __all__ = ["Resumed", "resume", "start_offsets"]
 
 _log = logging.getLogger("stream.service")
 
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(Generic[R]):
     """A beginning; the sources stand at its offsets.
 
     Attributes:
-        tree: the restored state; None for a new learner.
+        made: what `restore` made of the restored state, or of none.
         checkpoint: number of the restored checkpoint; None for a new learner.
         offsets: the next offset of each partition of the interactions.
         schema_offset: the next offset of the schema topic.
@@ -35,7 +38,7 @@ class Resumed:
         damaged: checkpoints that were passed over and set aside, under their new names.
     """
 
-    tree: Tree | None
+    made: R
     checkpoint: int | None
     offsets: dict[int, int]
     schema_offset: int
@@ -53,12 +56,13 @@ def resume(
     start: str = "earliest",
     missing: Missing = Missing.FAIL,
     lost_offsets: LostOffsets = LostOffsets.FAIL,
-    check: Callable[[Tree], None] = lambda tree: None,
-) -> Resumed:
+    restore: Callable[[Tree | None], R],
+) -> Resumed[R]:
     """Choose the checkpoint, move both sources to its offsets, and take over from any earlier holder of the name.
 
-    Everything that can refuse a start is looked at before the takeover, so that a learner started in a wrong place, or
-    with wrong settings, leaves a healthy one alone; and again after it where the commit has moved on meanwhile.
+    All that can refuse a start is done before the takeover, building the learner too, so that one started in a wrong
+    place, with wrong settings, or from a checkpoint that only looks like one, leaves a healthy learner alone. It is
+    done again after the takeover only where the commit has moved on meanwhile.
 
     Args:
         store: where checkpoints lie; None where none are kept.
@@ -68,34 +72,42 @@ def resume(
         start: where a learner without a checkpoint begins; see `start_offsets`.
         missing: what to do where the commit names a checkpoint that is not here.
         lost_offsets: what to do where the log no longer has the offsets to go on from, or a topic was made anew.
-        check: raises where the restored state is not what the settings ask for.
+        restore: builds all that a restored state gives, or what a new learner begins with (None); raises
+            `ConfigurationError` where the state is not what the settings ask for.
 
     Raises:
-        CheckpointMissing, CheckpointCorrupt: see `stream.checkpoint.recover`.
+        CheckpointMissing, CheckpointCorrupt, CheckpointFormat: see `stream.checkpoint.recover`; or a checkpoint holds
+            something else than a learner's state.
+        CheckpointError: the directory cannot be written, or lacks the room for the next checkpoint.
         OffsetOutOfRange: the log has no such offset any more, and `lost_offsets` is to fail.
         TopicMadeAnew: a topic is not the one that the checkpoint was made from, and `lost_offsets` is to fail.
         ConfigurationError: the checkpoint belongs to other topics or to none, or `start` cannot be read.
     """
 
-    def beginning(found: CheckpointFile | None) -> _Beginning:
+    def beginning(found: CheckpointFile | None) -> _Beginning[R]:
+        service: Tree | None = None
         if found is None:
-            tree, restored = None, None
+            made = restore(None)
             offsets, schema_offset = start_offsets(source, start), schema_source.beginning_offset()
         else:
-            tree, restored = found.tree(), found
-            check(tree)
-            offsets, schema_offset = _offsets_of(tree["service"], source, schema_source, lost_offsets)
+            with reading(found.path):
+                tree = found.tree()
+                service = service_of(tree)
+                require_of_a_service(service)
+                made = restore(tree)
+            offsets, schema_offset = _offsets_of(service, source, schema_source, lost_offsets)
         offsets = _seek(source, offsets, lost_offsets)
         schema_offset = _seek_schema(schema_source, schema_offset, lost_offsets)
-        return _Beginning(
-            tree, restored, offsets, schema_offset, tree is not None and _moved(tree, offsets, schema_offset)
-        )
+        moved = service is not None and _moved(service, offsets, schema_offset)
+        return _Beginning(made, found, offsets, schema_offset, moved)
 
-    foreseen = None if store is None else beginning(_foreseen(store, commit_log, missing))
+    foreseen = beginning(None if store is None else _foreseen(store, commit_log, missing))
+    if store is not None:
+        store.require_room(0 if foreseen.file is None else len(foreseen.file.payload))
     commit = commit_log.fence()
     choice = Choice(None) if store is None else recover(store, commit, missing)
     found = choice.found
-    begun = foreseen if foreseen is not None and foreseen.is_of(found) else beginning(found)
+    begun = foreseen if foreseen.is_of(found) else beginning(found)
     official = begun.names(commit)
     if commit is not None and not official:
         commit_log.resumed(begun.commit())
@@ -111,14 +123,14 @@ def resume(
         begun.schema_offset,
     )
     last = commit if official and not begun.moved else None
-    return Resumed(begun.tree, restored, begun.offsets, begun.schema_offset, last, number, choice.damaged)
+    return Resumed(begun.made, restored, begun.offsets, begun.schema_offset, last, number, choice.damaged)
 
 
 @dataclass(frozen=True, slots=True)
-class _Beginning:
+class _Beginning(Generic[R]):
     """A checkpoint or none, and the offsets at which the sources stand for it, moved from the checkpoint's or not."""
 
-    tree: Tree | None
+    made: R
     file: CheckpointFile | None
     offsets: dict[int, int]
     schema_offset: int
@@ -173,11 +185,6 @@ def start_offsets(source: InteractionSource, start: str) -> dict[int, int]:
 def _offsets_of(
     service: Mapping[str, Any], source: InteractionSource, schema_source: SchemaSource, lost_offsets: LostOffsets
 ) -> tuple[dict[int, int], int]:
-    if "topic" not in service:
-        raise ConfigurationError(
-            "the checkpoint was saved by Learner.save and has no offsets from which a service could go on; give this "
-            "learner a checkpoint directory of its own"
-        )
     stored_topics = service["topic"], service["schema_topic"]
     if stored_topics != (source.topic, schema_source.topic):
         raise ConfigurationError(
@@ -200,10 +207,10 @@ def _offsets_of(
     return dict(sorted({**beginnings, **offsets}.items())), schema_offset
 
 
-def _moved(tree: Tree, offsets: Mapping[int, int], schema_offset: int) -> bool:
+def _moved(service: Mapping[str, Any], offsets: Mapping[int, int], schema_offset: int) -> bool:
     """Say whether these are other offsets than the checkpoint's own."""
-    kept = {int(partition): offset for partition, offset in tree["service"]["offsets"].items()}
-    return (kept, tree["service"]["schema_offset"]) != (offsets, schema_offset)
+    kept = {int(partition): offset for partition, offset in service["offsets"].items()}
+    return (kept, service["schema_offset"]) != (offsets, schema_offset)
 
 
 def _made_anew(

@@ -45,12 +45,13 @@ def serve(
     """
     from stream.learner import Learner
     from stream.service.learner_settings import require_device
+    from stream.service.restore import learner_of
     from stream.service.start import open_service
     from stream.settings.show import masked
     from stream.state import Tree
 
     def learner(tree: Tree | None) -> Learner:
-        return Learner(settings) if tree is None else Learner.from_state(tree, settings)
+        return Learner(settings) if tree is None else learner_of(tree, settings, Learner)
 
     _require_writable(outputs.summary)
     require_device(settings.device)

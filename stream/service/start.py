@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream.checkpoint import LostOffsets, Missing
 from stream.observe import Observer
@@ -17,14 +18,18 @@ from stream.service.endpoints import Endpoints
 from stream.service.intake import Intake, IntakeBounds
 from stream.service.interface import ServedLearner
 from stream.service.item import Plausible
+from stream.service.kept import parts_of, service_of
 from stream.service.learner_settings import require_same_model, to_plain
 from stream.service.ledger import Ledger, Postmark
-from stream.service.predictions import PredictionsFile
+from stream.service.predictions import PredictionsFile, require_predictions
 from stream.service.progress import Origin, Progress
 from stream.service.resume import resume
 from stream.service.service import Clocks, Pace, Service
 from stream.settings.root import Settings
 from stream.state import Tree
+
+if TYPE_CHECKING:
+    from stream.report import ModelReport
 
 __all__ = ["open_service", "system_clocks"]
 
@@ -62,6 +67,20 @@ def open_service(
     """
     live = endpoints.arriving
     clocks = clocks or system_clocks(live)
+    origin = _origin(settings, endpoints)
+
+    def restore(tree: Tree | None) -> _Restored:
+        kept = None if tree is None else service_of(tree)
+        if kept is not None:
+            require_same_model(kept["learner_settings"], settings)
+        written = 0 if kept is None else kept["predictions_bytes"] or 0
+        if predictions is not None:
+            require_predictions(predictions, written)
+        learner = new_learner(None if tree is None else parts_of(tree)[1])
+        window, most = settings.dead_letters.burst_window_events, settings.dead_letters.burst_events
+        burst = BurstGuard(most, window, "" if kept is None else kept["recent"])
+        return _Restored(learner, Progress(origin, kept), burst, written, learner.report())
+
     resumed = resume(
         endpoints.store,
         endpoints.commit_log,
@@ -70,23 +89,10 @@ def open_service(
         start=settings.start if live else "earliest",
         missing=Missing(settings.checkpoint.missing),
         lost_offsets=LostOffsets(settings.checkpoint.lost_offsets),
-        check=lambda tree: require_same_model(tree["service"]["learner_settings"], settings),
+        restore=restore,
     )
-    tree = resumed.tree
-    learner = new_learner(None if tree is None else tree["learner"])
-    kept = None if tree is None else tree["service"]
-    written = 0 if kept is None else kept["predictions_bytes"] or 0
-    origin = Origin(
-        endpoints.source.source_name,
-        endpoints.source.topic,
-        endpoints.schema_source.topic,
-        settings.strategy,
-        settings.seed,
-        settings.batch_size,
-        to_plain(settings),
-        endpoints.source.topic_id,
-        endpoints.schema_source.topic_id,
-    )
+    made = resumed.made
+    learner = made.learner
     service = Service(
         pace=_pace(settings, stop_at_end or not live),
         clocks=clocks,
@@ -103,21 +109,42 @@ def open_service(
         ),
         batch=PartialBatch(settings.batch_size, settings.batch_age_seconds if live else 0.0, settings.held.batch_bytes),
         ledger=Ledger(resumed.offsets, resumed.schema_offset, _postmark(settings, endpoints, clocks)),
-        burst=BurstGuard(
-            settings.dead_letters.burst_events,
-            settings.dead_letters.burst_window_events,
-            "" if kept is None else kept["recent"],
-        ),
+        burst=made.burst,
         checkpointer=Checkpointer(endpoints.store, endpoints.commit_log, resumed.last, resumed.number),
-        progress=Progress(origin, kept),
-        predictions=None if predictions is None else PredictionsFile(predictions, written),
+        progress=made.progress,
+        predictions=None if predictions is None else PredictionsFile(predictions, made.predictions_bytes),
         observer=observer,
     )
     observer.started(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint)
-    observer.restored(learner.report())
+    observer.restored(made.report)
     for path in resumed.damaged:
         observer.checkpoint_damaged(path.name)
     return service
+
+
+@dataclass(frozen=True, slots=True)
+class _Restored:
+    """What a restored state gives, or what a new learner begins with; built before any takeover."""
+
+    learner: ServedLearner
+    progress: Progress
+    burst: BurstGuard
+    predictions_bytes: int
+    report: ModelReport
+
+
+def _origin(settings: Settings, endpoints: Endpoints) -> Origin:
+    return Origin(
+        endpoints.source.source_name,
+        endpoints.source.topic,
+        endpoints.schema_source.topic,
+        settings.strategy,
+        settings.seed,
+        settings.batch_size,
+        to_plain(settings),
+        endpoints.source.topic_id,
+        endpoints.schema_source.topic_id,
+    )
 
 
 def _postmark(settings: Settings, endpoints: Endpoints, clocks: Clocks) -> Postmark:
