@@ -162,7 +162,7 @@ CATALOGUE: tuple[Definition, ...] = (
     _gauge(
         "stream_schema_rejection_open",
         "0 or 1",
-        "1 from a rejected version until a next is applied; `/readyz` fails.",
+        "1 from a rejected version until a next is applied; `/readyz` says which.",
     ),
     _gauge(
         "stream_slots_live", "slots", "Slots that carry a live name, by `kind` (numeric, categorical, offer).", "kind"

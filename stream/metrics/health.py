@@ -1,7 +1,8 @@
 """Whether the process lives and whether its model may be relied on: pure rules over what the service reports.
 
 Alive (`/healthz`): a poll has completed within the bound; a process that fails this hangs and should be restarted.
-Ready (`/readyz`): the model is restored (or newly made) and no schema version stands rejected; restarts do not help.
+Ready (`/readyz`): the model is restored (or newly made). A schema version that stands rejected is told beside it and
+does not fail it: it may be another team's, and a rollout would stick on it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,17 @@ __all__ = ["Health", "Verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Yes or no, and the sentence that says why."""
+    """Yes or no, and the sentence that says why.
+
+    Attributes:
+        ok: yes or no.
+        reason: why.
+        rejection: what is wrong with the schema version that stands rejected; None if none does.
+    """
 
     ok: bool
     reason: str
+    rejection: str | None = None
 
 
 class Health(Observer):
@@ -53,14 +61,12 @@ class Health(Observer):
         return Verdict(True, f"{gap:.1f} s {since}; the bound is {self._bound:g} s")
 
     def ready(self) -> Verdict:
-        """Tell whether the model is restored and its schema takes what is published."""
+        """Tell whether the model is restored, and which schema version stands rejected."""
         if self._stopped:
-            return Verdict(False, "the learner has stopped")
+            return Verdict(False, "the learner has stopped", self._rejection)
         if not self._restored:
             return Verdict(False, "the model is not restored yet")
-        if self._rejection is not None:
-            return Verdict(False, self._rejection)
-        return Verdict(True, "the model is restored and no schema version stands rejected")
+        return Verdict(True, "the model is restored", self._rejection)
 
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
@@ -80,7 +86,7 @@ class Health(Observer):
             self._rejection = None
 
     def schema_rejected(self, version: int | None, reason: str) -> None:
-        """Not ready from now until a next version is applied."""
+        """It stands rejected from now until a next version is applied."""
         which = "a schema version without a readable number" if version is None else f"schema version {version}"
         self._rejection = f"{which} was rejected ({reason}); publish a corrected one under the number that is due"
 

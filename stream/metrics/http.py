@@ -32,7 +32,8 @@ class MetricsServer:
     """An HTTP server on ``settings.host`` and ``settings.port``; it listens once it is constructed.
 
     /metrics answers in the format that the client asks for (text or OpenMetrics). /healthz and /readyz answer 200 or
-    503 and a JSON object of ``status`` (``ok`` or ``failing``) and ``reason``, a sentence. Anything else is 404.
+    503 and a JSON object of ``status`` (``ok`` or ``failing``) and ``reason``, a sentence; /readyz adds
+    ``schema_rejection``, a sentence while a version stands rejected, else null. Anything else is 404.
     At most 32 connections are open; where one more comes, the oldest is closed. One has ten seconds for its request.
 
     Use it as a context manager, or call :meth:`close`.
@@ -160,17 +161,19 @@ class _Handler(BaseHTTPRequestHandler):
             encode, content_type = choose_encoder(self.headers.get("Accept", ""))
             self._answer(200, content_type, encode(self.server.registry))
         elif path == "/healthz":
-            self._verdict(self.server.health.alive())
+            self._verdict(self.server.health.alive(), {})
         elif path == "/readyz":
-            self._verdict(self.server.health.ready())
+            verdict = self.server.health.ready()
+            self._verdict(verdict, {"schema_rejection": verdict.rejection})
         else:
             self._answer(404, "text/plain; charset=utf-8", b"Not here. Try /metrics, /healthz or /readyz.\n")
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _verdict(self, verdict: Verdict) -> None:
-        body = json.dumps({"status": "ok" if verdict.ok else "failing", "reason": verdict.reason})
+    def _verdict(self, verdict: Verdict, more: dict[str, str | None]) -> None:
+        told = {"status": "ok" if verdict.ok else "failing", "reason": verdict.reason}
+        body = json.dumps(told | more)
         self._answer(200 if verdict.ok else 503, "application/json", body.encode() + b"\n")
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:

@@ -61,11 +61,15 @@ class PredictionsFile:
         self._committed_bytes = self.length_bytes = length_bytes
         os.ftruncate(self._file, length_bytes)
         self._lines: list[bytes] = []
+        self.waiting_bytes = 0
+        """Bytes of the lines that wait for `flush`."""
 
     def append(self, scores: Iterable[Scored]) -> None:
         """Add a batch's lines."""
         for score in scores:
-            self._lines.append(score.to_json().encode() + b"\n")
+            line = score.to_json().encode() + b"\n"
+            self._lines.append(line)
+            self.waiting_bytes += len(line)
 
     def flush(self) -> None:
         """Make all lines durable; `length_bytes` is the file's length from then on.
@@ -86,6 +90,7 @@ class PredictionsFile:
                 f"the predictions file {self._path} cannot be written: {error}; make room, or leave it out"
             ) from error
         self._lines.clear()
+        self.waiting_bytes = 0
 
     def committed(self) -> None:
         """Note that a checkpoint with the present `length_bytes` counts."""

@@ -34,6 +34,10 @@ GAP_SECONDS = 5.0
 """A step that seems to have taken longer may have been a stopped process, since replaced: it asks before it writes."""
 
 
+PREDICTIONS_BYTES = 16 << 20
+"""So many bytes of predictions that wait for a checkpoint bring it forward."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often things happen.
@@ -294,7 +298,8 @@ class Service:
         if report.phase == "warm_up":
             crash_point("warm_up")
         self._pulse()
-        if self._events_since >= self._pace.checkpoint_events:
+        lines_bytes = 0 if self._predictions is None else self._predictions.waiting_bytes
+        if self._events_since >= self._pace.checkpoint_events or lines_bytes >= PREDICTIONS_BYTES:
             self._save()
 
     def _take_effect(self, pending: PendingVersion) -> None:

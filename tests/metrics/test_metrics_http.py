@@ -93,14 +93,15 @@ def test_healthz_answers_503_with_a_sentence_when_polls_have_ceased(served: Serv
     assert "no poll has completed yet" in json.loads(text)["reason"]
 
 
-def test_readyz_answers_503_until_the_model_is_restored_and_while_a_version_stands_rejected(served: Served) -> None:
+def test_readyz_answers_503_until_the_model_is_restored_and_tells_of_a_rejected_version(served: Served) -> None:
     assert served.get("/readyz")[0] == 503
     served.health.started("files", "carry", {}, None)
-    assert served.get("/readyz")[0] == 200
+    status, _, text = served.get("/readyz")
+    assert (status, json.loads(text)["schema_rejection"]) == (200, None)
     served.health.schema_rejected(2, "version_gap")
     status, _, text = served.get("/readyz")
-    assert status == 503
-    assert "schema version 2 was rejected" in json.loads(text)["reason"]
+    assert status == 200, "another team's wrong version is no reason to hold back a rollout"
+    assert "schema version 2 was rejected" in json.loads(text)["schema_rejection"]
 
 
 def test_another_path_is_404_and_a_head_request_has_no_body(served: Served) -> None:

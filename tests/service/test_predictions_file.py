@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from stream.errors import ConfigurationError
+from stream.service import service
 from stream.service.predictions import PredictionsFile
+from tests.service.memory_log import MemoryLog, event, version
+from tests.service.serving import Run
 
 
 @dataclass
@@ -56,3 +59,21 @@ def test_a_resumed_run_cuts_back_to_its_checkpoint_and_a_new_one_starts_anew(tmp
 def test_a_file_that_lacks_lines_is_not_the_one_to_go_on_with(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="run that is resumed"):
         PredictionsFile(tmp_path / "p.jsonl", 10)
+
+
+def test_many_bytes_of_lines_bring_the_checkpoint_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def commits(directory: Path) -> int:
+        log = MemoryLog(1)
+        log.publish(version(1, 0))
+        for index in range(40):
+            log.send(event(f"e{index}", index))
+        Run(log, directory, "checkpoint.every_seconds=9999", predictions=directory / "p.jsonl").run()
+        assert len((directory / "p.jsonl").read_text().splitlines()) == 40
+        return len(log.commits)
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    usual = commits(tmp_path / "a")
+    size = (tmp_path / "a" / "p.jsonl").stat().st_size
+    monkeypatch.setattr(service, "PREDICTIONS_BYTES", size // 4)
+    assert commits(tmp_path / "b") >= usual + 2
