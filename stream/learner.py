@@ -350,6 +350,7 @@ class Learner:
         return {
             "schema": self.schema.state(),
             "network": network_state(self.network),
+            "implementation": self.network.implementation,
             "evaluation": self.evaluation.state(),
             "drift": self.drift.state(),
             "warmup": self.warmup.state(),

@@ -8,6 +8,7 @@ slows the machine down slows both. Everything runs in this process on as many th
 from __future__ import annotations
 
 import dataclasses
+import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from stream.interaction import decode_interaction
 from stream.learner import Learner
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from stream.observe import Observer
+from stream.rehearsal import rehearse
 from stream.schema import parse_version
 from stream.service import endpoints
 from stream.service.start import open_service
@@ -152,6 +154,9 @@ def _from_memory(workload: Workload, lines: list[bytes]) -> float:
     versions = [parse_version(line) for line in workload.schema.read_bytes().splitlines()]
     size = workload.settings.batch_size
     waiting: list[Any] = []
+    rehearse()
+    gc.collect()
+    gc.freeze()
     started = time.perf_counter()
     for line in lines:
         event = decode_interaction(line)

@@ -36,6 +36,7 @@ CONTRACT = [
     "merge C OUT",
     "factorise C OUT --inner 32",
     "broker",
+    "compile",
     "strategies",
     "files deploy --to D",
     "bench speed",
