@@ -158,9 +158,10 @@ class _Ragged:
                 self._weights.append(1.0)
                 continue
             assert not isinstance(found, Mistyped)
-            if any_long(found):
+            rows = list(map(row_of.get, found))  # what has a row is kept as it is
+            if None in rows and any_long(found):
                 found = [kept_name(item) for item in found]
-            rows = list(map(row_of.get, found))
+                rows = list(map(row_of.get, found))
             if None in rows:
                 self.unseen += [(slot, item) for item, row in zip(found, rows, strict=True) if row is None]
                 rows = [rare if row is None else row for row in rows]
@@ -176,9 +177,10 @@ class _Ragged:
             column = list(map(read, column))
             wrong = column.count(MISTYPED)
             column = [None if text is MISTYPED else text for text in column] if wrong else column
-        if any_long(column):
+        rows = list(map(row_of.get, column))  # what has a row is kept as it is
+        if None in rows and any_long(column):
             column = [text and kept_name(text) for text in column]
-        rows = list(map(row_of.get, column))
+            rows = list(map(row_of.get, column))
         if None in rows:
             self.unseen += [
                 (slot, text) for text, row in zip(column, rows, strict=True) if row is None and text is not None

@@ -48,6 +48,8 @@ class PairCounts:
     def __init__(self, prevalence: float, half_life_days: float, device: torch.device) -> None:
         self.device = device
         self._room = Room()
+        self._views: tuple[tuple[np.ndarray, ...], ...] | None = None
+        """The tensors as the loops take them; None once one of them was replaced."""
         self._half_life_ms = half_life_days * _DAY_MS
         self.totals = {"taken": prevalence, "possible": 1.0, "events": 0.0, "ts": 0.0}
         shapes = {_BY_OFFER: (32,), _BY_VALUE: (32,), _BY_KEY: (64,), _KEY_OFFER: (64, 32), _KEY_VALUE: (64, 32)}
@@ -78,6 +80,7 @@ class PairCounts:
                     new = torch.zeros(shape, dtype=old.dtype, device=self.device)
                     new[tuple(slice(0, size) for size in old.shape)] = old
                     self.tensors[name] = new
+                    self._views = None
 
     def clear_offers(self, slots: list[int]) -> None:
         """Forget offers: a name that comes back starts anew."""
@@ -127,8 +130,10 @@ class PairCounts:
         return torch.from_numpy(inputs)
 
     def _arrays(self) -> tuple[tuple[np.ndarray, ...], ...]:
-        groups = (_BY_OFFER, _BY_VALUE, _BY_KEY, _KEY_OFFER, _KEY_VALUE)
-        return tuple(tuple(self.tensors[name].numpy() for name in names) for names in groups)
+        if self._views is None:
+            groups = (_BY_OFFER, _BY_VALUE, _BY_KEY, _KEY_OFFER, _KEY_VALUE)
+            self._views = tuple(tuple(self.tensors[name].numpy() for name in names) for names in groups)
+        return self._views
 
     def _plain_inputs(self, frame: Frame) -> torch.Tensor:
         c = self.tensors
@@ -312,6 +317,7 @@ class PairCounts:
             tensor = torch.zeros((rows, *array.shape[1:]), dtype=self.tensors[name].dtype, device=self.device)
             tensor[: array.shape[0]] = torch.from_numpy(array.copy()).to(self.device)
             self.tensors[name] = tensor
+        self._views = None
 
     def named(
         self, keys: list[tuple[str, int]], offers: list[tuple[str, int]], values: list[tuple[str, int]]
