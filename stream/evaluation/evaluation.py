@@ -16,10 +16,11 @@ from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
 from stream.evaluation.offers import OfferTable
 from stream.evaluation.popularity import Popularity
 from stream.evaluation.prequential import PrequentialSums
-from stream.evaluation.ranking import qualities, tops
+from stream.evaluation.ranking import TOP, qualities, tops
+from stream.evaluation.running_rate import RunningRate
 from stream.evaluation.scored import EventScore, RankingQuality, ScoredEvents, WindowedMeasures
 from stream.evaluation.settings import EvaluationSettings
-from stream.evaluation.windows import RANKINGS, Lifetime, Window
+from stream.evaluation.windows import LOSSES, RANKINGS, Lifetime, Window
 
 __all__ = ["Evaluation"]
 
@@ -36,6 +37,7 @@ class Evaluation:
         self._offers = OfferTable()
         self._popularity = Popularity(settings.popularity_half_life_days)
         self._counts = EntityAttributeCounts(settings.attribute, settings.max_key_values)
+        self._rate = RunningRate()
         self._window = Window(settings.window_events)
         self._lifetime = Lifetime()
         self._finite = PrequentialSums() if settings.finite else None
@@ -77,18 +79,23 @@ class Evaluation:
         bounds: list[int] = events.offsets.tolist()
         listed = terms.tolist()
         # The exactly rounded sum is the same in whatever order slots put the pairs.
-        losses = [(math.fsum(listed[first:last]), last - first) for first, last in pairwise(bounds)]
+        sums = [math.fsum(listed[first:last]) for first, last in pairwise(bounds)]
+        taken = np.diff(np.append(0, np.cumsum(events.taken))[events.offsets])
+        losses = [
+            (total, size, self._rate.score_then_learn(count, size))
+            for total, size, count in zip(sums, np.diff(events.offsets).tolist(), taken.tolist(), strict=True)
+        ]
         scores, rankings, labelled = self._rank_events(events, logit, losses)
         if self._finite is not None:
             self._finite.extend(losses, rankings, labelled)
-        sums = np.array(losses, dtype=np.float64).reshape(-1, 2)
+        rows = np.array(losses, dtype=np.float64).reshape(-1, LOSSES)
         pair_codes = calibration.codes(logit, events.taken)
-        self._window.extend(rankings, sums, pair_codes, events.offsets)
-        self._lifetime.extend(rankings, sums, pair_codes)
+        self._window.extend(rankings, rows, pair_codes, events.offsets)
+        self._lifetime.extend(rankings, rows, pair_codes)
         return scores
 
     def _rank_events(
-        self, events: ScoredEvents, logit: NDArray[np.float64], losses: list[tuple[float, int]]
+        self, events: ScoredEvents, logit: NDArray[np.float64], losses: list[tuple[float, int, float]]
     ) -> tuple[list[EventScore], NDArray[np.float64], NDArray[np.bool_]]:
         """Let the baselines learn; return scores, the labelled events' rows of rankings, and which those events are."""
         rank = self._offers.rank
@@ -131,13 +138,15 @@ class Evaluation:
                     labels=own,
                     bce_sum=losses[b][0],
                     bce_pairs=losses[b][1],
+                    running_rate_bce_sum=losses[b][2],
                     quality=model,
                     popularity_quality=popularity,
                     entity_attribute_counts_quality=counts,
                 )
             )
         labelled = labels_of > 0
-        return scores, rows[labelled].reshape(-1, RANKINGS), labelled
+        contested = (np.diff(bounds) > TOP)[labelled]
+        return scores, np.column_stack((rows[labelled].reshape(-1, RANKINGS), contested)), labelled
 
     def summary(self) -> dict[str, Any]:
         """Return ``{"model": ..., "baselines": {name: ...}}``, each with ``recall_at_5``, ``ndcg_at_5`` and ``bce``.
@@ -146,10 +155,13 @@ class Evaluation:
         know where that ends, gives its lifetime; ``first_fifth_left_out`` says which of the two it is. None stands
         where no event had labels; the baselines' bce is always None.
 
-        The model has its calibration too, over all pairs of all events in either case: no sums by event are kept of it.
+        The model has its AUC and calibration too, over all pairs of all events in either case: no sums by event are
+        kept of them. Beside the contract's rankings stand those over contested events alone (more possible offers than
+        places), and beside the model's loss the running rate's, with their ratio, the normalised entropy.
         """
         life = self._lifetime.measures()
         calibrated = {
+            "micro_auc": life.micro_auc,
             "expected_calibration_error": life.expected_calibration_error,
             "reliability": [
                 {"predicted": predicted, "observed": observed, "pairs": pairs}
@@ -158,13 +170,19 @@ class Evaluation:
         }
         if self._finite is not None:
             finite = self._finite.summary()
-            return {"first_fifth_left_out": True, **finite, "model": finite["model"] | calibrated}
+            entropy = _ratio(finite["model"]["bce"], finite["running_rate"]["bce"])
+            model = finite["model"] | {"normalised_entropy": entropy} | calibrated
+            return {"first_fifth_left_out": True, **finite, "model": model}
         return {
             "first_fifth_left_out": False,
+            "contested_events": life.contested_events,
+            "running_rate": {"bce": life.running_rate_bce if life.events_with_labels else None},
             "model": {
                 "recall_at_5": life.recall_at_5,
                 "ndcg_at_5": life.ndcg_at_5,
                 "bce": life.bce if life.events_with_labels else None,
+                "contested": _contested(life.contested),
+                "normalised_entropy": life.normalised_entropy if life.events_with_labels else None,
                 **calibrated,
             },
             "baselines": {
@@ -172,6 +190,7 @@ class Evaluation:
                     "recall_at_5": measures.recall_at_5 if measures else None,
                     "ndcg_at_5": measures.ndcg_at_5 if measures else None,
                     "bce": None,
+                    "contested": _contested(life.contested_baselines[name]),
                 }
                 for name, measures in life.baselines.items()
             },
@@ -195,6 +214,7 @@ class Evaluation:
             "names": list(self._offers.names),
             "popularity": self._popularity.state(),
             "entity_attribute_counts": self._counts.state(),
+            "running_rate": self._rate.state(),
             "window": self._window.state(),
             "lifetime": self._lifetime.state(),
             "finite": None if self._finite is None else self._finite.state(),
@@ -210,6 +230,7 @@ class Evaluation:
         self._counts.restore(state["entity_attribute_counts"])
         self._offers = OfferTable.of(state["names"])
         self._popularity.restore(state["popularity"])
+        self._rate.restore(state["running_rate"])
         self._window = Window(self._settings.window_events)
         self._window.restore(state["window"])
         self._lifetime.restore(state["lifetime"])
@@ -232,9 +253,24 @@ class Evaluation:
         yield "evaluation/evictions", self.evictions
         for entry, content in self._counts.named_counts(name_of_slot):
             yield f"evaluation/{entry}", content
-        for part, state in (("window", self._window.state()), ("lifetime", self._lifetime.state())):
+        for part, state in (
+            ("running_rate", self._rate.state()),
+            ("window", self._window.state()),
+            ("lifetime", self._lifetime.state()),
+        ):
             for entry, content in state.items():
                 yield f"evaluation/{part}/{entry}", content
+
+
+def _contested(quality: RankingQuality | None) -> dict[str, float | None]:
+    return {
+        "recall_at_5": quality.recall_at_5 if quality else None,
+        "ndcg_at_5": quality.ndcg_at_5 if quality else None,
+    }
+
+
+def _ratio(model: float | None, rate: float | None) -> float | None:
+    return model / rate if model is not None and rate else None
 
 
 def _check(events: ScoredEvents, logit: NDArray[np.float64]) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.compiles import compiles
-from stream.evaluation.scored import RankingQuality
+from stream.evaluation.scored import PLACES, RankingQuality
 
 __all__ = ["TOP", "qualities", "quality", "top", "tops"]
 
-TOP = 5
+TOP = PLACES
 """How many offers of a ranking count."""
 
 _GAIN = [1.0 / math.log2(rank + 1) for rank in range(1, TOP + 1)]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EventScore", "RankingQuality", "ScoredEvents", "WindowedMeasures"]
+__all__ = ["PLACES", "EventScore", "RankingQuality", "ScoredEvents", "WindowedMeasures"]
+
+
+PLACES = 5
+"""How many offers of a ranking count (contract, part 6)."""
 
 
 class RankingQuality(NamedTuple):
@@ -69,10 +73,17 @@ class EventScore:
     """Binary cross-entropy in nats, summed over the event's pairs."""
     bce_pairs: int
     """|R or T|"""
+    running_rate_bce_sum: float = 0.0
+    """The same of the running rate (:mod:`stream.evaluation.running_rate`)."""
     quality: RankingQuality | None = None
     """The model's; None, as the baselines', where T is empty."""
     popularity_quality: RankingQuality | None = None
     entity_attribute_counts_quality: RankingQuality | None = None
+
+    @property
+    def contested(self) -> bool:
+        """Whether a ranking of it can be wrong: more offers were possible than there are places."""
+        return self.possible > PLACES
 
     @property
     def mean_loss(self) -> float | None:
@@ -115,3 +126,19 @@ class WindowedMeasures:
     """Mean distance of predicted and observed rate over 15 groups of like predictions."""
     baselines: Mapping[str, RankingQuality | None]
     """By name: ``popularity`` and ``entity_attribute_counts``."""
+    running_rate_bce: float | None = None
+    """Mean cross-entropy per pair of the running rate, over the same pairs as ``bce``."""
+    contested_events: int = 0
+    """Of the events behind the rankings, those with more possible offers than places: |R| > 5."""
+    contested: RankingQuality | None = None
+    """The model's means over those alone: an event with five candidates has all of them in its first five."""
+    contested_baselines: Mapping[str, RankingQuality | None] = field(default_factory=dict)
+
+    @property
+    def normalised_entropy(self) -> float | None:
+        """The model's loss over the running rate's: below 1 it knows more than how often pairs are taken.
+
+        (He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014, with the rate so far in
+        place of the rate of all.) None where there is no pair, or the rate itself has no loss.
+        """
+        return self.bce / self.running_rate_bce if self.bce is not None and self.running_rate_bce else None

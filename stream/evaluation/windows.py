@@ -14,6 +14,8 @@ __all__ = ["Lifetime", "Window"]
 
 RANKINGS = 9
 """Columns of a row of rankings: recall, NDCG, precision of the model, of popularity, of entity_attribute_counts."""
+LOSSES = 3
+"""Columns of a row of losses: the model's sum, the pairs, the running rate's sum."""
 
 _BLOCKS = 20
 
@@ -44,8 +46,8 @@ class Window:
     """
 
     def __init__(self, events: int) -> None:
-        self._rankings = _Ring(events, RANKINGS)
-        self._losses = _Ring(events, 2)
+        self._rankings = _Ring(events, RANKINGS + 1)
+        self._losses = _Ring(events, LOSSES)
         self._block_events = -(-events // _BLOCKS)
         self._blocks = np.zeros((events // self._block_events, 2, BINS), dtype=np.int32)
         self._histogram = np.zeros((2, BINS), dtype=np.int64)
@@ -58,9 +60,10 @@ class Window:
         pair_codes: NDArray[np.int64],
         offsets: NDArray[np.int64],
     ) -> None:
-        """Append B events: (L, 9) rankings of the labelled ones, (B, 2) loss sums and pairs, (P,) codes of the pairs.
+        """Append B events: (L, 10) rankings of the labelled ones, (B, 3) losses, (P,) codes of the pairs.
 
-        ``offsets`` (B + 1,) are the events' bounds in the codes.
+        A ranking's last column says whether its event was contested (1) or not (0). ``offsets`` (B + 1,) are the
+        events' bounds in the codes.
         """
         first = self._losses.seen
         self._rankings.extend(rankings)
@@ -85,7 +88,10 @@ class Window:
     def measures(self) -> WindowedMeasures:
         """Return all measures over the window."""
         rankings, losses = self._rankings.held(), self._losses.held()
-        return _measures(len(losses), len(rankings), rankings.sum(axis=0), losses.sum(axis=0), self._histogram)
+        contested = _contested(rankings)
+        return _measures(
+            len(losses), len(rankings), rankings.sum(axis=0), contested, losses.sum(axis=0), self._histogram
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the window as arrays."""
@@ -99,7 +105,7 @@ class Window:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` returned; where the window's length was another, it starts anew."""
-        if state["losses"].shape != self._losses.rows.shape:
+        if len(state["losses"]) != len(self._losses.rows):
             return
         for ring, name in ((self._rankings, "rankings"), (self._losses, "losses")):
             ring.rows = np.array(state[name], dtype=np.float64)
@@ -114,8 +120,10 @@ class Lifetime:
     def __init__(self) -> None:
         self._events = 0
         self._events_with_labels = 0
-        self._rankings = np.zeros(RANKINGS)
-        self._losses = np.zeros(2)
+        self._rankings = np.zeros(RANKINGS + 1)
+        self._contested = np.zeros(RANKINGS + 1)
+        """The part of it that stems from contested events."""
+        self._losses = np.zeros(LOSSES)
         self._histogram = np.zeros((2, BINS), dtype=np.int64)
 
     def extend(self, rankings: NDArray[np.float64], losses: NDArray[np.float64], pair_codes: NDArray[np.int64]) -> None:
@@ -123,6 +131,7 @@ class Lifetime:
         self._events += len(losses)
         self._events_with_labels += len(rankings)
         self._rankings = _add_in_order(self._rankings, rankings)
+        self._contested = _add_in_order(self._contested, rankings * rankings[:, -1:])
         self._losses = _add_in_order(self._losses, losses)
         self._histogram += histogram(pair_codes)
 
@@ -132,7 +141,9 @@ class Lifetime:
 
     def measures(self) -> WindowedMeasures:
         """Return all measures over the whole life."""
-        return _measures(self._events, self._events_with_labels, self._rankings, self._losses, self._histogram)
+        return _measures(
+            self._events, self._events_with_labels, self._rankings, self._contested, self._losses, self._histogram
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the sums."""
@@ -140,6 +151,7 @@ class Lifetime:
             "events": self._events,
             "events_with_labels": self._events_with_labels,
             "rankings": self._rankings.copy(),
+            "contested": self._contested.copy(),
             "losses": self._losses.copy(),
             "histogram": self._histogram.copy(),
         }
@@ -149,6 +161,7 @@ class Lifetime:
         self._events = int(state["events"])
         self._events_with_labels = int(state["events_with_labels"])
         self._rankings = np.array(state["rankings"], dtype=np.float64)
+        self._contested = np.array(state["contested"], dtype=np.float64)
         self._losses = np.array(state["losses"], dtype=np.float64)
         self._histogram = np.array(state["histogram"], dtype=np.int64)
 
@@ -160,18 +173,30 @@ def _add_in_order(total: NDArray[np.float64], rows: NDArray[np.float64]) -> NDAr
     return last
 
 
+def _contested(rankings: NDArray[np.float64]) -> NDArray[np.float64]:
+    total: NDArray[np.float64] = rankings[rankings[:, -1] > 0].sum(axis=0)
+    return total
+
+
+def _means(rankings: NDArray[np.float64], events: int) -> list[RankingQuality | None]:
+    """Return the means of the model and of both baselines from the sums over so many events."""
+    if not events:
+        return [None, None, None]
+    return [RankingQuality(*(rankings[column : column + 3] / events).tolist()) for column in (0, 3, 6)]
+
+
 def _measures(
     events: int,
     events_with_labels: int,
     rankings: NDArray[np.float64],
+    contested: NDArray[np.float64],
     losses: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> WindowedMeasures:
-    model, popularity, entity_attribute_counts = (
-        RankingQuality(*(rankings[column : column + 3] / events_with_labels).tolist()) if events_with_labels else None
-        for column in (0, 3, 6)
-    )
-    loss_sum, pairs = losses.tolist()
+    model, popularity, entity_attribute_counts = _means(rankings, events_with_labels)
+    contested_events = int(contested[-1])
+    hard, hard_popularity, hard_counts = _means(contested, contested_events)
+    loss_sum, pairs, rate_sum = losses.tolist()
     return WindowedMeasures(
         events=events,
         events_with_labels=events_with_labels,
@@ -182,4 +207,8 @@ def _measures(
         micro_auc=micro_auc(counts),
         expected_calibration_error=expected_calibration_error(counts),
         baselines={"popularity": popularity, "entity_attribute_counts": entity_attribute_counts},
+        running_rate_bce=rate_sum / pairs if pairs else None,
+        contested_events=contested_events,
+        contested=hard,
+        contested_baselines={"popularity": hard_popularity, "entity_attribute_counts": hard_counts},
     )

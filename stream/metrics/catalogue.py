@@ -21,6 +21,7 @@ from stream.reasons import WarmupEnd
 __all__ = [
     "BORROWED",
     "CATALOGUE",
+    "CONTESTED_MEASURES",
     "MEASURES",
     "MODELS",
     "OTHER",
@@ -33,6 +34,8 @@ __all__ = [
 
 MODELS = ("network", "popularity", "entity_attribute_counts")
 MEASURES = ("recall_at_5", "ndcg_at_5", "precision_at_5")
+CONTESTED_MEASURES = ("recall_at_5", "ndcg_at_5")
+"""Those of them that are given over contested events alone, too."""
 PHASES = ("warm_up", "train", "idle")
 VOCABULARIES = ("values", "entities", "attribute_values", "candidates")
 OTHER = "other"
@@ -141,6 +144,30 @@ CATALOGUE: tuple[Definition, ...] = (
         *("model", "measure"),
     ),
     _gauge("stream_window_loss_nats", "nats", "The network's mean cross-entropy per pair over the same window."),
+    _gauge(
+        "stream_window_running_rate_loss_nats",
+        "nats",
+        "The same of who knows only how often pairs were taken so far: the running rate.",
+    ),
+    _gauge(
+        "stream_normalised_entropy",
+        "ratio",
+        "The network's loss over the running rate's, over the window; above 1 the rate alone predicts better.",
+    ),
+    _counter(
+        "stream_running_rate_loss_nats_total",
+        "nats",
+        "The running rate's cross-entropy summed over the pairs; `stream_loss_nats_total` over it: normalised entropy.",
+    ),
+    _gauge(
+        "stream_contested_recall_at_5",
+        "ratio",
+        "Recall at 5 over the window's contested events alone: more offers possible than a ranking has places.",
+        "model",
+    ),
+    _gauge("stream_contested_ndcg_at_5", "ratio", "NDCG at 5 over the same.", "model"),
+    _gauge("stream_window_contested_events", "events", "How many of the window's labelled events were contested."),
+    _counter("stream_contested_events_total", "events", "Contested labelled events of this process."),
     _gauge("stream_micro_auc", "ratio", "The network's micro AUC over the pairs of the evaluation's window."),
     _gauge("stream_expected_calibration_error", "ratio", "Mean distance of predicted and observed rate over it."),
     _counter("stream_drift_detections_total", "detections", "Times that ADWIN found the loss to have changed."),

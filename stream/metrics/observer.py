@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from stream.metrics.catalogue import (
+    CONTESTED_MEASURES,
     MEASURES,
     MODELS,
     OTHER,
@@ -122,6 +123,8 @@ class PrometheusObserver(Observer):
             ("stream_batches_total", 1),
             ("stream_pairs_total", report.pairs),
             ("stream_loss_nats_total", report.loss * report.pairs),
+            ("stream_running_rate_loss_nats_total", sum(score.running_rate_bce_sum for score in report.scores)),
+            ("stream_contested_events_total", sum(score.contested for score in report.scores if score.labels)),
             ("stream_drift_detections_total", int(report.drift)),
             ("stream_labels_total", report.labels),
             ("stream_labels_dropped_total", report.labels_dropped),
@@ -186,16 +189,21 @@ class PrometheusObserver(Observer):
     def _window(self, window: WindowedMeasures) -> None:
         for name, value in (
             ("stream_window_loss_nats", window.bce),
+            ("stream_window_running_rate_loss_nats", window.running_rate_bce),
+            ("stream_normalised_entropy", window.normalised_entropy),
             ("stream_micro_auc", window.micro_auc),
             ("stream_expected_calibration_error", window.expected_calibration_error),
         ):
             self._gauges[name].set(math.nan if value is None else value)
-        qualities: dict[str, Any] = {"network": window, **window.baselines}
-        for model in MODELS:
-            quality = qualities.get(model)
-            for measure in MEASURES:
-                value = getattr(quality, measure, None)
-                self._gauges[f"stream_{measure}"].labels(model).set(math.nan if value is None else value)
+        self._gauges["stream_window_contested_events"].set(window.contested_events)
+        for prefix, measures, qualities in (
+            ("stream", MEASURES, {"network": window, **window.baselines}),
+            ("stream_contested", CONTESTED_MEASURES, {"network": window.contested, **window.contested_baselines}),
+        ):
+            for model in MODELS:
+                for measure in measures:
+                    value = getattr(qualities.get(model), measure, None)
+                    self._gauges[f"{prefix}_{measure}"].labels(model).set(math.nan if value is None else value)
 
     def _sums(self, scores: Sequence[EventScore]) -> None:
         # The baselines' qualities are there wherever the model's is: on events with labels.

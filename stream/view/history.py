@@ -26,6 +26,8 @@ class Point:
     """The same."""
     labels_live: int
     features_live: int
+    running_rate_loss: float | None = None
+    """The loss of who knows only how often pairs were taken so far, on the same pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class History(Observer):
                 counts.recall_at_5 if counts else None,
                 report.labels_live,
                 report.features_live,
+                window.running_rate_bce,
             )
         )
         if len(self.points) > self._max_points:

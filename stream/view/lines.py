@@ -64,7 +64,9 @@ def progress_line(status: Status) -> str:
         parts.append(f"lag {status.lag:,}")
     window = report.window
     if window.bce is not None:
-        parts.append(f"loss {window.bce:.4f}")
+        entropy = window.normalised_entropy
+        beside_rate = "" if entropy is None else f" ({entropy:.3f} of the running rate's)"
+        parts.append(f"loss {window.bce:.4f}{beside_rate}")
     if window.recall_at_5 is not None:
         beside = [f"{name} {quality.recall_at_5:.3f}" for name, quality in window.baselines.items() if quality]
         parts.append(f"recall@5 {window.recall_at_5:.3f} ({', '.join(beside)})")

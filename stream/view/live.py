@@ -126,6 +126,8 @@ def _series(status: Status, history: History, width: int) -> Table:
     add("events/s", _number(status.rate, ",.0f"), status.rates, "cyan")
     add("lag", _number(status.lag, ",.0f"), status.lags, "cyan")
     add("loss (nats a pair)", _number(_last(losses), ".4f"), losses, "magenta")
+    rates = [point.running_rate_loss for point in points]
+    add("  running rate", _number(_last(rates), ".4f"), rates, "dim", bounds(losses, rates))
     recalls: dict[str, list[float | None]] = {
         "recall@5": [point.recall_at_5 for point in points],
         "  popularity": [point.popularity for point in points],

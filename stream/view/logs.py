@@ -135,6 +135,7 @@ class LogObserver(Status):
             events_per_second=None if self.rate is None else round(self.rate, 1),
             lag=self.lag,
             loss=window.bce,
+            normalised_entropy=window.normalised_entropy,
             recall_at_5=window.recall_at_5,
             **{f"{name}_recall_at_5": quality.recall_at_5 for name, quality in window.baselines.items() if quality},
             schema_version=report.schema_version,

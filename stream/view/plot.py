@@ -1,4 +1,4 @@
-"""The plot at the end of a run: recall beside the baselines, loss, and what the schema did meanwhile."""
+"""The plot at the end of a run: recall beside the baselines, loss beside the running rate's, what the schema did."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ _WARM_UP, _VERSION = "#f2d06b", "#b8b8b8"
 def plot_learning(history: History, path: Path, title: str = "", window_events: int = 1000) -> None:
     """Draw the course of a run as a PNG: recall, loss, live offers and features over the events trained.
 
+    The running rate's loss beside the network's says what a loss is worth: it, too, jumps where many offers come or go,
+    for a rate of one in ten costs more a pair than one of one in a hundred. The offers stand behind both for that.
     Thin lines are schema versions, shaded stretches frozen warm-ups; dates of event time stand above.
 
     Args:
@@ -50,9 +52,11 @@ def plot_learning(history: History, path: Path, title: str = "", window_events: 
     _line(recall, points, lambda point: point.popularity, "popularity", _POPULARITY, 1.4)
     recall.set_ylabel(f"recall@5 over the last\n{window_events:,} events with labels")
     recall.set_ylim(bottom=0)
-    _line(loss, points, lambda point: point.loss, "loss", _LOSS, 1.6)
+    _line(loss, points, lambda point: point.running_rate_loss, "running rate", _POPULARITY, 1.4)
+    _line(loss, points, lambda point: point.loss, "network", _LOSS, 1.6)
     loss.set_ylabel("cross-entropy, nats a pair,\n" + f"over the last {window_events:,} events")
-    _focus(loss, [point.loss for point in points if point.loss is not None])
+    _focus(loss, [value for point in points for value in (point.loss, point.running_rate_loss) if value is not None])
+    _behind(loss, history)
     _steps(size, history, lambda point: point.labels_live, _OFFERS, 1.6)
     size.set_ylabel("live offers", color=_OFFERS)
     size.set_ylim(bottom=0)
@@ -90,7 +94,13 @@ def _line(
 def _steps(
     axes: Axes, history: History, value: Callable[[Point], int], colour: str, width: float, style: str = "-"
 ) -> None:
-    """Draw what only a schema version changes: it moves at the version that lies between two points."""
+    """Draw what only a schema version changes."""
+    events, heights = _stairs(history, value)
+    axes.plot(events, heights, style, color=colour, linewidth=width, drawstyle="steps-post")
+
+
+def _stairs(history: History, value: Callable[[Point], int]) -> tuple[list[int], list[int]]:
+    """Return events and heights of what moves at the version that lies between two points."""
     versions = [mark.events for mark in history.marks]
     events: list[int] = []
     heights: list[int] = []
@@ -101,7 +111,24 @@ def _steps(
             heights.append(value(point))
         events.append(point.events)
         heights.append(value(point))
-    axes.plot(events, heights, style, color=colour, linewidth=width, drawstyle="steps-post")
+    return events, heights
+
+
+def _behind(axes: Axes, history: History) -> None:
+    """Fill the number of live offers behind the losses, on an axis of its own."""
+    from matplotlib.patches import Patch
+
+    offers = axes.twinx()
+    axes.set_zorder(offers.get_zorder() + 1)
+    axes.patch.set_visible(False)
+    events, heights = _stairs(history, lambda point: point.labels_live)
+    offers.fill_between(events, heights, step="post", color=_OFFERS, alpha=0.13, linewidth=0)
+    offers.set_ylim(bottom=0)
+    offers.set_ylabel("live offers (shaded)", color=_OFFERS)
+    offers.spines["top"].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    handles.append(Patch(color=_OFFERS, alpha=0.2))
+    axes.legend(handles, [*labels, "live offers"], loc="upper right", fontsize=9, ncols=3, framealpha=0.9)
 
 
 def _mark(axes: Axes, history: History) -> None:

@@ -41,6 +41,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("source", f"{summary['source']}, strategy {summary['strategy']}, seed {summary['seed']}"),
         ("events", f"{trained}, {lost}"),
+        ("against the rate", _against_rate(summary)),
+        ("contested", _contested(summary)),
         ("calibration", _calibration(summary["model"])),
         ("schema", f"{schema}; {summary['warmups']} warm-ups over {summary['events_frozen']:,} events"),
         ("time", f"{summary['seconds']:.1f} s" + (f", {rate:,.0f} events/s" if rate is not None else "")),
@@ -48,6 +50,24 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("ids", summary["ids_digest"]),
         ("state", summary["state_digest"]),
     ]
+
+
+def _against_rate(summary: Mapping[str, Any]) -> str:
+    entropy, auc = summary["model"]["normalised_entropy"], summary["model"]["micro_auc"]
+    if entropy is None:
+        return "-"
+    text = f"loss {entropy:.4f} of the running rate's, {_number(summary['running_rate']['bce'])} nats a pair"
+    return f"{text}; AUC {_number(auc)}" + ("; the rate alone predicts better" if entropy > 1 else "")
+
+
+def _contested(summary: Mapping[str, Any]) -> str:
+    """Say how rankings fared on the events on which they could be wrong."""
+    events = summary["contested_events"]
+    if not events:
+        return "none of the events with labels had more than five possible offers: recall@5 says nothing"
+    rows = {"model": summary["model"], **summary["baselines"]}
+    means = ", ".join(f"{name} {_number(row['contested']['recall_at_5'])}" for name, row in rows.items())
+    return f"{events:,} events with more than five possible offers, recall@5 there: {means}"
 
 
 def _calibration(model: Mapping[str, Any]) -> str:

@@ -34,6 +34,10 @@ class Oracle:
     labelled: list[dict[str, dict[str, float]]] = field(default_factory=list)
     labelled_at: list[int] = field(default_factory=list)
     pairs: list[list[tuple[float, bool]]] = field(default_factory=list)
+    contested: list[bool] = field(default_factory=list)
+    """Of each labelled event, whether more offers were possible than a ranking has places."""
+    rate: list[list[float]] = field(default_factory=list)
+    """Of each event the running rate's loss of each pair."""
 
     def add(self, name: str, attributes: dict[str, str]) -> None:
         self.additions += 1
@@ -74,8 +78,12 @@ class Oracle:
             "popularity": rank(lambda name: self._popularity(name, ts)),
             "entity_attribute_counts": rank(lambda name: self._entity_attribute_counts(name, key)),
         }
+        before = [was_taken for event in self.pairs for _, was_taken in event]
+        probability = (sum(before) + 0.5) / (len(before) + 1)
         self.pairs.append([(logits[name], name in taken) for name in sorted(possible | taken)])
+        self.rate.append([-math.log(probability if taken else 1 - probability) for _, taken in self.pairs[-1]])
         if taken:
+            self.contested.append(len(possible) > 5)
             self.labelled_at.append(len(self.pairs) - 1)
             self.labelled.append({which: self._quality(ranked, taken) for which, ranked in rankings.items()})
         self.lines.append(
@@ -132,11 +140,33 @@ class Oracle:
         values = [qualities[which][measure] for qualities in self.labelled[rows]]
         return sum(values) / len(values) if values else None
 
+    def mean_of_contested(self, which: str, measure: str, rows: slice) -> float | None:
+        kept = zip(self.labelled[rows], self.contested[rows], strict=True)
+        values = [qualities[which][measure] for qualities, hard in kept if hard]
+        return sum(values) / len(values) if values else None
+
+    @staticmethod
+    def mean_rate_loss(events: list[list[float]]) -> float | None:
+        terms = [term for event in events for term in event]
+        return sum(terms) / len(terms) if terms else None
+
     def summary(self) -> dict[str, Any]:
         cut = len(self.labelled) // 5
         bce = self.bce(self.pairs[self.labelled_at[cut] :]) if self.labelled else None
-        part = {
-            which: {m: self.mean(which, m, slice(cut, None)) for m in ("recall_at_5", "ndcg_at_5")} | {"bce": None}
+        rate = self.mean_rate_loss(self.rate[self.labelled_at[cut] :]) if self.labelled else None
+        rows, rankings = slice(cut, None), ("recall_at_5", "ndcg_at_5")
+        part: dict[str, Any] = {
+            which: {
+                **{m: self.mean(which, m, rows) for m in rankings},
+                "bce": None,
+                "contested": {m: self.mean_of_contested(which, m, rows) for m in rankings},
+            }
             for which in ("model", *BASELINES)
         }
-        return {"model": part.pop("model") | {"bce": bce}, "baselines": part}
+        entropy = bce / rate if bce is not None and rate else None
+        return {
+            "contested_events": sum(self.contested[rows]),
+            "running_rate": {"bce": rate},
+            "model": part.pop("model") | {"bce": bce, "normalised_entropy": entropy},
+            "baselines": part,
+        }

@@ -36,6 +36,16 @@ def _measures_equal(measures: WindowedMeasures, oracle: Oracle, window: int) -> 
             assert (quality and getattr(quality, measure)) == pytest.approx(oracle.mean(baseline, measure, rows))
     assert measures.bce == pytest.approx(oracle.bce(pairs))
     assert measures.micro_auc == pytest.approx(oracle.auc(pairs))
+    rate = oracle.mean_rate_loss(oracle.rate[-window:])
+    assert measures.running_rate_bce == pytest.approx(rate)
+    if measures.bce is not None and rate:
+        assert measures.normalised_entropy == pytest.approx(measures.bce / rate)
+    assert measures.contested_events == sum(oracle.contested[rows])
+    for measure in ("recall_at_5", "ndcg_at_5", "precision_at_5"):
+        for which, quality in (("model", measures.contested), *measures.contested_baselines.items()):
+            assert (quality and getattr(quality, measure)) == pytest.approx(
+                oracle.mean_of_contested(which, measure, rows)
+            )
     assert (measures.expected_calibration_error is None) == (measures.bce is None)
 
 
@@ -59,9 +69,15 @@ def test_predictions_and_measures_are_those_of_the_contract(
         evaluation.lifetime().expected_calibration_error,
         evaluation.reliability(),
     )
-    assert summary["model"] == pytest.approx(expected_summary["model"])
-    for baseline in BASELINES:
-        assert summary["baselines"][baseline] == pytest.approx(expected_summary["baselines"][baseline])
+    assert summary["model"].pop("micro_auc") == evaluation.lifetime().micro_auc
+    assert summary["contested_events"] == expected_summary["contested_events"]
+    assert summary["running_rate"] == pytest.approx(expected_summary["running_rate"])
+    for found, expected in (
+        (summary["model"], expected_summary["model"]),
+        *((summary["baselines"][name], expected_summary["baselines"][name]) for name in BASELINES),
+    ):
+        assert found.pop("contested") == pytest.approx(expected.pop("contested"))
+        assert found == pytest.approx(expected)
     _measures_equal(evaluation.lifetime(), oracle, window=10**9)
     _measures_equal(evaluation.window(), oracle, chosen.window_events)
     assert evaluation.evictions == 0
@@ -145,18 +161,22 @@ def test_an_event_without_possible_offers_scores_zero_and_one_without_any_offer_
 
 
 def test_a_pass_without_labels_or_without_events_has_null_measures() -> None:
-    nothing = {"recall_at_5": None, "ndcg_at_5": None, "bce": None}
+    nothing: dict[str, object] = {"recall_at_5": None, "ndcg_at_5": None}
+    nothing |= {"bce": None, "contested": dict(nothing)}
+    no_pairs: dict[str, object] = {"micro_auc": None, "expected_calibration_error": None, "reliability": []}
     for chosen in (SETTINGS, EvaluationSettings()):
         expected = {
             "first_fifth_left_out": chosen.finite,
-            "model": {**nothing, "expected_calibration_error": None, "reliability": []},
+            "contested_events": 0,
+            "running_rate": {"bce": None},
+            "model": {**nothing, "normalised_entropy": None, **no_pairs},
             "baselines": {"popularity": nothing, "entity_attribute_counts": nothing},
         }
         teller = _with_offers(chosen)
         assert teller.evaluation.update(scored([], {})) == []
         assert teller.evaluation.summary() == expected
         model = teller.tell([_event("abc", "")]).evaluation.summary()["model"]
-        assert model | {"expected_calibration_error": None, "reliability": []} == expected["model"]
+        assert model | no_pairs == expected["model"]
         assert sum(group["pairs"] for group in model["reliability"]) == 3
 
 

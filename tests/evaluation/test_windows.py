@@ -8,10 +8,13 @@ from stream.evaluation.windows import RANKINGS, Window
 
 
 def _extend(window: Window, first: int, last: int) -> None:
-    """Events numbered first to last, each labelled, with one pair; its number is its loss and its recall."""
+    """Events numbered first to last, each labelled, with one pair; its number is its loss and its recall.
+
+    The running rate loses twice as much, and every second event is contested.
+    """
     numbers = np.arange(first, last, dtype=np.float64)
-    rankings = np.repeat(numbers[:, None], RANKINGS, axis=1)
-    losses = np.stack((numbers, np.ones_like(numbers)), axis=1)
+    rankings = np.column_stack((np.repeat(numbers[:, None], RANKINGS, axis=1), numbers % 2))
+    losses = np.stack((numbers, np.ones_like(numbers), 2 * numbers), axis=1)
     pair_codes = codes(np.zeros(len(numbers)), np.zeros(len(numbers), dtype=bool))
     window.extend(rankings, losses, pair_codes, np.arange(len(numbers) + 1))
 
@@ -24,6 +27,9 @@ def test_a_window_holds_the_last_events_however_they_were_cut_into_batches(batch
     measures = window.measures()
     assert (measures.events, measures.events_with_labels) == (100, 100)
     assert measures.bce == measures.recall_at_5 == 449.5
+    assert (measures.running_rate_bce, measures.normalised_entropy) == (899.0, 0.5)
+    assert measures.contested is not None
+    assert (measures.contested_events, measures.contested.recall_at_5) == (50, 450.0)
 
 
 @pytest.mark.parametrize("length", [1, 7, 20, 21, 39, 100, 1000])

@@ -26,7 +26,7 @@ class Clock:
 
 def score(quality: RankingQuality | None, popularity: RankingQuality | None = None) -> EventScore:
     """Return a scored event; the second baseline fares as the first."""
-    return EventScore("e-1", 1, [], [], [], 3, ["o"] if quality else [], 0.6, 3, quality, popularity, popularity)
+    return EventScore("e-1", 1, [], [], [], 8, ["o"] if quality else [], 0.6, 3, 0.9, quality, popularity, popularity)
 
 
 def window(recall: float | None = 0.4) -> WindowedMeasures:
@@ -47,6 +47,13 @@ def window(recall: float | None = 0.4) -> WindowedMeasures:
         baselines={
             "popularity": RankingQuality(0.32, 0.30, 0.15),
             "entity_attribute_counts": RankingQuality(0.39, 0.37, 0.19),
+        },
+        running_rate_bce=0.6,
+        contested_events=400,
+        contested=RankingQuality(recall - 0.1, recall - 0.12, recall / 4),
+        contested_baselines={
+            "popularity": RankingQuality(0.22, 0.20, 0.1),
+            "entity_attribute_counts": RankingQuality(0.29, 0.27, 0.1),
         },
     )
 

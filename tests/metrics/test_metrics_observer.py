@@ -222,6 +222,13 @@ def test_quality_stands_beside_both_baselines_and_is_unknown_rather_than_0_befor
     assert watched.value("stream_ndcg_at_5", model="entity_attribute_counts") == 0.37
     assert watched.value("stream_precision_at_5", model="network") == 0.2
     assert watched.value("stream_micro_auc") == 0.7
+    assert watched.value("stream_window_running_rate_loss_nats") == 0.6
+    assert watched.value("stream_normalised_entropy") == pytest.approx(0.5)
+    assert watched.value("stream_window_contested_events") == 400
+    assert watched.value("stream_contested_recall_at_5", model="network") == pytest.approx(0.3)
+    assert watched.value("stream_contested_ndcg_at_5", model="popularity") == 0.2
+    assert watched.value("stream_running_rate_loss_nats_total") == pytest.approx(3 * 0.9)
+    assert watched.value("stream_contested_events_total") == 2  # eight offers each, and two with labels
     assert watched.value("stream_quality_sum_total", model="network", measure="recall_at_5") == 1.5
     assert watched.value("stream_quality_sum_total", model="popularity", measure="recall_at_5") == 0.5
     assert watched.value("stream_quality_sum_total", model="entity_attribute_counts", measure="precision_at_5") == 0.2

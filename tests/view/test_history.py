@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def test_the_plot_is_a_picture_of_any_history_the_empty_one_included(tmp_path: P
         pictures.append(path.read_bytes())
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert len(set(pictures)) == 2
+
+
+def test_points_carry_the_running_rates_loss_and_the_plot_shows_it(tmp_path: Path) -> None:
+    history = scripted_history(60)
+    assert {point.running_rate_loss for point in history.points} == {0.6}
+    plot_learning(history, tmp_path / "with.png")
+    history.points = [replace(point, running_rate_loss=None) for point in history.points]
+    plot_learning(history, tmp_path / "without.png")
+    assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
 
 
 def test_calibration_is_a_picture_too_whatever_was_taken(tmp_path: Path) -> None:

@@ -19,10 +19,18 @@ from stream.view.status import Status, changes_in_short
 from stream.view.summary import summary_table
 from tests.metrics.scripted_run import Clock, Script, batch
 
+
+def contested(recall: float) -> dict[str, float]:
+    return {"recall_at_5": recall, "ndcg_at_5": recall}
+
+
 MEASURES = {
     "recall_at_5": 0.42,
     "ndcg_at_5": 0.39,
     "bce": 0.081,
+    "contested": contested(0.3),
+    "normalised_entropy": 1.03,
+    "micro_auc": 0.7,
     "expected_calibration_error": 0.0042,
     "reliability": [
         {"predicted": 0.001, "observed": 0.0, "pairs": 3000},
@@ -50,10 +58,12 @@ SUMMARY = {
     "cpu_seconds_per_event_unfrozen": None,
     "ids_digest": "0" * 32,
     "state_digest": "f" * 32,
+    "contested_events": 120,
+    "running_rate": {"bce": 0.03},
     "model": MEASURES,
     "baselines": {
-        "popularity": {"recall_at_5": 0.3, "ndcg_at_5": 0.28, "bce": None},
-        "entity_attribute_counts": {"recall_at_5": 0.4, "ndcg_at_5": 0.395, "bce": None},
+        "popularity": {"recall_at_5": 0.3, "ndcg_at_5": 0.28, "bce": None, "contested": contested(0.1)},
+        "entity_attribute_counts": {"recall_at_5": 0.4, "ndcg_at_5": 0.395, "bce": None, "contested": contested(0.2)},
     },
 }
 
@@ -204,6 +214,11 @@ def test_the_summary_table_marks_the_better_one_of_each_measure() -> None:
     text = as_text(summary_table(SUMMARY))
     assert "1,000 trained (500 with labels), 10 dead-lettered, 3 labels dropped" in text
     assert "-; in warm-ups 1,500 events/s, 650 us of CPU each" in text
+    words = " ".join(text.split())
+    assert "loss 1.0300 of the running rate's, 0.0300 nats a pair; AUC 0.7000; the rate alone predicts better" in words
+    assert "120 events with more than five possible offers, recall@5 there: model 0.3000, popularity 0.1000" in words
+    none = as_text(summary_table({**SUMMARY, "contested_events": 0}))
+    assert "none of the events with labels had more than five possible offers" in " ".join(none.split())
     assert "off by 0.0042 in the mean, at a rate of 0.0045 taken" in text
 
 
