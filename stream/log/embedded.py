@@ -30,7 +30,15 @@ from stream.errors import ConfigurationError, LogError, OffsetOutOfRange, TopicM
 from stream.log.partitioner import partition_for
 from stream.log.protocol import Headers, Record
 
-__all__ = ["EmbeddedTopic", "EmbeddedWriter", "PartitionReader", "decode_bytes", "encode_bytes", "encode_line"]
+__all__ = [
+    "EmbeddedTopic",
+    "EmbeddedWriter",
+    "PartitionReader",
+    "append_durably",
+    "decode_bytes",
+    "encode_bytes",
+    "encode_line",
+]
 
 _ID_FILE = "id"
 _BLOCK_BYTES = 1 << 20
@@ -288,6 +296,14 @@ def decode_bytes(content: str | dict[str, str] | None) -> bytes | None:
     if content is None or isinstance(content, str):
         return content if content is None else content.encode()
     return base64.b64decode(content["base64"], validate=True)
+
+
+def append_durably(path: Path, lines: bytes) -> None:
+    """Append finished lines to a file that only its caller writes; raises `LogError` where the disk refuses."""
+    with _file_errors(path), path.open("ab") as file:
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _end_of_last_line(file: int) -> int:

@@ -15,7 +15,7 @@ from stream.errors import Fenced, LogError
 from stream.log.embedded import decode_bytes, encode_bytes
 from stream.log.protocol import Commit, DeadLetter
 
-__all__ = ["FileCommitLog", "letter_in", "read_dead_letters"]
+__all__ = ["FileCommitLog", "fields_of", "letter_in", "read_dead_letters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +198,10 @@ def letter_in(line: bytes) -> DeadLetter | None:
         return None
 
 
-def _line_of(letter: DeadLetter) -> bytes:
-    held = {
+def fields_of(letter: DeadLetter) -> dict[str, Any]:
+    """Return a dead letter as the JSON object that a line holds (`stream schema-of dead-letter`)."""
+    also = ("topic_id", "key_bytes", "value_bytes", "value_sha256")
+    return {
         "reason": letter.reason,
         "message": letter.message,
         "topic": letter.topic,
@@ -208,11 +210,14 @@ def _line_of(letter: DeadLetter) -> bytes:
         "learner": letter.learner,
         "ts": letter.ts_ms,
         "resent": letter.resent,
-        **({} if letter.topic_id is None else {"topic_id": letter.topic_id}),
+        **{name: content for name in also if (content := getattr(letter, name)) is not None},
         "key": encode_bytes(letter.key),
         "value": encode_bytes(letter.value),
     }
-    return json.dumps(held, ensure_ascii=False).encode() + b"\n"
+
+
+def _line_of(letter: DeadLetter) -> bytes:
+    return json.dumps(fields_of(letter), ensure_ascii=False).encode() + b"\n"
 
 
 def _replace(path: Path, content: bytes) -> None:

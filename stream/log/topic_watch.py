@@ -65,6 +65,10 @@ class TopicWatch:
         """Return the id that the topic had at construction; None where the broker gives none."""
         return self._seen[topic].id
 
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions the topic had at construction."""
+        return self._seen[topic].partitions
+
     def check(self) -> None:
         """Return where all topics are those of construction, with as many partitions.
 

@@ -49,6 +49,7 @@ class Outgoing:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    partition: int | None = None
 
 
 class TransactionalProducer:
@@ -62,6 +63,7 @@ class TransactionalProducer:
         transactional_id: the id, which one producer at a time can use.
         where: what this is, for messages.
         max_request_bytes: the largest record.
+        most_batch_bytes: the largest batch of records; as large as a record by default.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class TransactionalProducer:
         transactional_id: str,
         where: str,
         max_request_bytes: int = 1 << 20,
+        most_batch_bytes: int | None = None,
         monotonic_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._where = where
@@ -77,7 +80,7 @@ class TransactionalProducer:
         self._monotonic_seconds = monotonic_seconds
         self._producer = connection.producer(
             transactional_id,
-            max_request_bytes,
+            max_request_bytes if most_batch_bytes is None else most_batch_bytes,
             max_request_size=max_request_bytes,
             max_block_ms=round(self._seconds * 1000),
         )
@@ -134,7 +137,7 @@ class TransactionalProducer:
         futures = []
         for record in records:
             key = b"" if record.key is None and record.value is None else record.key
-            futures.append(self._producer.send(record.topic, record.value, key, list(record.headers)))
+            futures.append(self._producer.send(record.topic, record.value, key, list(record.headers), record.partition))
             if one_by_one:
                 self._producer.flush(timeout=self._seconds)
         if futures:
