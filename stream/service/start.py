@@ -31,7 +31,7 @@ from stream.state import Tree
 if TYPE_CHECKING:
     from stream.report import ModelReport
 
-__all__ = ["open_service", "system_clocks"]
+__all__ = ["open_service", "plausible_of", "system_clocks"]
 
 
 def system_clocks(live: bool = True) -> Clocks:
@@ -169,11 +169,12 @@ def _bounds(settings: Settings, endpoints: Endpoints) -> IntakeBounds:
         partition_bytes=settings.held.partition_bytes,
         process_bytes=settings.held.process_bytes,
         idle_seconds=settings.idle_seconds if endpoints.arriving else 0.0,
-        plausible=_plausible(settings) if endpoints.timestamped else None,
+        plausible=plausible_of(settings) if endpoints.timestamped else None,
     )
 
 
-def _plausible(settings: Settings) -> Plausible:
+def plausible_of(settings: Settings) -> Plausible:
+    """Return how far event time may lie from the records' own timestamps, by the settings."""
     return Plausible(
         round(settings.max_ahead_seconds * 1000),
         round(settings.max_behind_seconds * 1000),

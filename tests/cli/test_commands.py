@@ -38,6 +38,8 @@ CONTRACT = [
     "inspect C --json",
     "merge C OUT",
     "factorise C OUT --inner 32",
+    "check --interactions F --schema F --json",
+    "check",
     "broker",
     "compile",
     "strategies",

@@ -78,7 +78,7 @@ def test_an_interaction_is_decoded_if_and_only_if_it_fits(value: dict[str, Any])
     assert decoded == fits("interaction", value)
 
 
-attributes = st.dictionaries(texts, mostly(texts), max_size=2)
+attributes = st.dictionaries(texts, mostly(st.one_of(texts, st.booleans(), numbers)), max_size=2)
 changes = st.fixed_dictionaries(
     {
         "op": mostly(
@@ -92,7 +92,12 @@ changes = st.fixed_dictionaries(
         ),
         "name": mostly(texts),
     },
-    optional={"kind": mostly(st.sampled_from([*Kind])), "to": mostly(texts), "attributes": mostly(attributes)},
+    optional={
+        "kind": mostly(st.sampled_from([*Kind])),
+        "to": mostly(texts),
+        "attributes": mostly(attributes),
+        "alias_until": mostly(st.integers(0, 10)),
+    },
 )
 versions = st.fixed_dictionaries(
     {
@@ -125,3 +130,17 @@ def test_a_summary_fits(tmp_path: Path) -> None:
     summary = json.loads(out.read_text())
     CHECKS["summary"].validate(summary)
     assert summary["events_read"] == 10
+
+
+def test_a_summary_with_a_rejection_and_names_that_do_not_match_fits(tmp_path: Path) -> None:
+    lines = [{"id": str(n), "ts": n, "features": {"x": 1}, "labels": ["a", "b"], "shown": ["c"]} for n in range(9)]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    versions = [{"version": number, "ts": 0, "changes": [{"op": "add_label", "name": "a"}]} for number in (1, 2)]
+    (tmp_path / "schema.jsonl").write_text("".join(json.dumps(version) + "\n" for version in versions))
+    files = ["--interactions", f"{tmp_path}/events.jsonl", "--schema", f"{tmp_path}/schema.jsonl"]
+    out = tmp_path / "summary.json"
+    assert main(["replay", *files, "--checkpoint", f"{tmp_path}/model", "--summary", str(out)]) == 9
+    summary = json.loads(out.read_text())
+    CHECKS["summary"].validate(summary)
+    assert summary["schema_rejection"]["reason"] == "label_live"
+    assert summary["unknown_names"] == {"feature": [["x", 9]], "label": [["b", 9]], "shown": [["c", 9]]}

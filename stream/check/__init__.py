@@ -1,0 +1,1 @@
+"""Looking at interactions and schema versions before a learner does: what is wrong, and what looks wrong."""
