@@ -131,6 +131,7 @@ def test_aliases_are_part_of_the_state() -> None:
     learner, plain = renamed(trained(number=32)), trained(number=32)
     apply(plain, *({k: v for k, v in change.items() if k != "alias_until"} for change in (FEATURE, LABEL)))
     assert learner.state_digest() != plain.state_digest()
+    assert dict(learner.named_state())["schema/aliases"] == [{"price": ("cost", UNTIL)}, {"tea": ("chai", UNTIL)}]
     again = restored(learner)
     assert again.schema == learner.schema
     assert again.state_digest() == learner.state_digest()
