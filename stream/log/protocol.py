@@ -109,6 +109,14 @@ class InteractionSource(Protocol):
         """Say which topic of that name it is: one made anew has another id. None where the log has no ids."""
         ...
 
+    def digest_before(self, offsets: Mapping[int, int]) -> str | None:
+        """Return a digest of all records before these offsets, by which a file that was changed there is seen.
+
+        None where records never change once they are there: on Kafka and in the embedded log. Empty where one of the
+        offsets does not exist.
+        """
+        ...
+
     def partitions(self) -> list[int]:
         """Return all partition numbers, ascending, as they were at construction."""
         ...
@@ -187,6 +195,10 @@ class SchemaSource(Protocol):
 
     def seek(self, offset: int) -> None:
         """Make `offset` the next offset. Raises `OffsetOutOfRange` where it does not exist."""
+        ...
+
+    def digest_before(self, offset: int) -> str | None:
+        """Return a digest of all records before this offset; see `InteractionSource.digest_before`."""
         ...
 
     def read_to_end(self, timeout_seconds: float) -> list[Record]:

@@ -2,7 +2,8 @@
 
 The interactions file is not held in memory: one pass makes an index of 16 bytes a line (event time and place), sorted
 by event time, then by line; records are read through it. So a file need not be sorted, and an offset is a rank in that
-order.
+order. A file that grows by later events keeps its ranks. One that grows by earlier ones, or is another, does not: a
+checkpoint keeps a digest of the lines that it has dealt with, in order, and a start compares.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import contextlib
 import mmap
 import os
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from stream.errors import ConfigurationError, InvalidInteraction, OffsetOutOfRange
 from stream.interaction import decode_interaction
@@ -39,6 +41,7 @@ class InteractionsFile:
     def __init__(self, path: Path) -> None:
         self._data = _mapped(path)
         self._topic = path.name
+        self._digest = _LinesDigest()
         self._starts = _sorted_starts(self._data)
         self._position: int | None = None
 
@@ -55,6 +58,11 @@ class InteractionsFile:
     @property
     def topic_id(self) -> None:
         """Say that files have no ids."""
+
+    def digest_before(self, offsets: Mapping[int, int]) -> str:
+        """Return the digest of the lines before that rank, in order."""
+        end = offsets[_PARTITION]
+        return self._digest.up_to(end, self._line) if end <= len(self) else ""
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -159,6 +167,10 @@ class SchemaFile:
             )
         self._position = offset
 
+    def digest_before(self, offset: int) -> str:
+        """Return the digest of the lines before that one."""
+        return _LinesDigest().up_to(offset, self._lines.__getitem__) if offset <= len(self._lines) else ""
+
     def read_to_end(self, timeout_seconds: float) -> list[Record]:
         """Return all lines from the position on."""
         first, self._position = self._position, len(self._lines)
@@ -181,6 +193,24 @@ class SchemaFile:
 
     def close(self) -> None:
         """Do nothing; nothing is open."""
+
+
+class _LinesDigest:
+    """XXH3-128 of the first lines, whose number grows as a rule: then only what came since is read."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._hash = xxhash.xxh3_128()
+
+    def up_to(self, lines: int, line: Callable[[int], bytes]) -> str:
+        """Return the digest of so many lines as 32 hex digits."""
+        if lines < self._lines:
+            self._lines, self._hash = 0, xxhash.xxh3_128()
+        for number in range(self._lines, lines):
+            self._hash.update(line(number))
+            self._hash.update(b"\n")
+        self._lines = lines
+        return self._hash.hexdigest()
 
 
 def _mapped(path: Path) -> mmap.mmap | bytes:

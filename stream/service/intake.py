@@ -119,6 +119,13 @@ class Intake:
             self._units.saw_versions(versions)
         return versions
 
+    def digests_before(self, offsets: Mapping[int, int], schema_offset: int) -> dict[str, str | None]:
+        """Return, as a checkpoint keeps them, the digests of what was dealt with where that could change (files)."""
+        return {
+            "digest_before": self._source.digest_before(offsets),
+            "schema_digest_before": self._schema_source.digest_before(schema_offset),
+        }
+
     def stand_by(self) -> None:
         """Do what a poll does beside fetching, while nothing may be fetched."""
         self._observer.polled(0.0, 0, self._source.lag(), self._clock())

@@ -24,6 +24,8 @@ _OF_A_SERVICE: dict[str, tuple[type, ...]] = {
     "step_times": (dict,),
     "recent": (str,),
     "predictions_bytes": (int, NoneType),
+    "digest_before": (str, NoneType),
+    "schema_digest_before": (str, NoneType),
 }
 
 

@@ -69,6 +69,16 @@ class Ledger:
         self._saved = (dict(self._offsets), schema_offset)
 
     @property
+    def offsets(self) -> Mapping[int, int]:
+        """The next offset of each partition of the interactions."""
+        return self._offsets
+
+    @property
+    def schema_offset(self) -> int:
+        """The next offset of the schema topic."""
+        return self._schema_offset
+
+    @property
     def changed(self) -> bool:
         """Whether anything was settled since the last `published`."""
         return (self._offsets, self._schema_offset) != self._saved

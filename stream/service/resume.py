@@ -223,6 +223,12 @@ def _made_anew(
         for at, then in there
         if then is not None and at.topic_id is not None and at.topic_id != then
     }
+    passed: int = sum(offsets.values())
+    if service["digest_before"] not in (None, source.digest_before(offsets)):
+        anew[source.topic] = _changed(source.topic, passed)
+    schema_offset: int = service["schema_offset"]
+    if service["schema_digest_before"] not in (None, schema_source.digest_before(schema_offset)):
+        anew[schema_source.topic] = _changed(schema_source.topic, schema_offset)
     gone = sorted(set(offsets).difference(source.partitions()))
     if gone and source.topic not in anew:
         anew[source.topic] = (
@@ -230,6 +236,13 @@ def _made_anew(
             "was made anew"
         )
     return anew
+
+
+def _changed(file: str, lines: int) -> str:
+    return (
+        f"the first {lines} lines of the file {file}, in the order in which they are taken, are not those that this "
+        "checkpoint has dealt with (lines were added among them, or it is another file; only later ones may be added)"
+    )
 
 
 def _refusal(anew: Mapping[str, str], schema_topic: str) -> str:

@@ -364,6 +364,7 @@ class Service:
         service: Mapping[str, Any] = {
             **self._progress.state(self._clock()),
             **self._ledger.state(),
+            **self._intake.digests_before(self._ledger.offsets, self._ledger.schema_offset),
             "recent": self._burst.state(unsettled=len(self._batch)),
             "predictions_bytes": None if self._predictions is None else self._predictions.length_bytes,
         }

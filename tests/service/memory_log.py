@@ -89,6 +89,9 @@ class MemorySource:
         self.ever_paused: set[int] = set()
         self.seeks: list[dict[int, int]] = []
 
+    def digest_before(self, offsets: Mapping[int, int]) -> None:
+        pass
+
     def partitions(self) -> list[int]:
         return sorted(self._log.records)
 
@@ -152,6 +155,9 @@ class MemorySchemaSource:
 
     def seek(self, offset: int) -> None:
         self._next = offset
+
+    def digest_before(self, offset: int) -> None:
+        pass
 
     def read_to_end(self, timeout_seconds: float) -> list[Record]:
         self._log.tick()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.errors import ConfigurationError, OffsetOutOfRange
+from stream.cli import main
+from stream.digest import id_digest, to_hex
+from stream.errors import ConfigurationError, OffsetOutOfRange, TopicMadeAnew
 from stream.service.files import InteractionsFile, SchemaFile
-from tests.service.memory_log import event
+from tests.service.memory_log import event, version
 
 
 def values(source: InteractionsFile, at_once: int = 3) -> list[bytes | None]:
@@ -79,3 +83,71 @@ def test_schema_lines_come_in_line_order(tmp_path: Path) -> None:
     source.seek(2)
     assert [(record.offset, record.value) for record in source.read_to_end(0.0)] == [(2, b"three")]
     assert source.position() == source.end_offset() == 3
+
+
+def replay(place: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    names = ["--interactions", str(place / "i.jsonl"), "--schema", str(place / "s.jsonl")]
+    kept = ["--checkpoint", str(place / "c"), "--summary", str(place / "out.json")]
+    code = main(["replay", *names, *kept, "--set", "network.hidden=8", *more])
+    return code, json.loads((place / "out.json").read_text(encoding="utf-8"))
+
+
+def write(path: Path, *lines: bytes) -> None:
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def digest_of(ids: list[str]) -> str:
+    digest = 0
+    for name in ids:
+        digest = id_digest(digest, name)
+    return to_hex(digest)
+
+
+TEA = {"op": "add_label", "name": "tea"}
+
+
+def test_a_file_that_grew_by_later_events_and_versions_goes_on_exactly_once(tmp_path: Path) -> None:
+    early, late = [event(f"e{n}", n) for n in range(20)], [event(f"l{n}", 30 + n) for n in range(10)]
+    write(tmp_path / "s.jsonl", version(1, 0, [TEA]))
+    write(tmp_path / "i.jsonl", *early)
+    assert replay(tmp_path)[0] == 0
+    write(tmp_path / "i.jsonl", *late[5:], *early, *late[:5])
+    write(tmp_path / "s.jsonl", version(1, 0, [TEA]), version(2, 31))
+    code, summary = replay(tmp_path)
+    assert code == 0
+    assert (summary["events_trained"], summary["schema_version"]) == (30, 2)
+    assert summary["ids_digest"] == digest_of([f"e{n}" for n in range(20)] + [f"l{n}" for n in range(10)])
+
+
+@pytest.mark.parametrize("what", ["late lines", "another day", "shorter", "another schema"])
+def test_a_file_that_is_not_the_one_it_was_is_refused_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    lines = [event(f"e{n}", 10 * n) for n in range(20)]
+    write(tmp_path / "s.jsonl", version(1, 0, [TEA]))
+    write(tmp_path / "i.jsonl", *lines)
+    assert replay(tmp_path)[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "c").glob("c*")}
+    if what == "late lines":
+        write(tmp_path / "i.jsonl", *lines, *[event(f"l{n}", 10 * n + 5) for n in range(5)])
+    elif what == "another day":
+        write(tmp_path / "i.jsonl", *[event(f"d{n}", 10 * n) for n in range(26)])
+    elif what == "shorter":
+        write(tmp_path / "i.jsonl", *lines[:10])
+    else:
+        write(tmp_path / "s.jsonl", version(1, 0, [{**TEA, "name": "coffee"}]))
+    assert replay(tmp_path)[0] == TopicMadeAnew.exit_code
+    said = capsys.readouterr().err
+    name, number = ("s.jsonl", 1) if what == "another schema" else ("i.jsonl", 20)
+    assert f"the first {number} lines of the file {name}, in the order in which they are taken, are not those" in said
+    assert {path.name: path.read_bytes() for path in (tmp_path / "c").glob("c*")} == before
+
+
+def test_another_file_may_be_learned_on_top_where_that_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "s.jsonl", version(1, 0, [TEA]))
+    write(tmp_path / "i.jsonl", *[event(f"e{n}", n) for n in range(20)])
+    assert replay(tmp_path)[0] == 0
+    write(tmp_path / "i.jsonl", *[event(f"d{n}", 100 + n) for n in range(26)])
+    code, summary = replay(tmp_path, "--set", "checkpoint.lost_offsets=earliest")
+    assert (code, summary["events_trained"]) == (0, 46)
+    assert replay(tmp_path)[1]["events_trained"] == 46, "and from then on it is the file"
