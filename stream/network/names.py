@@ -72,6 +72,8 @@ class NamedParts:
         self.muted = torch.zeros(32, dtype=torch.bool, device=self.device)
         """Offers, by slot, that a strategy ignores."""
         self.evictions = 0
+        self._reserved: tuple[int, ...] = ()
+        """What there was room for when room was last made."""
         self.late = False
         """Whether the first version is past: what joins now meets a trained network, and has to catch up with it."""
         self.descent = Descent()
@@ -198,7 +200,8 @@ class NamedParts:
         slot, added, evicted = self.offers.add(name, attributes)
         self._start_attributes(known)
         self._changed_values(added, evicted)
-        self._clear_offer(slot, fresh=True)
+        self.output.clear_offers([slot], fresh=True)  # elsewhere a slot without an offer is zero already
+        self.muted[slot] = False
         self.pairs.key_offer.fresh_columns[slot] = True
         return slot
 
@@ -206,14 +209,11 @@ class NamedParts:
         """Remove an offer and zero its slot; its attribute values stay."""
         slot, evicted = self.offers.remove(name)
         self._changed_values([], evicted)
-        self._clear_offer(slot, fresh=False)
-        return slot
-
-    def _clear_offer(self, slot: int, *, fresh: bool) -> None:
-        self.output.clear_offers([slot], fresh=fresh)
+        self.output.clear_offers([slot], fresh=False)
         self.muted[slot] = False
         self.pairs.key_offer.clear_columns([slot])
         self.counts.clear_offers([slot])
+        return slot
 
     def mute(self, name: str) -> None:
         """Let an offer keep the prior's logit for good: it is neither predicted nor trained."""
@@ -243,7 +243,10 @@ class NamedParts:
         self._reserve()
         self.evictions += len(evicted)
         self._clear_values(evicted, fresh=False)
-        self._clear_values(added, fresh=True)
+        if added:  # what they own elsewhere is zero already
+            self.output.clear_values(added, fresh=True)
+            for pair_table in (self.pairs.key_value, self.pairs.wide):
+                pair_table.fresh_columns[added] = True
         for slot in added:
             key = self.offers.values.names[slot]
             assert key is not None
@@ -283,6 +286,10 @@ class NamedParts:
         """Let every table have room for the names that there are."""
         numeric, categorical = self.features.numeric.capacity, self.features.categorical.capacity
         offers, values = self.offers.offers.capacity, self.offers.values.capacity
+        used = self.keys.rows_used, self.wide_rows.rows_used
+        wanted = numeric, categorical, offers, values, self.rows.reserved, self.offers.match_slots, *used
+        if wanted == self._reserved:
+            return
         self.statistics.reserve(numeric)
         self.input.reserve(numeric, categorical, self.rows.reserved)
         self.pairs.flags.grow(categorical)
@@ -311,6 +318,7 @@ class NamedParts:
         self.pairs.key_value.reserve(keys, values)
         self.pairs.wide.reserve(self.wide_rows.rows_used + 1, values)
         self.counts.reserve(keys, offers, values)
+        self._reserved = wanted
 
     def _drop_keys(self, rows: list[int]) -> None:
         if rows:
