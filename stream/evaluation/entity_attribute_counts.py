@@ -79,7 +79,7 @@ class EntityAttributeCounts:
         """Count an offer under the value that it has now; what was counted stays where it was."""
         value = attributes.get(self._attribute) if self._attribute else None
         self._value[slot] = int(self._own[slot]) if value is None else kept_name(value)
-        self._column = None
+        self._renumber(slot)
 
     def remove(self, slot: int) -> None:
         """Forget an offer's own counts; those under an attribute's value stay."""
@@ -88,7 +88,7 @@ class EntityAttributeCounts:
             self._own_counted.discard(own)
             self._dead.add(own)
         self._value[slot] = 0
-        self._column = None
+        self._renumber(slot)
         self._own[slot] = self._possible[slot] = self._taken[slot] = 0
 
     def scores_then_learn(
@@ -170,6 +170,17 @@ class EntityAttributeCounts:
             columns = [column.setdefault(value, len(column)) for value in self._value.tolist()]
             self._column = column, np.array(columns, dtype=np.int64)
         return self._column
+
+    def _renumber(self, slot: int) -> None:
+        """Give a slot's value, which has just changed, its number; those that no offer has any more go in time."""
+        if self._column is None:
+            return
+        column, columns = self._column
+        columns = np.pad(
+            columns, (0, self._value.size - columns.size), constant_values=column.setdefault(0, len(column))
+        )
+        columns[slot] = column.setdefault(self._value[slot], len(column))
+        self._column = (column, columns) if len(column) <= 2 * self._value.size + 16 else None
 
     def _count(self, key: str, values: list[_Value]) -> None:
         if self._dead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -20,17 +21,17 @@ class OfferTable:
     def __init__(self) -> None:
         self.names: list[str | None] = []
         self.capacity = 16
-        self._live: set[str] = set()
+        self._slot_of: dict[str, int] = {}
+        self._order: list[str] = []
+        """The live names, ascending: strings compare by code point, which is the order of their UTF-8 bytes."""
         self._rank: NDArray[np.int64] | None = None
 
     @property
     def rank(self) -> NDArray[np.int64]:
         """(capacity,) rank of each live slot's name, ascending by UTF-8 bytes; 0 where a slot is free."""
         if self._rank is None:
-            # Strings compare by code point, which is the order of their UTF-8 bytes.
-            order = sorted((name, slot) for slot, name in enumerate(self.names) if name is not None)
             self._rank = np.zeros(self.capacity, dtype=np.int64)
-            self._rank[[slot for _, slot in order]] = np.arange(len(order))
+            self._rank[list(map(self._slot_of.__getitem__, self._order))] = np.arange(len(self._order))
         return self._rank
 
     def live(self) -> list[tuple[str, int]]:
@@ -41,28 +42,22 @@ class OfferTable:
         """Give a free slot a name that is not live; raises ValueError where either is taken."""
         if slot < len(self.names) and self.names[slot] is not None:
             raise ValueError(f"slot {slot} holds offer {self.names[slot]!r}; remove it before adding {name!r}")
-        if name in self._live:
+        if name in self._slot_of:
             raise ValueError(f"offer {name!r} is live; remove it before adding it again")
         self._reserve(slot + 1)
-        self.names[slot] = name
-        self._live.add(name)
-        self._rank = None
+        self._put(slot, name)
 
     def remove(self, slot: int) -> None:
         """Free a slot; raises ValueError where it is free."""
-        self._live.discard(self.name(slot))
-        self.names[slot] = None
-        self._rank = None
+        self._take(slot)
 
     def rename(self, slot: int, to: str) -> None:
         """Give a live slot another name, which must not be live."""
         name = self.name(slot)
-        if to in self._live:
+        if to in self._slot_of:
             raise ValueError(f"cannot rename offer {name!r} to {to!r}: that name is live")
-        self._live.discard(name)
-        self._live.add(to)
-        self.names[slot] = to
-        self._rank = None
+        self._take(slot)
+        self._put(slot, to)
 
     @classmethod
     def of(cls, names: Sequence[str | None]) -> OfferTable:
@@ -87,6 +82,18 @@ class OfferTable:
         if None in found:
             raise ValueError("a slot that was scored holds no offer")
         return cast(list[str], found)
+
+    def _put(self, slot: int, name: str) -> None:
+        self.names[slot] = name
+        self._slot_of[name] = slot
+        insort(self._order, name)
+        self._rank = None
+
+    def _take(self, slot: int) -> None:
+        name = self.name(slot)
+        self.names[slot] = None
+        del self._slot_of[name], self._order[bisect_left(self._order, name)]
+        self._rank = None
 
     def _reserve(self, slots: int) -> None:
         self.names.extend([None] * (slots - len(self.names)))
