@@ -68,6 +68,12 @@ class Observer:
     def held(self, partition: int, events: int) -> None:
         """``events`` decoded records of the partition now wait; 0 ends a wait that was reported before."""
 
+    def log_away(self, reason: str, seconds: float) -> None:
+        """The log has not answered for so long; told at each question in vain, and ended by ``log_back``."""
+
+    def log_back(self, seconds: float) -> None:
+        """The log answers again, after so many seconds."""
+
     def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
         """Checkpoint ``number`` is durable and committed."""
 
@@ -135,6 +141,14 @@ class CompositeObserver(Observer):
     def held(self, partition: int, events: int) -> None:
         for observer in self._observers:
             observer.held(partition, events)
+
+    def log_away(self, reason: str, seconds: float) -> None:
+        for observer in self._observers:
+            observer.log_away(reason, seconds)
+
+    def log_back(self, seconds: float) -> None:
+        for observer in self._observers:
+            observer.log_back(seconds)
 
     def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
         for observer in self._observers:

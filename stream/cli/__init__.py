@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import pkgutil
 import sys
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A wrong command line ends in SystemExit(2), as argparse has it.
     """
+    # What a Kafka client warns of, attempt by attempt, a command says in one sentence at its end.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     args = build_parser().parse_args(arguments)
     try:
         code: int = args.run(args)

@@ -54,6 +54,11 @@ class KafkaSettings(Section):
     commit_seconds: float = setting(
         60.0, "How long a checkpoint's transaction may take before the process gives up and leaves.", above=0
     )
+    patience_seconds: float = setting(
+        600.0,
+        "How long brokers may be away before a running learner gives up and leaves; it waits with the model in memory.",
+        minimum=0,
+    )
     request_seconds: float = setting(
         30.0, "How long a single question to Kafka (an offset, a topic) may take.", above=0, maximum=500
     )

@@ -104,6 +104,7 @@ CATALOGUE: tuple[Definition, ...] = (
         "Records before the read-committed end that are neither trained nor dead-lettered, fetched or not.",
         "partition",
     ),
+    _gauge("stream_log_away_seconds", "seconds", "For how long the log has not answered; 0 while it does."),
     _gauge(
         "stream_poll_gap_seconds",
         "seconds",

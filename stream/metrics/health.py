@@ -1,8 +1,8 @@
 """Whether the process lives and whether its model may be relied on: pure rules over what the service reports.
 
 Alive (`/healthz`): a poll has completed within the bound; a process that fails this hangs and should be restarted.
-Ready (`/readyz`): the model is restored (or newly made). A schema version that stands rejected is told beside it and
-does not fail it: it may be another team's, and a rollout would stick on it.
+Ready (`/readyz`): the model is restored (or newly made) and the log answers. A schema version that stands rejected is
+told beside it and does not fail it: it may be another team's, and a rollout would stick on it.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Health(Observer):
         self._restored = False
         self._stopped = False
         self._rejection: str | None = None
+        self._away: str | None = None
 
     def alive(self) -> Verdict:
         """Tell whether a poll has completed within the bound."""
@@ -66,7 +67,9 @@ class Health(Observer):
             return Verdict(False, "the learner has stopped", self._rejection)
         if not self._restored:
             return Verdict(False, "the model is not restored yet")
-        return Verdict(True, "the model is restored", self._rejection)
+        if self._away is not None:
+            return Verdict(False, f"the log does not answer: {self._away}", self._rejection)
+        return Verdict(True, "the model is restored and the log answers", self._rejection)
 
     def started(
         self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
@@ -79,6 +82,15 @@ class Health(Observer):
         """A sign of life."""
         self._polled = True
         self._last_sign_of_life = at_monotonic_seconds
+
+    def log_away(self, reason: str, seconds: float) -> None:
+        """Alive, for it asks again and again; not ready."""
+        self._away = reason
+        self._last_sign_of_life = self._clock()
+
+    def log_back(self, seconds: float) -> None:
+        """Ready again."""
+        self._away = None
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:
         """A version that takes effect ends a rejection; one that is ignored as a repetition does not."""

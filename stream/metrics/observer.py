@@ -50,6 +50,7 @@ class PrometheusObserver(Observer):
         self._gauges["stream_poll_gap_seconds"].set_function(lambda: max(0.0, clock() - self._last_poll))
         self._gauges["stream_checkpoint_age_seconds"].set_function(lambda: max(0.0, clock() - self._last_checkpoint))
         self._gauges["stream_schema_rejection_open"].set(0)
+        self._gauges["stream_log_away_seconds"].set(0)
         self._create_children()
 
     def _create_children(self) -> None:
@@ -97,6 +98,15 @@ class PrometheusObserver(Observer):
         for partition in self._held - lag.keys():
             self._gauges["stream_held_events"].remove(str(partition))
         self._held &= lag.keys()
+
+    def log_away(self, reason: str, seconds: float) -> None:
+        """Show for how long the log has been away; asking it is a sign of life."""
+        self._gauges["stream_log_away_seconds"].set(seconds)
+        self._last_poll = self._clock()
+
+    def log_back(self, seconds: float) -> None:
+        """It is away no longer."""
+        self._gauges["stream_log_away_seconds"].set(0)
 
     def decoded(self, seconds: float, events: int) -> None:
         """Time one poll's decoding."""

@@ -75,6 +75,9 @@ class Intake:
         self._clock = clock
         self._partitions = source.partitions()
         self._arrivals = 0
+        self._records: list[Record] = []
+        self._versions: list[PendingVersion] = []
+        """Read and not yet returned: a question that fails after them must not lose them."""
         self._at_end: dict[int, ShownTime] = {}
         self._ends_asked_seconds = -float("inf")
         self._paused: set[int] = set()
@@ -90,24 +93,27 @@ class Intake:
     def fetch(self, timeout_seconds: float, unsettled: Mapping[int, int]) -> tuple[list[Item], list[PendingVersion]]:
         """Return what was fetched, and all versions published before the fetch ended that were not returned before.
 
-        Give the versions to the aligner first: the items may need them. `unsettled` says, by partition, how many
-        records were fetched before and are neither trained nor dead-lettered: they are part of the lag.
+        Raises what the log raises; nothing that was read is lost by that, and the next call goes on with it. Give the
+        versions to the aligner first: the items may need them. `unsettled` says, by partition, how many records were
+        fetched before and are neither trained nor dead-lettered: they are part of the lag.
         """
         started = self._clock()
         most = min(self._bounds.poll_records, _FULL_RECORDS) if self._full else self._bounds.poll_records
-        records = self._source.poll(most, timeout_seconds)
-        polled = self._clock()
+        if not self._records:
+            self._records = self._source.poll(most, timeout_seconds)
+        records, polled = self._records, self._clock()
         # The end of the schema topic is asked for after the fetch: whoever published a version first is understood.
-        versions = self.read_schema()
-        behind = Counter(record.partition for record in records)
-        behind.update(unsettled)
-        behind.update(self._source.lag())
-        self._observer.polled(polled - started, len(records), behind, polled)
+        self._versions += self.read_schema()
         for record in records:
             self._at_end.pop(record.partition, None)
             self.standing.discard(record.partition)
         if not records or polled - self._ends_asked_seconds >= 1.0:
             self._look_at_ends()
+        behind = Counter(record.partition for record in records)
+        behind.update(unsettled)
+        behind.update(self._source.lag())
+        self._observer.polled(polled - started, len(records), behind, polled)
+        versions, self._records, self._versions = self._versions, [], []
         return self._decoded(records), versions
 
     def read_schema(self) -> list[PendingVersion]:
@@ -125,6 +131,10 @@ class Intake:
             "digest_before": self._source.digest_before(offsets),
             "schema_digest_before": self._schema_source.digest_before(schema_offset),
         }
+
+    def reachable(self) -> bool:
+        """Return True, if the log answers a question; raises what it raises."""
+        return self._schema_source.end_offset() >= 0
 
     def stand_by(self) -> None:
         """Do what a poll does beside fetching, while nothing may be fetched."""

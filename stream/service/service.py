@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.checkpoint import crash_point
-from stream.errors import SchemaRejected
+from stream.errors import BrokerUnavailable, SchemaRejected
 from stream.event_time import utc
 from stream.observe import Observer
 from stream.reasons import RejectionReason
@@ -22,6 +22,7 @@ from stream.service.interface import ServedLearner
 from stream.service.item import Item, PendingVersion
 from stream.service.ledger import Ledger
 from stream.service.mismatches import Mismatches
+from stream.service.patience import Patience
 from stream.service.predictions import PredictionsFile
 from stream.service.progress import Progress, Rejection
 from stream.state import Tree
@@ -96,6 +97,7 @@ class Service:
         checkpointer: what makes checkpoints official.
         progress: what the service itself keeps in a checkpoint.
         predictions: the file of predictions; None for none.
+        patience: how the log is asked.
         observer: told everything.
     """
 
@@ -113,6 +115,7 @@ class Service:
         checkpointer: Checkpointer,
         progress: Progress,
         predictions: PredictionsFile | None,
+        patience: Patience,
         observer: Observer,
     ) -> None:
         self._pace = pace
@@ -127,6 +130,7 @@ class Service:
         self._checkpointer = checkpointer
         self._progress = progress
         self._predictions = predictions
+        self._patience = patience
         self._observer = observer
         self._stopping = False
         self._ended = False
@@ -149,7 +153,7 @@ class Service:
                 wrong.
         """
         if not self._checkpointer.committed:
-            self._save()  # fixes where this learner began, whatever becomes of the log's beginning or of "latest"
+            self._save_for_sure()  # fixes where it began, whatever becomes of the log's beginning or of "latest"
         if self._progress.rejection is not None:
             self._observer.schema_rejected(self._progress.rejection.version, self._progress.rejection.reason)
         while not (self._stopping or self._ended):
@@ -158,7 +162,7 @@ class Service:
             self._train()
             self._warn_of_what_waits()
         if self._ledger.changed or self._events_since:
-            self._save()
+            self._save_for_sure()
         summary = self._progress.summary(self._learner, self._clock())
         self._observer.stopped(summary)
         return summary
@@ -167,11 +171,19 @@ class Service:
         now = self._pulse()
         self._progress.begun(now)
         if not self._aligner.open:
-            self._deliver(self._intake.read_schema())
+            published = self._patience.ask(self._intake.read_schema)
+            if published is None:
+                self._clocks.sleep(self._pace.poll_seconds)
+                return
+            self._deliver(published)
         if not self._aligner.open:
             self._stand_by()
         else:
-            items, versions = self._intake.fetch(self._patience(now), self._unsettled())
+            fetched = self._patience.ask(lambda: self._intake.fetch(self._longest_wait(now), self._unsettled()))
+            if fetched is None:
+                self._clocks.sleep(self._pace.poll_seconds)
+                return
+            items, versions = fetched
             self._deliver(versions)
             self._aligner.arrive(items)
             self._advance()
@@ -205,7 +217,7 @@ class Service:
         self._seen_seconds = now
         return now
 
-    def _patience(self, now: float) -> float:
+    def _longest_wait(self, now: float) -> float:
         """Return how long a fetch may wait for records."""
         if self._more:
             return 0.0
@@ -221,7 +233,7 @@ class Service:
     def _stand_by(self) -> None:
         """Fetch nothing while version 1 is not there; reject what can take no effect all the same."""
         self._advance()
-        self._intake.stand_by()
+        self._patience.ask(self._intake.stand_by)
         self._clocks.sleep(self._pace.poll_seconds)
 
     def _deliver(self, versions: list[PendingVersion]) -> None:
@@ -343,7 +355,23 @@ class Service:
             else:
                 self._confirm()
 
-    def _save(self) -> None:
+    def _save_for_sure(self) -> None:
+        """Write a checkpoint, however long the log is away; raises `BrokerUnavailable` if it is to end before that."""
+        while not self._save():
+            if self._stopping:
+                raise BrokerUnavailable(
+                    "The log is away, so the last checkpoint could not be made official. Nothing is lost: the next "
+                    f"start goes on from checkpoint {self._checkpointer.number}."
+                )
+            self._clocks.sleep(self._pace.poll_seconds)
+
+    def _save(self) -> bool:
+        """Write a checkpoint, and return whether that was possible: a commit is begun only while the log answers.
+
+        One that is begun and not answered for is of unknown outcome, and ends the process.
+        """
+        if not self._patience.ask(self._intake.reachable):
+            return False
         self._pulse()
         if self._doubtful:
             self._confirm()
@@ -354,6 +382,7 @@ class Service:
         if self._unknown_names:
             self._mismatches.look(self._unknown_names)
         self._observer.checkpointed(self._checkpointer.number, self._saved_seconds - started, size_bytes)
+        return True
 
     def _confirm(self) -> None:
         self._checkpointer.confirm()

@@ -21,6 +21,7 @@ from stream.service.item import Plausible
 from stream.service.kept import parts_of, service_of
 from stream.service.learner_settings import require_same_model, to_plain
 from stream.service.ledger import Ledger, Postmark
+from stream.service.patience import Patience
 from stream.service.predictions import PredictionsFile, require_predictions
 from stream.service.progress import Origin, Progress
 from stream.service.resume import resume
@@ -113,6 +114,7 @@ def open_service(
         checkpointer=Checkpointer(endpoints.store, endpoints.commit_log, resumed.last, resumed.number),
         progress=made.progress,
         predictions=None if predictions is None else PredictionsFile(predictions, made.predictions_bytes),
+        patience=Patience(settings.kafka.patience_seconds, clocks.monotonic, observer),
         observer=observer,
     )
     observer.started(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint)

@@ -18,6 +18,7 @@ class Lines(Status):
         self._out = out
         self._report_seconds = report_seconds
         self._reported_seconds: float | None = None
+        self._away = False
 
     def listening(self, url: str) -> None:
         """Say where the metrics are."""
@@ -40,6 +41,17 @@ class Lines(Status):
         elif at_monotonic_seconds - self._reported_seconds >= self._report_seconds:
             self._reported_seconds = at_monotonic_seconds
             self._write(progress_line(self))
+
+    def log_away(self, reason: str, seconds: float) -> None:
+        """Say so, once."""
+        if not self._away:
+            self._away = True
+            self._write(f"{reason} Waiting.")
+
+    def log_back(self, seconds: float) -> None:
+        """Say so."""
+        self._away = False
+        self._write(f"The log answers again, after {duration(seconds)}.")
 
     def stopped(self, summary: Mapping[str, Any]) -> None:
         """Write the last line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -38,7 +39,7 @@ def open_view(settings: ViewSettings, out: TextIO, expected_events: int | None =
     elif style == "logs":
         from stream.view.logs import LogObserver, json_logs
 
-        with json_logs(out):
+        with json_logs(out, logging.DEBUG if settings.debug else logging.INFO):
             yield LogObserver(settings.report_seconds)
     else:
         yield Observer()

@@ -23,3 +23,4 @@ class ViewSettings(Section):
     )
     refresh_seconds: float = setting(0.25, "How often the live view is redrawn, at most.", above=0)
     report_seconds: float = setting(10.0, "How often lines and logs tell of the progress.", above=0)
+    debug: bool = setting(False, "Let logs tell everything, the lines of the Kafka client among it.")
