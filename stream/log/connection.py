@@ -14,7 +14,9 @@ from kafka.errors import (
     IncompatibleBrokerVersion,
     KafkaConfigurationError,
     KafkaError,
+    MessageSizeTooLargeError,
     OffsetOutOfRangeError,
+    RecordListTooLargeError,
     SaslAuthenticationFailedError,
     UnknownTopicOrPartitionError,
     UnsupportedSaslMechanismError,
@@ -168,6 +170,11 @@ def translated(error: KafkaError, where: str) -> LogError | ConfigurationError:
         return LogError(f"{where}: the topic or partition does not exist. Create it with `stream topics --create`.")
     if isinstance(error, IncompatibleBrokerVersion):
         return ConfigurationError(f"{where}: this broker is too old ({error}). Transactions need Kafka 2.5 or newer.")
+    if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+        return LogError(
+            f"{where}: a record is larger than the topic or the producer takes ({error}). Send smaller ones, or raise "
+            "max.message.bytes of the topic (and max_request_size, where kafka.options sets it)."
+        )
     if error.retriable:
         return BrokerUnavailable(f"{where} did not answer in time ({error}). Is it running, and is the address right?")
     return LogError(f"{where}: {inspect.cleandoc(str(error))}")

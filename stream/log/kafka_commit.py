@@ -16,7 +16,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from stream.errors import LogError
+from stream.errors import BrokerUnavailable, LogError
 from stream.log.connection import Connection, kafka_errors
 from stream.log.kafka_source import every_record
 from stream.log.letter import fitted, headers_of, letter_of
@@ -165,13 +165,20 @@ class KafkaCommitLog:
 
         The batches of the producer are cut by the limit of the start.
         """
-        before, now = self._largest_bytes, self._largest_letter_bytes()
+        before = self._largest_bytes
+        try:
+            now = self._largest_letter_bytes()
+        except BrokerUnavailable:
+            return False  # the transaction itself waits for a cluster that is away
         self._largest_bytes = min(before, now)
         return now < before
 
     def _miss_their_topic(self, watch: TopicWatch) -> None:
         """Say, once, that there is no topic for dead letters any more, while there are none."""
-        missing = not watch.exists(self._topics.dead_letters)
+        try:
+            missing = not watch.exists(self._topics.dead_letters)
+        except BrokerUnavailable:
+            return
         if missing and not self._missed:
             _log.error("%s", self._no_topic())
         self._missed = missing

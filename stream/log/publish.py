@@ -21,6 +21,7 @@ from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from stream.log.embedded_source import EmbeddedSchemaSource
 from stream.log.kafka_schema import KafkaSchemaSource
 from stream.log.schema_history import SchemaHistory
+from stream.log.topics import largest_record_bytes
 from stream.log.transaction import Outgoing, TransactionalProducer
 from stream.schema import Change, Version, version_to_json
 from stream.schema.version import MAX_AHEAD_MS
@@ -29,6 +30,7 @@ __all__ = ["next_version", "publish_embedded", "publish_kafka", "read_embedded",
 
 Make = Callable[[SchemaHistory], Version]
 
+_LARGEST_VERSION_BYTES = 1 << 20
 _ATTEMPTS = 20
 _LOOK_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.5
@@ -94,8 +96,9 @@ def publish_kafka(connection: Connection, topic: str, make: Make, max_ahead_ms: 
         LogError: Kafka refused or did not answer, or others came first again and again.
     """
     where = f"The schema topic {topic} at {connection.where}"
+    largest = largest_record_bytes(connection, (topic,)).get(topic, _LARGEST_VERSION_BYTES)
     for _ in range(_ATTEMPTS):
-        producer = TransactionalProducer(connection, f"stream-schema-{topic}", where)
+        producer = TransactionalProducer(connection, f"stream-schema-{topic}", where, largest)
         try:
             producer.start()
             version = make(read_kafka(connection, topic, max_ahead_ms=max_ahead_ms))

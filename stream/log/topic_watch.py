@@ -15,12 +15,13 @@ from typing import Any
 
 from kafka.errors import KafkaError
 
-from stream.errors import LogError, TopicMadeAnew
+from stream.errors import BrokerUnavailable, LogError, TopicMadeAnew
 from stream.log.connection import Connection, kafka_errors
 
 __all__ = ["TopicWatch"]
 
 _UNKNOWN_TOPIC = 3
+_PAUSE_SECONDS = 0.2
 _SECOND_LOOK_SECONDS = 1.0
 """A broker that has only just started may not know a topic yet, so one that seems gone is asked for twice."""
 
@@ -39,17 +40,23 @@ class TopicWatch:
     Args:
         connection: the cluster.
         topics: the topics, which have to exist.
-        sleep: what waits before a second look.
+        sleep: what waits before another look.
+        monotonic_seconds: the clock of the bound, which is the settings' `request_seconds`.
 
     Raises:
         LogError: a topic does not exist, or the cluster does not answer.
     """
 
     def __init__(
-        self, connection: Connection, topics: Iterable[str], sleep: Callable[[float], None] = time.sleep
+        self,
+        connection: Connection,
+        topics: Iterable[str],
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._sleep = sleep
+        self._monotonic_seconds = monotonic_seconds
         self._admin: Any = None
         self._seen: dict[str, _Seen] = {}
         try:
@@ -94,7 +101,7 @@ class TopicWatch:
                     f"is {now.id}); what it learned up to its last checkpoint is kept. Where the next start goes on "
                     "says checkpoint.lost_offsets."
                 )
-            if now.partitions > then.partitions:
+            if now.partitions > then.partitions > 0:
                 raise LogError(
                     f"{self._called(name)} has grown from {then.partitions} to {now.partitions} partitions. "
                     "Start again: the new ones are then read from their beginning."
@@ -116,15 +123,23 @@ class TopicWatch:
 
     def _described(self, topics: list[str]) -> dict[str, _Seen | None]:
         """Return each topic as it is now, None for one that is not there."""
-        with kafka_errors(f"Kafka at {self._connection.where}"):
+        deadline = self._monotonic_seconds() + self._connection.settings.request_seconds
+        while True:
             try:
-                if self._admin is None:
-                    self._admin = self._connection.admin()
-                answers = {answer["name"]: answer for answer in self._admin.describe_topics(topics)}
-            except KafkaError:
+                with kafka_errors(f"Kafka at {self._connection.where}"):
+                    if self._admin is None:
+                        self._admin = self._connection.admin()
+                    answers = {answer["name"]: answer for answer in self._admin.describe_topics(topics)}
+                return {name: self._understood(name, answers[name]) for name in topics}
+            except BrokerUnavailable:
+                # The node that was asked may be gone, and another one knows.
+                self.close()
+                if self._monotonic_seconds() >= deadline:
+                    raise
+                self._sleep(_PAUSE_SECONDS)
+            except BaseException:
                 self.close()
                 raise
-        return {name: self._understood(name, answers[name]) for name in topics}
 
     def _understood(self, name: str, answer: dict[str, Any]) -> _Seen | None:
         if answer["error_code"] == _UNKNOWN_TOPIC:

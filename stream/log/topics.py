@@ -29,12 +29,16 @@ HEADERS_BYTES = 4096
 
 @dataclass(frozen=True)
 class WantedTopic:
-    """A topic to be: `partitions` for its creation, `settings` that it is created with and has to keep."""
+    """A topic to be: `partitions` for its creation, `settings` that it is created with and has to keep.
+
+    `takes_from` names a topic whose records it has to take, with headers of ours on top.
+    """
 
     name: str
     partitions: int
     only_one_partition: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    takes_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,12 @@ def wanted_topics(names: TopicSettings, partitions: int) -> list[WantedTopic]:
     return [
         WantedTopic(names.interactions, partitions, settings={"cleanup.policy": "delete"}),
         WantedTopic(names.schema, 1, only_one_partition=True, settings=kept_for_ever),
-        WantedTopic(names.dead_letters, 1, settings={"max.message.bytes": str(_DEAD_LETTER_BYTES)}),
+        WantedTopic(
+            names.dead_letters,
+            1,
+            settings={"max.message.bytes": str(_DEAD_LETTER_BYTES)},
+            takes_from=names.interactions,
+        ),
     ]
 
 
@@ -90,13 +99,24 @@ def describe_topics(connection: Connection, wanted: list[WantedTopic]) -> list[T
     with connection.administering() as admin:
         found = {topic["name"]: topic for topic in admin.describe_topics(names) if topic["error_code"] == 0}
         resources = [
-            ConfigResource("TOPIC", topic.name, dict.fromkeys(topic.settings))
+            ConfigResource("TOPIC", topic.name, dict.fromkeys([*topic.settings, "max.message.bytes"]))
             for topic in wanted
             if topic.name in found
         ]
         described = admin.describe_configs(resources, config_filter="all") if resources else {}
     settings = described.get("topic", {})
-    return [_state(topic, found.get(topic.name), settings.get(topic.name, {})) for topic in wanted]
+    states = [_state(topic, found.get(topic.name), settings.get(topic.name, {})) for topic in wanted]
+    for topic, state in zip(wanted, states, strict=True):
+        if topic.takes_from in found and topic.name in found:
+            taken, may_come = (
+                int(settings[name]["max.message.bytes"]["value"]) for name in (topic.name, topic.takes_from)
+            )
+            if taken < may_come + HEADERS_BYTES and not any("max.message.bytes" in fault for fault in state.faults):
+                state.faults.append(
+                    f"max.message.bytes is {taken}, and a record of {topic.takes_from} may have {may_come}: "
+                    f"it should be at least {may_come + HEADERS_BYTES}"
+                )
+    return states
 
 
 def largest_record_bytes(connection: Connection, topics: Sequence[str]) -> dict[str, int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from stream.errors import ConfigurationError
 from stream.log.connection import Connection, kafka_errors
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from stream.log.partitioner import partition_for
 from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
+from stream.log.topics import largest_record_bytes
 
 __all__ = ["KafkaWriter", "LogWriters", "RecordWriter", "writing"]
 
@@ -86,6 +88,14 @@ class KafkaWriter:
                 raise self._failed[0]
 
 
+def _record_bytes(connection: Connection, topics: Sequence[str]) -> list[int]:
+    """Return how large a record of each topic may be; nothing where a producer's rights do not reach that far."""
+    try:
+        return list(largest_record_bytes(connection, topics).values())
+    except ConfigurationError:
+        return []
+
+
 class _Pair:
     def __init__(self, interactions: RecordWriter, schema: RecordWriter) -> None:
         self.interactions = interactions
@@ -113,7 +123,9 @@ def writing(kafka: KafkaSettings, log: LogSettings, topics: TopicSettings) -> It
         return
 
     connection = Connection(kafka)
-    producer = connection.producer(linger_ms=20, batch_size=256 << 10)
+    limits = _record_bytes(connection, (topics.interactions, topics.schema))
+    largest = {"max_request_size": max(limits)} if limits else {}
+    producer = connection.producer(None, min(limits, default=None), linger_ms=20, batch_size=256 << 10, **largest)
     try:
         pair = _Pair(
             KafkaWriter(connection, topics.interactions, producer), KafkaWriter(connection, topics.schema, producer)

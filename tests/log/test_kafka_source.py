@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.admin import ConfigResource
 
 from stream.errors import ConfigurationError, LogError, OffsetOutOfRange
 from stream.log.connection import Connection
@@ -318,6 +319,15 @@ def test_topics_are_created_once_and_their_faults_are_named(kafka: Connection, f
     assert create_topics(kafka, wanted) == []
     states = describe_topics(kafka, wanted)
     assert [(state.partitions, state.faults) for state in states] == [(3, []), (1, []), (1, [])]
+    with kafka.administering() as admin:
+        admin.alter_configs([ConfigResource("TOPIC", names.interactions, {"max.message.bytes": str(8 << 20)})])
+    *_, letters = describe_topics(kafka, wanted)
+    assert letters.faults == [
+        (
+            f"max.message.bytes is 4194304, and a record of {names.interactions} may have 8388608: "
+            "it should be at least 8392704"
+        )
+    ]
     swapped = TopicSettings(names.schema, names.interactions, "never-made")
     interactions, schema, dead_letters = describe_topics(kafka, wanted_topics(swapped, 3))
     assert interactions.faults == []

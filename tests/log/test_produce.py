@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.admin import ConfigResource
 
 from stream.errors import LogError
 from stream.log.connection import Connection
 from stream.log.embedded import EmbeddedTopic
 from stream.log.embedded_source import EmbeddedInteractionSource
 from stream.log.kafka_schema import KafkaSchemaSource
-from stream.log.kafka_source import KafkaInteractionSource
+from stream.log.kafka_source import KafkaInteractionSource, every_record
 from stream.log.produce import Entry, in_order, produce
 from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
 from stream.log.writer import writing
@@ -162,3 +163,22 @@ def test_a_record_that_kafka_refuses_is_an_error_and_not_lost_in_silence(
         writing(settings, LogSettings(), topics) as writers,
     ):
         produce([Entry(False, b"k", b"x" * (2 << 20))], writers)
+
+
+@pytest.mark.parametrize(("most_bytes", "size_bytes"), [(20_000, 15_000), (4 << 20, 3 << 20)])
+def test_batches_and_records_are_cut_by_what_the_topic_takes(
+    kafka: Connection, fresh_topics: Callable[[int], TopicSettings], most_bytes: int, size_bytes: int
+) -> None:
+    topics = fresh_topics(1)
+    with kafka.administering() as admin:
+        admin.alter_configs([ConfigResource("TOPIC", topics.interactions, {"max.message.bytes": str(most_bytes)})])
+    sizes = [size_bytes, *[300] * 200, size_bytes]
+    with writing(kafka.settings, LogSettings(), topics) as writers:
+        for size in sizes:
+            writers.interactions.send(b"k", b"x" * size)
+    assert [len(record.value or b"") for record in every_record(kafka, topics.interactions)] == sizes
+    with (
+        pytest.raises(LogError, match=r"larger than the topic or the producer takes.*raise max.message.bytes"),
+        writing(kafka.settings, LogSettings(), topics) as writers,
+    ):
+        writers.interactions.send(b"k", b"x" * (most_bytes + 1))
