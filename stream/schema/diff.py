@@ -8,7 +8,7 @@ from stream.event_time import utc
 from stream.schema.change import Change, Op
 from stream.schema.schema import Schema
 
-__all__ = ["describe", "diff"]
+__all__ = ["describe", "describe_aliases", "diff"]
 
 
 def diff(old: Schema, new: Schema) -> list[Change]:
@@ -35,6 +35,15 @@ def diff(old: Schema, new: Schema) -> list[Change]:
 def describe(changes: Iterable[Change]) -> list[str]:
     """Return a line of text for each change: a sign (+ added, - removed, ~ changed), what it is, its name, the rest."""
     return [_line(change) for change in changes]
+
+
+def describe_aliases(schema: Schema) -> list[str]:
+    """Return a line of text for each old name that interactions may still use."""
+    return [
+        f"{what} {old}: read as {alias.to} before {alias.until_ms} ({utc(alias.until_ms)})"
+        for what, aliases in (("feature", schema.feature_aliases), ("label", schema.label_aliases))
+        for old, alias in aliases.items()
+    ]
 
 
 def _line(change: Change) -> str:

@@ -35,6 +35,7 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
             "event_time_ms": learner.event_time_ms,
             "features": len(schema.features),
             "labels": len(schema.labels),
+            "aliases": len(schema.feature_aliases) + len(schema.label_aliases),
             "rejected_version": None if rejection is None else Rejection(*rejection)._asdict(),
             "seconds": round(service["seconds"], 3),
             "offsets": {service["topic"]: service["offsets"], service["schema_topic"]: {"0": service["schema_offset"]}}

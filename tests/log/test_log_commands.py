@@ -71,6 +71,8 @@ def test_a_schema_is_published_shown_and_compared(run: Run, tmp_path: Path) -> N
         "event_time_ms": 1000,
         "features": {"x": "numeric"},
         "labels": {"c1:SOAP": {"campaign": "c1"}},
+        "feature_aliases": {},
+        "label_aliases": {},
     }
     assert run("schema", "show", "--version", "1")[1].splitlines()[1:] == ["feature x: numeric"]
     assert run("schema", "diff", "0", "2")[1] == "+ feature x: numeric\n+ label c1:SOAP {campaign=c1}\n"
@@ -91,6 +93,19 @@ def test_what_would_be_rejected_is_not_published_and_a_dry_run_publishes_nothing
     assert code == 2
     assert "fly" in err
     assert "version 1" in run("schema", "show")[1]
+
+
+def test_old_names_that_may_still_be_used_are_shown_until_their_name_goes(run: Run) -> None:
+    run("topics", "--create")
+    rename = '{"op": "rename_feature", "name": "x", "to": "y", "alias_until": 2000}'
+    assert run("schema", "publish", "--ts", "0", "--change", ADD_X, "--change", rename)[0] == 0
+    assert run("schema", "show")[1].splitlines()[1:] == [
+        "feature y: numeric",
+        "feature x: read as y before 2000 (1970-01-01 00:00:02 UTC)",
+    ]
+    assert json.loads(run("schema", "show", "--json")[1])["feature_aliases"] == {"x": {"to": "y", "until_ms": 2000}}
+    assert run("schema", "publish", "--at-once", "--change", '{"op": "remove_feature", "name": "y"}')[0] == 0
+    assert "read as" not in run("schema", "show")[1]
 
 
 def test_a_time_that_is_decades_off_is_asked_about(run: Run) -> None:

@@ -122,6 +122,6 @@ def test_a_first_version_after_the_last_interaction_is_warned_of(
 
 def test_times_that_are_in_milliseconds_are_not_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert replayed(tmp_path, [version(1, 0, TEA)]) == 0
-        assert replayed(tmp_path, [version(1, 0, TEA)], events=[event | {"ts": 7} for event in EVENTS]) == 0
+        assert replayed(tmp_path, [version(1, 0, RIGHT, TEA)]) == 0
+        assert replayed(tmp_path, [version(1, 0, RIGHT, TEA)], events=[event | {"ts": 7} for event in EVENTS]) == 0
     assert caplog.text == ""

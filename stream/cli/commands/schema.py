@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(settings: Settings, number: int | None, as_json: bool) -> None:
-    from stream.schema import Schema, describe, diff
+    from stream.schema import Schema, describe, describe_aliases, diff
 
     history = _read(settings)
     schema = history.schema if number is None else history.at(number)
@@ -102,11 +102,14 @@ def _show(settings: Settings, number: int | None, as_json: bool) -> None:
             "event_time_ms": schema.event_time_ms,
             "features": dict(state["features"]),
             "labels": dict(state["labels"]),
+            "feature_aliases": {old: alias._asdict() for old, alias in schema.feature_aliases.items()},
+            "label_aliases": {old: alias._asdict() for old, alias in schema.label_aliases.items()},
         }
         print(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     _print_heading(schema)
-    _print_lines([line[2:] for line in describe(diff(Schema.empty(), schema))], "nothing is live")
+    lines = [line[2:] for line in describe(diff(Schema.empty(), schema))]
+    _print_lines([*lines, *describe_aliases(schema)], "nothing is live")
 
 
 def _publish(settings: Settings, args: argparse.Namespace) -> None:
