@@ -51,11 +51,19 @@ class HiddenCurvature:
             self.values = values.to(torch.float32).clamp_(min=0.0)
             self.vectors = vectors.to(torch.float32).contiguous()  # as it comes back from a checkpoint: to the last bit
 
-    def solve(self, gradient: torch.Tensor, information: torch.Tensor, damping: float) -> torch.Tensor:
-        """Return ``(damping + information moment)^-1 gradient`` for each row of ``gradient`` ``(n, width + 1)``."""
-        rows = len(gradient)
+    def turned(self, slopes: torch.Tensor, design: torch.Tensor) -> torch.Tensor:
+        """Return ``slopes' design`` ``(n, width + 1)`` for ``slopes`` ``(B, n)`` and a ``design`` turned already.
+
+        To be turned is to be multiplied by the eigenvectors: of B events that costs less than of their n sums.
+        """
+        rows = slopes.shape[1]
+        return (torch.nn.functional.pad(slopes, (0, -rows % _BLOCK)).T @ design)[:rows]
+
+    def solve(self, turned: torch.Tensor, information: torch.Tensor, damping: float) -> torch.Tensor:
+        """Return ``(damping + information moment)^-1 gradient`` for the ``n`` rows of a turned gradient."""
+        rows = len(turned)
         pad = torch.nn.functional.pad
-        turned = pad(gradient, (0, 0, 0, -rows % _BLOCK)) @ self.vectors
+        turned = pad(turned, (0, 0, 0, -rows % _BLOCK))
         scale = damping + pad(information, (0, -rows % _BLOCK))[:, None] * self.values
         return ((turned / scale) @ self.vectors.T)[:rows]
 
@@ -64,17 +72,17 @@ class HiddenCurvature:
         weight: Table,
         bias: Table,
         rows: torch.Tensor,
-        gradient: torch.Tensor,
+        turned: torch.Tensor,
         information: torch.Tensor,
         keep: float,
     ) -> None:
-        """Move ``rows`` ``(n,)`` against their ``gradient`` ``(n, width + 1)``, by the share ``weight.rate``.
+        """Move ``rows`` ``(n,)`` against their ``turned`` gradient ``(n, width + 1)``, by the share ``weight.rate``.
 
         ``information`` ``(n,)`` is what this batch adds to the curvature, and ``keep`` what is left of what was there.
         """
         held = weight.moments["curvature"]
         held[rows] = keep * held[rows] + information
-        move = weight.rate * self.solve(gradient, held[rows], weight.accumulator)
+        move = weight.rate * self.solve(turned, held[rows], weight.accumulator)
         weight.weight[rows] -= move[:, :-1]
         bias.weight[rows] -= move[:, -1]
 

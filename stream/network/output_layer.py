@@ -22,7 +22,7 @@ from stream.state import Tree
 __all__ = ["OutputLayer"]
 
 _Designs = list[tuple[slice, torch.Tensor, HiddenCurvature]]
-"""By task: its rows of the hidden activations, these with a column of ones, and what they were like so far."""
+"""By task: its rows of the hidden activations; these with a column of ones, turned; and what they were like so far."""
 
 
 class OutputLayer(Part):
@@ -148,8 +148,10 @@ class OutputLayer(Part):
                 curvature = self.curvatures[name] = self._new_curvature()
                 curvature.fresh = warming_up
             design = torch.nn.functional.pad(self._hidden[rows], (0, 1), value=1.0)
-            if self.value.method == "newton" and (curvature.fresh or not warming_up):
-                curvature.update(design)
+            if self.value.method == "newton":
+                if curvature.fresh or not warming_up:
+                    curvature.update(design)
+                design = design @ curvature.vectors
             designs.append((rows, design, curvature))
         return designs
 
@@ -193,8 +195,8 @@ class OutputLayer(Part):
                 moved &= torch.zeros_like(moved).index_fill_(0, rows, True)
             chosen = moved.nonzero()[:, 0]
             keep = 0.5 ** (len(design) / self._half_life_events) if self._half_life_events else 1.0
-            total = gradient[events].T @ design
-            curvature.step(weight, bias, chosen, total[chosen], information[chosen], keep)
+            turned = curvature.turned(gradient[events][:, chosen], design)
+            curvature.step(weight, bias, chosen, turned, information[chosen], keep)
 
     # -- state ----------------------------------------------------------------------------------------------------
 

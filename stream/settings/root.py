@@ -30,7 +30,7 @@ class Settings(LearnerSettings):
         "2026-01-31T06:00:00+00:00. The schema is always read from its beginning.",
     )
     batch_age_seconds: float = setting(
-        1.0,
+        0.1,
         "A batch that is not full is trained when its first event is this old; 0 waits for a full batch.",
         minimum=0,
     )

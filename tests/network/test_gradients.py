@@ -76,7 +76,8 @@ def in_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             pair_table.weight = pair_table.weight.double().requires_grad_()
         torch.set_default_dtype(torch.float64)
 
-        def newton(_: Any, weight: Table, bias: Table, rows: Any, gradient: torch.Tensor, *__: Any) -> None:
+        def newton(part: Any, weight: Table, bias: Table, rows: Any, turned: torch.Tensor, *_: Any) -> None:
+            gradient = turned @ part.vectors.T
             recording.add(weight, gradient[:, :-1], rows)
             recording.add(bias, gradient[:, -1], rows)
 
@@ -84,6 +85,8 @@ def in_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             for name, gradient in found.items():
                 recording.add(trunk.kernel_tables[name], gradient[None], [slot])
 
+        for curvature in network.output.curvatures.values():
+            curvature.vectors = torch.linalg.qr(curvature.vectors.double())[0]
         monkeypatch.setattr(HiddenCurvature, "step", newton)
         monkeypatch.setattr(HiddenCurvature, "update", lambda *_: None)
         monkeypatch.setattr(KernelTrunk, "_step", kernel)
