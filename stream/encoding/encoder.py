@@ -41,7 +41,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
             mistyped += ragged.add(column, kind, slot, features.rows.vocabularies[slot])
     if KEY in features.categorical:
         slot = features.categorical.slot(KEY)
-        ragged.add_keys(keys, slot, features.rows.vocabularies[slot])
+        ragged.add_keys([event.key for event in interactions], slot, features.rows.vocabularies[slot])
     rows, row_event, row_slot, row_weight = ragged.arrays()
     known = features.kinds.keys()
     unknown = Counter(name for event in values if not event.keys() <= known for name in event if name not in known)
@@ -159,7 +159,7 @@ class _Ragged:
                 continue
             assert not isinstance(found, Mistyped)
             rows = list(map(row_of.get, found))  # what has a row is kept as it is
-            if None in rows and any_long(found):
+            if (None in rows or vocabulary.shortened) and any_long(found):
                 found = [kept_name(item) for item in found]
                 rows = list(map(row_of.get, found))
             if None in rows:
@@ -178,7 +178,7 @@ class _Ragged:
             wrong = column.count(MISTYPED)
             column = [None if text is MISTYPED else text for text in column] if wrong else column
         rows = list(map(row_of.get, column))  # what has a row is kept as it is
-        if None in rows and any_long(column):
+        if (None in rows or vocabulary.shortened) and any_long(column):
             column = [text and kept_name(text) for text in column]
             rows = list(map(row_of.get, column))
         if None in rows:

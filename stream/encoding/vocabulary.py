@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stream.encoding.kept_name import LONGEST, any_long
 from stream.state import Tree
 
 __all__ = ["MISSING", "RARE", "ValueRows", "Vocabulary"]
@@ -37,6 +38,11 @@ class Vocabulary:
     """In the order of their last sightings; a plain dict would look for its oldest among all that it has deleted."""
     events: float = 0.0
     """Events trained since the feature was added."""
+    shortened: bool = field(init=False)
+    """Whether a row has belonged to a long value, by a name that a value could be sent to look like."""
+
+    def __post_init__(self) -> None:
+        self.shortened = any_long(self.row_of)
 
     def rows(self) -> list[int]:
         """Return every row of the feature, those for missing and rare first."""
@@ -132,6 +138,7 @@ class ValueRows:
                     evicted += self._evict(vocabulary)
                 row = self._take(slot, value)
                 vocabulary.row_of[value] = row
+                vocabulary.shortened |= len(value) > LONGEST
                 self.last_seen[row] = now
                 admitted.append(row)
                 continue

@@ -69,6 +69,18 @@ def test_long_values_are_learned_as_values_like_any_other() -> None:
     assert len(encode(learner.network.rows.state())) + len(encode(learner.evaluation._counts.state())) < 20_000
 
 
+def test_a_value_that_looks_like_what_is_kept_of_another_is_a_value_of_its_own() -> None:
+    learner = a_learner()
+    learner.learn(learner.encode([an_event(event) for event in range(24)]))
+    forged = kept_name(text(0))
+    again = Learner.from_state(decode(encode(learner.state())), learner.settings)
+    for each in (learner, again):
+        event = Interaction("f", forged, 1, {"note": forged, "notes": [forged]}, ())
+        batch = each.encode([event])
+        assert [value for _, value in batch.unseen] == [kept_name(forged)] * 3
+        assert batch.keys == [kept_name(forged)]
+
+
 def test_a_learner_with_long_names_comes_back_as_it_was() -> None:
     learner = a_learner()
     learner.learn(learner.encode([an_event(event) for event in range(16)]))
