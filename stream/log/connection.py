@@ -121,7 +121,10 @@ class Connection:
         with self.administering() as admin:
             (described,) = admin.describe_topics([topic])
         if described["error_code"]:
-            raise LogError(f"Topic {topic} at {self.where} does not exist. Create it with `stream topics --create`.")
+            raise LogError(
+                f"Topic {topic} at {self.where} does not exist. "
+                "Create it with `stream topics --create`, or see the ACLs."
+            )
         return len(described["partitions"])
 
     def source_name(self) -> str:
@@ -167,7 +170,9 @@ def translated(error: KafkaError, where: str) -> LogError | ConfigurationError:
     if isinstance(error, OffsetOutOfRangeError):
         return OffsetOutOfRange(f"{where}: {error}; retention has deleted what was to be read next.")
     if isinstance(error, UnknownTopicOrPartitionError):
-        return LogError(f"{where}: the topic or partition does not exist. Create it with `stream topics --create`.")
+        return LogError(
+            f"{where}: the topic or partition does not exist. Create it with `stream topics --create`, or see the ACLs."
+        )
     if isinstance(error, IncompatibleBrokerVersion):
         return ConfigurationError(f"{where}: this broker is too old ({error}). Transactions need Kafka 2.5 or newer.")
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):

@@ -160,7 +160,7 @@ def assigned_partitions(consumer: Any, topic: str, where: str) -> list[int]:
     with kafka_errors(where):
         numbers = sorted(consumer.partitions_for_topic(topic))
         if not numbers:
-            raise LogError(f"{where} does not exist. Create it with `stream topics --create`.")
+            raise LogError(f"{where} does not exist. Create it with `stream topics --create`, or see the ACLs.")
         consumer.assign([TopicPartition(topic, number) for number in numbers])
     return numbers
 

@@ -62,7 +62,9 @@ class TopicWatch:
         try:
             for name, found in self._described(list(topics)).items():
                 if found is None:
-                    raise LogError(f"{self._called(name)} does not exist. Create it with `stream topics --create`.")
+                    raise LogError(
+                        f"{self._called(name)} does not exist. Create it with `stream topics --create` or see the ACLs."
+                    )
                 self._seen[name] = found
         except BaseException:
             self.close()

@@ -107,7 +107,7 @@ def describe_topics(connection: Connection, wanted: list[WantedTopic]) -> list[T
     settings = described.get("topic", {})
     states = [_state(topic, found.get(topic.name), settings.get(topic.name, {})) for topic in wanted]
     for topic, state in zip(wanted, states, strict=True):
-        if topic.takes_from in found and topic.name in found:
+        if topic.takes_from is not None and settings.get(topic.name) and settings.get(topic.takes_from):
             taken, may_come = (
                 int(settings[name]["max.message.bytes"]["value"]) for name in (topic.name, topic.takes_from)
             )
@@ -135,7 +135,9 @@ def _state(topic: WantedTopic, found: Mapping[str, Any] | None, settings: Mappin
     faults = []
     if topic.only_one_partition and partitions != 1:
         faults.append(f"it has {partitions} partitions and needs exactly one")
-    for name, wanted in topic.settings.items():
+    if topic.settings and not settings:
+        faults.append("its configuration may not be read; see the ACLs (DescribeConfigs)")
+    for name, wanted in topic.settings.items() if settings else ():
         present = settings.get(name, {}).get("value")
         if name == "max.message.bytes":
             if int(present) < int(wanted):
