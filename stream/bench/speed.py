@@ -89,7 +89,9 @@ class Figure:
         return Spread.of([theirs / ours for ours, theirs in zip(self.seconds, other.seconds, strict=True)])
 
 
-def measure(workload: Workload, directory: Path, *, repeats: int, kafka: bool, say: Say) -> list[Figure]:
+def measure(
+    workload: Workload, directory: Path, *, repeats: int, kafka: bool, say: Say, only_memory: bool = False
+) -> list[Figure]:
     """Return the workload's figures; ``say`` is told what is being measured, and why something was not."""
     lines = workload.lines()
     found: dict[str, list[float]] = {}
@@ -99,9 +101,11 @@ def measure(workload: Workload, directory: Path, *, repeats: int, kafka: bool, s
         say(f"{workload.name:>14}  {source:<26} {len(lines) / seconds:>10,.0f} events/s")
 
     with ExitStack() as stack:
-        log = _embedded_log(workload, lines, directory / "log")
+        log = directory / "log"
+        if not only_memory:
+            _embedded_log(workload, lines, log)
         servers = None
-        if kafka:
+        if kafka and not only_memory:
             try:
                 servers = stack.enter_context(_topic(workload, lines))
             except BrokerUnavailable as error:
@@ -109,6 +113,8 @@ def measure(workload: Workload, directory: Path, *, repeats: int, kafka: bool, s
         for repeat in range(repeats):
             note(BARE_STEP, _bare_step(workload, len(lines)))
             note("memory", _from_memory(workload, lines))
+            if only_memory:
+                continue
             checkpoints = directory / f"checkpoints-{repeat}"
             own = dataclasses.replace(workload.settings, name=f"repeat-{repeat}")
             note("embedded log", _serve(_with(own, checkpoints / "log", log={"directory": str(log)})))
@@ -171,10 +177,12 @@ def _from_memory(workload: Workload, lines: list[bytes]) -> float:
             waiting = []
     if waiting:
         learner.learn(learner.encode(waiting))
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    gc.unfreeze()
+    return seconds
 
 
-def _embedded_log(workload: Workload, lines: list[bytes], log: Path) -> Path:
+def _embedded_log(workload: Workload, lines: list[bytes], log: Path) -> None:
     topics = workload.settings.topics
     interactions = EmbeddedTopic.create(log, topics.interactions)
     schema = EmbeddedTopic.create(log, topics.schema)
@@ -185,7 +193,6 @@ def _embedded_log(workload: Workload, lines: list[bytes], log: Path) -> Path:
         writer.send(None, line)
     versions.flush()
     writer.flush()
-    return log
 
 
 def _with(settings: Settings, checkpoints: Path, **sections: dict[str, Any]) -> Settings:

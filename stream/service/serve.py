@@ -73,7 +73,10 @@ def serve(
         # What was loaded so far stays for good; looking through it again and again costs a tenth of the time.
         gc.collect()
         gc.freeze()
-        summary = service.run()
+        try:
+            summary = service.run()
+        finally:
+            gc.unfreeze()
     _write_summary(outputs.summary, summary)
     return summary
 

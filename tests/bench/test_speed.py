@@ -50,6 +50,18 @@ def test_the_command_measures_each_source_as_often_as_asked(tmp_path: Path, caps
     assert "x bare torch step" in capsys.readouterr().out
 
 
+def test_many_offers_are_measured_from_memory_alone(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    command = ["bench", "speed", "--events", "64", "--repeats", "1", "--no-kafka", "--no-demo", "--large"]
+    assert main([*command, "--out", str(out)]) == 0
+    found = [(figure["workload"], figure["source"]) for figure in json.loads(out.read_text())]
+    assert found[3:] == [
+        (name, source)
+        for name in ("W2", "300 offers", "1,000 offers", "5,000 offers")
+        for source in (BARE_STEP, "memory")
+    ]
+
+
 def test_no_repeats_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "speed", "--repeats", "0"]) == ConfigurationError.exit_code
     assert "--repeats 0" in capsys.readouterr().err

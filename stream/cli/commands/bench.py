@@ -6,9 +6,14 @@ Figures of different machines cannot be compared; ratios and differences within 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stream.cli.arguments import Subparsers, new_parser
+
+if TYPE_CHECKING:
+    from stream.bench.speed import Workload
 from stream.cli.log_arguments import add_log_arguments
 
 _SPEED = """\
@@ -16,7 +21,8 @@ Measure events per second from memory, embedded log and Kafka beside their limit
 
 The workloads are W1 (20 numeric and 10 categorical inputs, 50 offers; batches of 1,024) and the demo data (batches of
 64). One broker is started for each, on this machine. A figure is the median of the repeats, with the lowest and the
-highest; the ratios are each within one repeat."""
+highest; the ratios are each within one repeat. With --large come W2 (100 numeric and 30 categorical inputs, 1,000
+offers) and streams of 300, 1,000 and 5,000 offers that are all possible, from memory alone."""
 _ADAPTATION = """\
 Run every way to adapt over the same streams from the same seeds, and write a report: report.md, report.json, plots.
 
@@ -35,6 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
     speed.add_argument("--repeats", type=int, default=3, help="how often each is measured (default 3)")
     speed.add_argument("--no-kafka", action="store_true", help="leave Kafka out")
     speed.add_argument("--no-demo", action="store_true", help="leave the demo data out")
+    speed.add_argument("--large", action="store_true", help="measure W2 and many offers too, from memory")
     speed.add_argument("--out", type=Path, metavar="FILE", help="write the figures there as JSON too")
     adaptation = _parser(which, "adaptation", _ADAPTATION)
     adaptation.add_argument("--out", type=Path, required=True, metavar="DIR", help="where report and runs are kept")
@@ -183,7 +190,29 @@ def _speed(args: argparse.Namespace) -> int:
         for workload in workloads:
             run = place / f"run-{workload.name}"
             figures += measure(workload, run, repeats=args.repeats, kafka=not args.no_kafka, say=print)
+        for workload in _large(place, args.events) if args.large else ():
+            figures += measure(workload, place, repeats=args.repeats, kafka=False, say=print, only_memory=True)
     print(f"\n{speed_table(figures)}")
     if args.out:
         args.out.write_text(speed_json(figures), encoding="utf-8")
     return 0
+
+
+def _large(place: Path, events: int) -> Iterator[Workload]:
+    """Yield the workloads of --large, each of so many events that it takes some seconds."""
+    import dataclasses
+
+    from stream.bench.speed import Workload
+    from stream.data import synthetic
+    from stream.network.settings import NetworkSettings
+    from stream.settings.root import Settings
+
+    wide = Settings(batch_size=1024, batch_age_seconds=0, network=NetworkSettings(hidden=(256, 256)))
+    many = Settings(batch_size=256, batch_age_seconds=0)
+    wanted = {"W2": (dataclasses.replace(synthetic.W2, events=min(events, 4096)), wide)}
+    for offers in (300, 1_000, 5_000):
+        number = min(events, 2_000_000 // offers)
+        wanted[f"{offers:,} offers"] = (dataclasses.replace(synthetic.W1, offers=offers, events=number), many)
+    for name, (stream, settings) in wanted.items():
+        made = synthetic.write(place / name, stream)
+        yield Workload(name, made.interactions, made.schema, settings)
