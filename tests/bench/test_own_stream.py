@@ -88,6 +88,9 @@ def test_versions_take_effect_in_event_time_and_where_an_event_names_them(tmp_pa
     events = [event(1, 10), event(2, 30), event(3, 50), event(4, 60, schema_version=4), event(5, 70, schema_version=9)]
     kept = kept_of(tmp_path, events, schema(*later))
     assert order(kept.directory) == ["v1", "e1", "e2", "v2", "v3", "e3", "v4", "e4"]
+    early = [event(1, 10, schema_version=2), event(2, 30), event(3, 50)]
+    kept = kept_of(tmp_path, early, schema(*later))
+    assert order(kept.directory) == ["v1", "v2", "e1", "e2", "v3", "e3"]
 
 
 def test_a_rejected_version_is_told_and_no_version_at_all_refused(tmp_path: Path) -> None:
