@@ -90,3 +90,12 @@ def test_the_plan_names_the_feature_that_a_stream_has_for_its_domains(name: str)
     stream = STREAMS[course.stream](0, 50)
     assert stream.domain is not None
     assert stream.domain == course.settings["iak.domain_feature"]
+
+
+def test_a_beginning_has_the_first_events_and_the_versions_before_them() -> None:
+    stream = stream_named("synthetic:both_layers")(0, 600)
+    part = stream.beginning(stream.changes[0] + 5)
+    assert part.events == stream.changes[0] + 5
+    assert part.items == stream.items[: len(part.items)]
+    assert part.versions == stream.versions[:2]
+    assert (part.realised, stream.beginning(10**6).events) == (None, 600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +53,16 @@ class BenchStream:
     def events(self) -> int:
         """How many events there are."""
         return sum(isinstance(item, Interaction) for item in self.items)
+
+    def beginning(self, events: int) -> BenchStream:
+        """Return the stream up to its first so many events, without what is known of their truth."""
+        items: list[Item] = []
+        for item in self.items:
+            events -= isinstance(item, Interaction)
+            if events < 0:
+                break
+            items.append(item)
+        return replace(self, items=items, realised=None, bayes=None)
 
     @property
     def versions(self) -> list[Version]:

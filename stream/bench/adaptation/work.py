@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = ["PEER_EVENTS", "PEER_SECONDS", "Outcome", "work", "work_on"]
 PEER_EVENTS: Final = 4_000
 PEER_SECONDS: Final = 120.0
 """How much of a stream a peer sees, whichever is less."""
+_WARM_EVENTS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def work_on(load: Callable[[], BenchStream], job: Job, trace_path: Path, facts_p
         loaded = load()
         if not facts_path.exists():
             facts_of(loaded).save(facts_path)
+        _warm(job, loaded)
         _run(job, loaded).save(trace_path)
     except ConfigurationError as error:
         return Outcome(job, "skipped", str(error))
@@ -61,6 +64,13 @@ def work_on(load: Callable[[], BenchStream], job: Job, trace_path: Path, facts_p
         where = traceback.extract_tb(error.__traceback__)[-1]
         return Outcome(job, "failed", f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
     return Outcome(job, "done", seconds=time.perf_counter() - started)
+
+
+def _warm(job: Job, stream: BenchStream) -> None:
+    """Run the arm over the stream's first events: what a process does once (compiling loops) is no arm's cost."""
+    if job.arm.kind == "online":
+        with suppress(Exception):  # what goes wrong here does so in the run too, where it is told
+            run_arm(stream.beginning(_WARM_EVENTS), job.overrides, job.seed, _quiet)
 
 
 def _stream(course: Course, seed: int) -> BenchStream:

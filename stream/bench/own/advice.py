@@ -14,6 +14,7 @@ from stream.bench.own.rows import Row
 __all__ = ["advice", "chosen"]
 
 _FEWEST_BLOCKS: Final = 5
+_CHEAPER: Final = 0.9
 
 
 def chosen(rows: Sequence[Row]) -> Row:
@@ -21,7 +22,7 @@ def chosen(rows: Sequence[Row]) -> Row:
 
     Of several without effect one looks good, so what is ahead has to be so with an interval that is wide enough for all
     that were tried. Chosen is the best, or the cheapest of those that are not told apart from it; what is less than
-    `MARGIN` ahead has to be no dearer than the default.
+    `MARGIN` ahead has to cost a tenth less than the default, too.
     """
     default = next(row for row in rows if row.arm.name == DEFAULT)
     tried = [row for row in rows if len(row.by_block) >= _FEWEST_BLOCKS]
@@ -66,7 +67,7 @@ def _level(rows: Sequence[Row], use: Row) -> Iterable[str]:
         for row in rows
         if row.loss_against is not None
         and row is not use
-        and row.seconds_per_event < 0.95 * use.seconds_per_event
+        and row.seconds_per_event < _CHEAPER * use.seconds_per_event
         and (against := _against(row, use)) is not None
         and against.high <= MARGIN
     ]
@@ -118,7 +119,7 @@ def _is_surely_ahead(row: Row, tried: int) -> bool:
 
 def _is_worth_it(row: Row, default: Row) -> bool:
     enough = row.loss_against is not None and row.loss_against.mean <= -MARGIN
-    return enough or row.seconds_per_event <= default.seconds_per_event
+    return enough or row.seconds_per_event <= _CHEAPER * default.seconds_per_event
 
 
 def _loss(row: Row) -> str:

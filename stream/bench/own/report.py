@@ -34,7 +34,7 @@ _METHOD = f"""\
 - Counted are the last four fifths of the events. Intervals are 95 % t-intervals over {BLOCKS} blocks of equally many
   events: they say how steady a difference was over that time, and hold for the future as far as it is like it.
 - Another strategy than the default is advised where its interval, widened for the number of them tried, lies below 0,
-  and where it gains half a per cent or costs no more.
+  and where it gains half a per cent or costs a tenth less.
 - Normalised entropy is the loss over that of who knows only the share of pairs taken so far.
 - The baselines of the contract count and give no probability: they have a ranking and no loss.
 """
