@@ -7,6 +7,7 @@ from stream.event_time import YEAR_MS, in_words, seems_to_be, utc
 from stream.log.schema_history import SchemaHistory
 from stream.reasons import VersionFault
 from stream.schema import Version
+from stream.strict_json import quoted
 
 __all__ = ["require_near", "require_not_too_far_ahead"]
 
@@ -16,11 +17,13 @@ _FAR_MS = 10 * YEAR_MS
 def require_near(history: SchemaHistory, version: Version, now_ms: int) -> None:
     """Refuse a version whose `ts`, or whose event time by an earlier version's `ts`, is decades from now.
 
-    Near are 0 (from the beginning of time), and what is near the last version's event time: a stream of history.
+    So is an alias that is over by then. Near are 0 (from the beginning of time), and what is near the last version's
+    event time: a stream of history.
 
     Raises:
         ConfigurationError: it is far; the message says when it would take effect, and what was probably meant.
     """
+    _require_aliases_to_last(history, version)
     last = history.schema.event_time_ms
     if last is not None and last - now_ms > _FAR_MS and version.ts <= last:
         holder = next(applied.version for applied in history.applied if applied.version.ts == last)
@@ -38,6 +41,21 @@ def require_near(history: SchemaHistory, version: Version, now_ms: int) -> None:
             f"the ts {version.ts} of version {version.version} is {utc(version.ts)}, "
             f"{_from_now(version.ts, now_ms)}{meant}. Nothing was published; if it is meant so, add --far"
         )
+
+
+def _require_aliases_to_last(history: SchemaHistory, version: Version) -> None:
+    """Refuse an alias that is over when its version takes effect: no interaction would be read by it."""
+    effect = history.schema.event_time_of(version)
+    for change in version.changes:
+        until = change.alias_until
+        if until is not None and until <= effect:
+            unit = seems_to_be(until)
+            meant = f"; it seems to be in {unit}: give Unix milliseconds" if unit else ""
+            raise ConfigurationError(
+                f"{change.op} {quoted(change.name)}: alias_until {until} ({utc(until)}) is not after {effect} "
+                f"({utc(effect)}), at which the version takes effect{meant}. Nothing was published; if it is meant so "
+                "(for late interactions, say), add --far"
+            )
 
 
 def require_not_too_far_ahead(version: Version, now_ms: int, max_ahead_ms: int) -> None:

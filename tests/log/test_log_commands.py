@@ -127,6 +127,19 @@ def test_a_time_that_is_decades_off_is_asked_about(run: Run) -> None:
     assert (code, out.split(", ")[1].split(" (")[0]) == (0, f"in force from {now * 1000}")
 
 
+def test_an_alias_that_is_over_when_it_begins_is_asked_about(run: Run) -> None:
+    run("topics", "--create")
+    now = round(time.time())
+    assert run("schema", "publish", "--ts", str(now * 1000), "--change", ADD_X)[0] == 0
+    rename = {"op": "rename_feature", "name": "x", "to": "y", "alias_until": now + 86_400}
+    code, _, err = run("schema", "publish", "--at-once", "--change", json.dumps(rename))
+    assert code == 2
+    assert 'rename_feature "x": alias_until' in err
+    assert "it seems to be in seconds" in err
+    rename["alias_until"] = (now + 86_400) * 1000
+    assert run("schema", "publish", "--at-once", "--change", json.dumps(rename))[0] == 0
+
+
 def test_when_a_version_takes_effect_is_said_where_an_earlier_one_holds_it_back(run: Run) -> None:
     run("topics", "--create")
     now = round(time.time()) * 1000
