@@ -190,12 +190,13 @@ class OutputLayer(Part):
             descent.summed(bias, gradient, rows)
             return
         for events, design, curvature in designs:
-            moved = (gradient[events] != 0).any(0)
+            slopes = gradient[events]
+            moved = slopes.any(0)
             if rows is not None:
                 moved &= torch.zeros_like(moved).index_fill_(0, rows, True)
             chosen = moved.nonzero()[:, 0]
             keep = 0.5 ** (len(design) / self._half_life_events) if self._half_life_events else 1.0
-            turned = curvature.turned(gradient[events][:, chosen], design)
+            turned = curvature.turned(slopes[:, chosen], design)
             curvature.step(weight, bias, chosen, turned, information[chosen], keep)
 
     # -- state ----------------------------------------------------------------------------------------------------

@@ -48,6 +48,9 @@ class Table:
         self.moments: dict[str, torch.Tensor] = {}
         self.compiled = False
         """Whether steps are taken by a compiled loop."""
+        self._seen: torch.Tensor | None = None
+        self._views: tuple[np.ndarray, ...] = ()
+        """Weights and moments as the loops take them, of the weights last seen."""
         self.names: SlotRegistry | None = None
         """Whose each row is, for a table that a method brings along; those of the plain layers are known by place."""
         self._allocate(rows)
@@ -174,18 +177,19 @@ class Table:
     def _compiled_step(self, gradient: torch.Tensor, rows: torch.Tensor | None) -> None:
         from stream.network import step_kernels
 
-        def flat(tensor: torch.Tensor) -> np.ndarray:
-            return tensor.numpy().reshape(len(tensor), -1)
-
         some = _EVERY if rows is None else rows.numpy()
         if rows is not None and not len(some):
             return
-        weight, slope, moments = flat(self.weight), flat(gradient.contiguous()), self.moments
+        if self._seen is not self.weight:  # moments are replaced with the weights and never alone
+            names = ("squares",) if self.method == "adagrad" else ("first", "second")
+            by_row = () if self.method == "adagrad" else (self.moments["steps"].numpy(), self.moments["late"].numpy())
+            self._views = _flat(self.weight), *(_flat(self.moments[name]) for name in names), *by_row
+            self._seen = self.weight
+        slope = _flat(gradient.contiguous())
         if self.method == "adagrad":
-            step_kernels.adagrad(weight, flat(moments["squares"]), slope, some, self.rate)
-            return
-        history = flat(moments["first"]), flat(moments["second"]), moments["steps"].numpy(), moments["late"].numpy()
-        step_kernels.adam(weight, *history, slope, some, self.rate, _HASTE, _HASTE_STEPS)
+            step_kernels.adagrad(*self._views, slope, some, self.rate)
+        else:
+            step_kernels.adam(*self._views, slope, some, self.rate, _HASTE, _HASTE_STEPS)
 
     def _apply(self, weight: torch.Tensor, moments: dict[str, torch.Tensor], gradient: torch.Tensor) -> None:
         if self.method == "adagrad":
@@ -235,6 +239,10 @@ class Table:
     def is_finite(self) -> bool:
         """Say whether every weight and moment is a number."""
         return all(bool(torch.isfinite(tensor).all()) for tensor in (self.weight, *self.moments.values()))
+
+
+def _flat(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.numpy().reshape(len(tensor), -1)
 
 
 def _extended(tensor: torch.Tensor, extra: int, value: float | bool) -> torch.Tensor:
