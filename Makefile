@@ -23,12 +23,13 @@ DEMO_ARGUMENTS = $(if $(EVENTS),--events $(EVENTS)) $(if $(STRATEGY),--strategy 
 
 PYTEST_ARGUMENTS =
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench docs clean
 
 help:
 	@echo "make demo    run the whole thing on real data: EVENTS=10000 STRATEGY=replace SEED=1 BROKER=host:port"
 	@echo "make test    run all tests"
 	@echo "make lint    check style and types"
+	@echo "make docs    render the documentation as a site, into build/docs"
 	@echo "make bench   measure events per second beside what the machine could do"
 	@echo "make setup   only install, into $(VENV); PYTHON=python3.12 TORCH_INDEX=url"
 	@echo "make clean   remove $(VENV) and build"
@@ -65,6 +66,12 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/stream bench speed
+
+# The site generator is needed by nobody else, so it is installed for this alone.
+docs: $(INSTALLED)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file .mkdocs.yml
+	@echo "build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) build

@@ -190,8 +190,8 @@ def test_strategies_are_listed_with_a_name_and_a_sentence_each_line(capsys: pyte
     assert all(line.split(maxsplit=1)[1].endswith(".") for line in lines)
 
 
-def test_the_table_of_exit_codes_in_the_readme_is_that_of_the_errors() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    told = {int(line.split("|")[1]) for line in readme.splitlines() if line.startswith("| ") and line[2].isdigit()}
+def test_the_documented_table_of_exit_codes_is_that_of_the_errors() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    told = {int(line.split("|")[1]) for line in page.splitlines() if line.startswith("| ") and line[2].isdigit()}
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StreamError)]
     assert {kind.exit_code for kind in kinds} <= told
