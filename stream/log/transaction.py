@@ -37,6 +37,8 @@ _log = logging.getLogger("stream.log")
 
 _FENCING = (ProducerFencedError, InvalidProducerEpochError)
 _PAUSE_SECONDS = 0.5
+_LONGEST_TIMEOUT_MS = 900_000
+"""Kafka's own bound (`transaction.max.timeout.ms`), unless a broker sets another."""
 _NODE_MS = 5_000
 """How long a node may take to let the producer in before its coordinator is looked up again."""
 
@@ -83,6 +85,7 @@ class TransactionalProducer:
             max_request_bytes if most_batch_bytes is None else most_batch_bytes,
             max_request_size=max_request_bytes,
             max_block_ms=round(self._seconds * 1000),
+            transaction_timeout_ms=_timeout_ms(self._seconds),
         )
         _let_a_lost_coordinator_be_looked_up(self._producer)
 
@@ -183,6 +186,15 @@ class TransactionalProducer:
         if _fenced(error):
             raise Fenced(f"{self._where}: a newer process of the same name took over. This one stops.") from error
         raise translated(error, self._where) from error
+
+
+def _timeout_ms(commit_seconds: float) -> int:
+    """Return after how long Kafka itself ends an open transaction: later than this process gives it up.
+
+    It then refuses the producer as if a newer one had the id. A learner that waits for a broker, or whose process was
+    stopped for a while, would leave as fenced by a successor that is not there, and nothing would start it again.
+    """
+    return min(_LONGEST_TIMEOUT_MS, round(2000 * commit_seconds) + 60_000)
 
 
 def _let_a_lost_coordinator_be_looked_up(producer: Any) -> None:

@@ -26,6 +26,7 @@ from stream.log.kafka_commit import KafkaCommitLog, group_of
 from stream.log.protocol import Commit, CommitLog, DeadLetter
 from stream.log.settings import TopicSettings
 from stream.log.topics import create_topics, wanted_topics
+from stream.log.transaction import TransactionalProducer
 from tests.log.kafka_waiting import await_markers
 
 pytestmark = pytest.mark.timeout(60)
@@ -331,6 +332,17 @@ def test_a_broker_that_stops_answering_is_given_up_within_the_bound_and_what_cou
     again.close()
     assert newest in (commit(1, 5), commit(2, 9))
     assert offsets(kafka, topics) == ([7] if newest == commit(2, 9) else [])
+
+
+@pytest.mark.parametrize(("commit_seconds", "timeout_ms"), [(1.0, 62_000), (60.0, 180_000), (600.0, 900_000)])
+def test_kafka_ends_an_open_transaction_later_than_the_learner_gives_it_up(
+    kafka: Connection, commit_seconds: float, timeout_ms: int
+) -> None:
+    patient = Connection(replace(kafka.settings, commit_seconds=commit_seconds))
+    producer = TransactionalProducer(patient, next(_names), "here")
+    producer.start()  # the broker takes the time-out
+    assert producer._producer.config["transaction_timeout_ms"] == timeout_ms > 1000 * commit_seconds
+    producer.close()
 
 
 @contextmanager
