@@ -37,6 +37,10 @@ class KafkaPost:
         self._topic_id = watch.id_of(self._interactions)
         self._partitions = watch.partitions(self._interactions)
         watch.close()
+        if not self._partitions:
+            raise LogError(
+                f"Topic {self._interactions} at {self._connection.where} may not be looked at. See the ACLs: Write."
+            )
         limits = largest_record_bytes(self._connection, (self._interactions, self._letters))
         own = self._connection.largest_request_bytes
         bounds = [*limits.values(), *([] if own is None else [own])]

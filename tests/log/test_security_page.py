@@ -29,10 +29,11 @@ from kafka.errors import KafkaError
 from stream.broker import LocalBroker
 from stream.cli import main
 from stream.errors import BrokerUnavailable, ConfigurationError, LogError, StreamError
-from stream.log.connection import Connection
+from stream.log.connection import Connection, kafka_errors
 from stream.log.kafka_commit import KafkaCommitLog
+from stream.log.kafka_post import KafkaPost
 from stream.log.kafka_schema import KafkaSchemaSource
-from stream.log.kafka_source import KafkaInteractionSource
+from stream.log.kafka_source import KafkaInteractionSource, assigned_partitions
 from stream.log.protocol import Commit, DeadLetter
 from stream.log.publish import next_version, publish_kafka
 from stream.log.settings import LogSettings, TopicSettings
@@ -260,7 +261,22 @@ def as_publisher(kafka: Connection) -> None:
     publish_kafka(kafka, TopicSettings().schema, lambda history: next_version(history, [change], 0))
 
 
-DOING = {"learner": as_learner, "producer": as_producer, "publisher": as_publisher}
+def as_operator(kafka: Connection) -> None:
+    """Read what died, and send it again."""
+    place = [f"kafka.{name}={value}" for name, value in (("bootstrap_servers", kafka.where),)]
+    options = {f"kafka.options.{name}": value for name, value in kafka.settings.options.items()}
+    settings = load(Settings, assignments=[*place, *(f"{name}={value}" for name, value in options.items())])
+    letters = TopicSettings().dead_letters
+    with closing(kafka.consumer()) as consumer, kafka_errors(letters):
+        assigned = assigned_partitions(consumer, letters, letters)
+        consumer.seek_to_beginning()
+        consumer.poll(timeout_ms=500)
+        assert assigned
+    with closing(KafkaPost(settings)) as post:
+        post.send([DeadLetter("not_json", TopicSettings().interactions, 0, 0, b"k", b"v")])
+
+
+DOING = {"operator": as_operator, "learner": as_learner, "producer": as_producer, "publisher": as_publisher}
 
 
 def name_of(acl: ACL) -> str:
@@ -282,6 +298,7 @@ def test_a_configuration_that_may_not_be_read_is_a_fault_of_the_topic(place: tup
     (left_out,) = [acl for acl in acls() if name_of(acl) == "User:learner-DESCRIBE_CONFIGS-interactions"]
     with without(place, left_out):
         as_learner(connection(*place, "learner"))
+        as_operator(connection(*place, "operator"))
         states = describe_topics(connection(*place, "learner"), wanted_topics(TopicSettings(), 1))
     assert "its configuration may not be read; see the ACLs (DescribeConfigs)" in states[0].faults
     assert states[2].faults == []
