@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from stream.schema import Schema, Version, parse_version
     from stream.settings.learner import LearnerSettings
 
+    __version__: str
+
 __all__ = [
     "Interaction",
     "Learner",
@@ -19,6 +21,7 @@ __all__ = [
     "Predictions",
     "Schema",
     "Version",
+    "__version__",
     "decode_interaction",
     "parse_version",
 ]
@@ -35,7 +38,22 @@ _HOME = {
 }
 
 
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("stream-learner")
+    except PackageNotFoundError:  # read from a directory that was never installed
+        return "unknown"
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     # The learner brings torch, which takes seconds to import: commands that do not learn need not wait for it.
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

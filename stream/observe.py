@@ -62,6 +62,12 @@ class Observer:
     def schema_rejected(self, version: int | None, reason: str) -> None:
         """A schema version was refused and dead-lettered; ``version`` is None where no number could be read."""
 
+    def stands_by(self, what_is_missing: str, lost: bool) -> None:
+        """No interaction is fetched, for schema version 1 is not there; called again where the sentence changes.
+
+        ``lost``: later versions are there, so that it will not come by itself.
+        """
+
     def dead_letter(self, reason: str) -> None:
         """An interaction was dead-lettered; it is published with the next checkpoint that covers its place."""
 
@@ -133,6 +139,10 @@ class CompositeObserver(Observer):
     def schema_rejected(self, version: int | None, reason: str) -> None:
         for observer in self._observers:
             observer.schema_rejected(version, reason)
+
+    def stands_by(self, what_is_missing: str, lost: bool) -> None:
+        for observer in self._observers:
+            observer.stands_by(what_is_missing, lost)
 
     def dead_letter(self, reason: str) -> None:
         for observer in self._observers:

@@ -15,6 +15,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 
+import stream
 from stream.cli import commands
 from stream.errors import LogError, StreamError
 
@@ -31,8 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stream",
         description="Keep one multi-label network learning from Kafka while its features and offers change.",
+        epilog="`stream COMMAND --help` has an example of each.",
     )
-    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"stream {stream.__version__}")
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for name in command_names():
         importlib.import_module(f"{commands.__name__}.{name.replace('-', '_')}").add_parser(subparsers)
     return parser
@@ -45,7 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # What a Kafka client warns of, attempt by attempt, a command says in one sentence at its end.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    args = build_parser().parse_args(arguments)
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help()
+        return 0
+    if args.loads and sys.stderr.isatty():
+        print(f"stream {args.command}: loading ...", file=sys.stderr, flush=True)
     try:
         code: int = args.run(args)
         sys.stdout.flush()

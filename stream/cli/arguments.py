@@ -28,7 +28,8 @@ def new_parser(subparsers: Subparsers, module: str) -> argparse.ArgumentParser:
         description=text.replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=lambda args: loaded.run(args))
+    # Who waits for torch is told so at once: it takes seconds to import.
+    parser.set_defaults(run=lambda args: loaded.run(args), loads=getattr(loaded, "LOADS", False))
     return parser
 
 

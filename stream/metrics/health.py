@@ -1,8 +1,9 @@
 """Whether the process lives and whether its model may be relied on: pure rules over what the service reports.
 
 Alive (`/healthz`): a poll has completed within the bound; a process that fails this hangs and should be restarted.
-Ready (`/readyz`): the model is restored (or newly made) and the log answers. A schema version that stands rejected is
-told beside it and does not fail it: it may be another team's, and a rollout would stick on it.
+Ready (`/readyz`): the model is restored (or newly made), the log answers, and the first schema version was not lost. A
+schema version that stands rejected is told beside it and does not fail it: it may be another team's, and a rollout
+would stick on it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Health(Observer):
         self._stopped = False
         self._rejection: str | None = None
         self._away: str | None = None
+        self._missing: str | None = None
+        self._lost = False
 
     def alive(self) -> Verdict:
         """Tell whether a poll has completed within the bound."""
@@ -69,6 +72,8 @@ class Health(Observer):
             return Verdict(False, "the model is not restored yet")
         if self._away is not None:
             return Verdict(False, f"the log does not answer: {self._away}", self._rejection)
+        if self._missing is not None:
+            return Verdict(not self._lost, self._missing, self._rejection)
         return Verdict(True, "the model is restored and the log answers", self._rejection)
 
     def started(
@@ -95,7 +100,11 @@ class Health(Observer):
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:
         """A version that takes effect ends a rejection; one that is ignored as a repetition does not."""
         if not report.duplicate:
-            self._rejection = None
+            self._rejection = self._missing = None
+
+    def stands_by(self, what_is_missing: str, lost: bool) -> None:
+        """The first schema version is not there."""
+        self._missing, self._lost = what_is_missing, lost
 
     def schema_rejected(self, version: int | None, reason: str) -> None:
         """It stands rejected from now until a next version is applied."""

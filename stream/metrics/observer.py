@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
+import stream
 from stream.metrics.catalogue import (
     CONTESTED_MEASURES,
     MEASURES,
@@ -77,7 +77,7 @@ class PrometheusObserver(Observer):
         named = (str(settings_masked.get(key, "")) for key in ("name", "seed", "batch_size", "device"))
         info = self._gauges["stream_run_info"]
         info.clear()
-        info.labels(_package_version(), source, strategy, *named).set(1)
+        info.labels(stream.__version__, source, strategy, *named).set(1)
         self._gauges["stream_restored_checkpoint_number"].set(restored_checkpoint or 0)
 
     def restored(self, model: ModelReport) -> None:
@@ -282,10 +282,3 @@ class PrometheusObserver(Observer):
 
 def _bounded(value: str, known: Container[str]) -> str:
     return value if value in known else OTHER
-
-
-def _package_version() -> str:
-    try:
-        return version("stream")
-    except PackageNotFoundError:
-        return "unknown"

@@ -32,6 +32,8 @@ class Endpoints:
         commit_log: where checkpoints become official and dead letters go.
         store: where checkpoints lie; None keeps none.
         arriving: whether records arrive over time: False for files, in which nothing is waited for.
+        letters: the file of the dead letters; None where they go to a topic.
+        letters_kept: whether that file outlives the run.
         timestamped: whether the records' own timestamps say when they were sent (Kafka), so that event time can be held
             against them.
     """
@@ -42,6 +44,8 @@ class Endpoints:
     store: CheckpointStore | None
     arriving: bool = True
     timestamped: bool = False
+    letters: Path | None = None
+    letters_kept: bool = True
 
 
 @contextmanager
@@ -61,7 +65,9 @@ def live(settings: Settings) -> Iterator[Endpoints]:
 
 
 @contextmanager
-def files(settings: Settings, interactions: Path, schema: Path, checkpoint: Path | None) -> Iterator[Endpoints]:
+def files(
+    settings: Settings, interactions: Path, schema: Path, checkpoint: Path | None, dead_letters: Path | None = None
+) -> Iterator[Endpoints]:
     """Open files in place of a log while the block runs.
 
     Args:
@@ -69,6 +75,8 @@ def files(settings: Settings, interactions: Path, schema: Path, checkpoint: Path
         interactions: values of interactions, one a line.
         schema: schema versions, one a line.
         checkpoint: the directory to keep checkpoints in, and to resume from; None keeps none.
+        dead_letters: the file of the dead letters. None is that of the settings, which lies in `checkpoint` where its
+            path is relative; without `checkpoint` nothing is kept then.
 
     Raises:
         AlreadyRunning: a learner has the checkpoint directory.
@@ -82,16 +90,14 @@ def files(settings: Settings, interactions: Path, schema: Path, checkpoint: Path
         if not len(source):
             _log.warning("the file %s holds no interaction: there is nothing to learn from", interactions)
         schema_source = SchemaFile(schema)
-        letters = Path(settings.dead_letters.file)
-        if checkpoint is None:
-            # Nothing is resumed, so the commit need not outlive this run. What the file holds may be another's.
-            commits = Path(stack.enter_context(TemporaryDirectory(prefix="stream-replay-")))
-            if not letters.exists():
-                stack.callback(_remove_if_empty, letters)
-        else:
-            commits, letters = checkpoint, checkpoint / letters
-        commit_log = FileCommitLog(commits / "commit.json", letters, schema_source.topic)
-        yield Endpoints(source, schema_source, stack.enter_context(closing(commit_log)), store, arriving=False)
+        # Without checkpoints nothing is resumed, so the commit need not outlive this run.
+        own = checkpoint or Path(stack.enter_context(TemporaryDirectory(prefix="stream-replay-")))
+        letters = dead_letters or own / settings.dead_letters.file
+        if not letters.exists():
+            stack.callback(_remove_if_empty, letters)
+        commit_log = stack.enter_context(closing(FileCommitLog(own / "commit.json", letters, schema_source.topic)))
+        kept = checkpoint is not None or letters.parent != own
+        yield Endpoints(source, schema_source, commit_log, store, arriving=False, letters=letters, letters_kept=kept)
 
 
 def _store(settings: Settings, directory: Path) -> CheckpointStore:

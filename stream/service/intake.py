@@ -86,6 +86,11 @@ class Intake:
         self._units = UnitWatch()
 
     @property
+    def schema_topic(self) -> str:
+        """Name the schema topic."""
+        return self._schema_source.topic
+
+    @property
     def ended(self) -> bool:
         """Whether every partition has stood at its end for the idle time."""
         return len(self.standing) == len(self._partitions)

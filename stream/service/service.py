@@ -132,6 +132,7 @@ class Service:
         self._predictions = predictions
         self._patience = patience
         self._observer = observer
+        self._missing = ""
         self._stopping = False
         self._ended = False
         self._more = False
@@ -233,8 +234,32 @@ class Service:
     def _stand_by(self) -> None:
         """Fetch nothing while version 1 is not there; reject what can take no effect all the same."""
         self._advance()
+        self._say_what_is_missing()
         self._patience.ask(self._intake.stand_by)
         self._clocks.sleep(self._pace.poll_seconds)
+
+    def _say_what_is_missing(self) -> None:
+        """Tell at once, and once, why nothing is fetched."""
+        waiting = self._aligner.next_version
+        if waiting is None:
+            said = (
+                f"the schema topic {self._intake.schema_topic} holds no version 1 up to offset "
+                f"{self._ledger.schema_offset}: no interaction is fetched before it is published "
+                "(stream schema publish)"
+            )
+        else:
+            record = waiting.record
+            said = (
+                f"the schema topic {record.topic} does not hold version 1: the first version there, at offset "
+                f"{record.offset}, is {waiting.number}. No interaction is fetched without version 1, and it does not "
+                "come by itself: compaction or retention has deleted it, and a schema topic keeps all for ever "
+                "(cleanup.policy=delete, retention.ms=-1). Publish all versions again in order to a topic made anew, "
+                "or start from a checkpoint that has them"
+            )
+        if said != self._missing:
+            self._missing = said
+            (_log.info if waiting is None else _log.error)("%s", said)
+            self._observer.stands_by(said, waiting is not None)
 
     def _deliver(self, versions: list[PendingVersion]) -> None:
         """Take in versions; what was handed out and not trained goes back, for it may have to come after them."""

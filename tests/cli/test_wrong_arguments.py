@@ -20,7 +20,7 @@ REPLAY = "replay --interactions events.jsonl --schema schema.jsonl --set network
 WRONG = [
     (f"{REPLAY} --set network.hidden=[]", ConfigurationError, "has no layer"),
     (f"{REPLAY} --set threads=100000", ConfigurationError, "too large"),
-    (f"{REPLAY} --set dead_letters.file=directory", LogError, "cannot be written"),
+    (f"{REPLAY} --dead-letters directory", LogError, "cannot be written"),
     (f"{REPLAY} --summary directory/none/summary.json", ConfigurationError, "make it first"),
     (f"{REPLAY} --predictions directory", ConfigurationError, "cannot be opened"),
     ("replay --interactions directory --schema schema.jsonl", ConfigurationError, "cannot be read"),

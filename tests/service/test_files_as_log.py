@@ -151,3 +151,28 @@ def test_another_file_may_be_learned_on_top_where_that_is_asked_for(tmp_path: Pa
     code, summary = replay(tmp_path, "--set", "checkpoint.lost_offsets=earliest")
     assert (code, summary["events_trained"]) == (0, 46)
     assert replay(tmp_path)[1]["events_trained"] == 46, "and from then on it is the file"
+
+
+def test_a_replay_without_checkpoints_leaves_no_file_behind_and_says_what_it_could_not_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "s.jsonl", version(1, 0, [TEA]))
+    write(tmp_path / "i.jsonl", *[event(f"e{n}", n) for n in range(20)], b"broken", b'{"id": 7}', b"broken too")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    arguments = ["replay", "--interactions", "i.jsonl", "--schema", "s.jsonl", "--set", "network.hidden=8"]
+    assert main(arguments) == 0
+    assert sorted(tmp_path.iterdir()) == before
+    said = capsys.readouterr()
+    assert "3 dead letters (records that could not be used); they are not kept: give --dead-letters FILE" in said.err
+    assert "2 not_json, the first at place 20 of i.jsonl: " in said.err
+    assert json.loads(said.out)["events_dead_lettered"] == 3, "standard output is the summary alone"
+    assert "Learning from files with strategy carry" in said.err
+
+    assert main([*arguments, "--dead-letters", "letters.jsonl"]) == 0
+    assert "they lie in letters.jsonl" in capsys.readouterr().err
+    assert len((tmp_path / "letters.jsonl").read_bytes().splitlines()) == 3
+
+    assert main([*arguments, "--checkpoint", "c"]) == 0
+    assert "they lie in c/dead-letters.jsonl" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "i.jsonl", "letters.jsonl", "s.jsonl"]

@@ -1,5 +1,7 @@
 """Measure: `speed` gives events per second beside their limits, `adaptation` compares ways to follow a schema.
 
+Example: stream bench adaptation --quick --out report
+
 Figures of different machines cannot be compared; ratios and differences within one report can.
 """
 
@@ -31,6 +33,9 @@ A run that was broken off goes on where it stopped when it is started again with
 With --interactions and --schema, or with --topic, it runs on your own stream instead, from files or from the log that
 the settings name, and says which strategy to use, by how much and at what cost, with intervals over blocks of time. DIR
 then keeps a copy of the events compared. --quick takes two minutes on the last 20,000 events."""
+
+
+LOADS = True
 
 
 def add_parser(subparsers: Subparsers) -> None:

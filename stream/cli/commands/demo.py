@@ -1,5 +1,7 @@
 """Run the whole job on real data: broker, producer, learner, live view; at the end a summary and a plot.
 
+Example: stream demo
+
 The data is The Complete Journey, published by 84.51 for research and educational purposes, whose package calls it
 simulated: a year of grocery baskets, 1,118 offers that start and end on recorded dates. It needs the optional package
 of the extra `demo`. Ctrl-C ends the demo early and still gives summary and plot.
@@ -11,6 +13,8 @@ import argparse
 from pathlib import Path
 
 from stream.cli.arguments import Subparsers, add_settings_arguments, new_parser, settings_from
+
+LOADS = True
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -1,5 +1,7 @@
 """Make factors (strategy `mlet`) of a checkpoint's single tables, so that training with factors starts from them.
 
+Example: stream factorise checkpoints factors/
+
 The new checkpoint's model gives the same predictions; its strategy is the same with `mlet` added. Put it in a directory
 of its own and let a learner with that strategy go on from there. Optimiser state of the tables is new. What it says at
 the end is checked on made-up events that go through the features' values.
@@ -11,6 +13,8 @@ import argparse
 from pathlib import Path
 
 from stream.cli.arguments import Subparsers, new_parser
+
+LOADS = True
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -1,4 +1,7 @@
-"""Say what is inside a checkpoint: the model's counts, schema and digests, and the offsets that it goes on from."""
+"""Say what is inside a checkpoint: the model's counts, schema and digests, and the offsets that it goes on from.
+
+Example: stream inspect checkpoints --json
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import argparse
 from pathlib import Path
 
 from stream.cli.arguments import Subparsers, new_parser
+
+LOADS = True
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -1,5 +1,7 @@
 """Store the product of a checkpoint's factored tables (strategy `mlet`) as single tables, for serving.
 
+Example: stream merge checkpoints serving.ckpt
+
 The new checkpoint's model gives the same predictions from smaller tables; its strategy is the same without `mlet`. It
 is for `stream recommend` and `stream inspect`. A learner may go on from it, with single tables whose optimiser state is
 new. What it says at the end is checked on made-up events that go through the features' values.
@@ -11,6 +13,8 @@ import argparse
 from pathlib import Path
 
 from stream.cli.arguments import Subparsers, new_parser
+
+LOADS = True
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -1,5 +1,7 @@
 """Send a stream to Kafka or to an embedded log, from two files or generated, each version before what needs it.
 
+Example: stream produce --interactions events.jsonl --schema schema.jsonl --log mylog
+
 The records keep the order of the files, are keyed by the entity and bear the time of sending. `--journey` is the demo's
 data (the extra `demo`); `--synthetic` a seeded stream with a known truth.
 """

@@ -1,5 +1,7 @@
 """Score events with a checkpoint's model: the best offers of each event, with probabilities.
 
+Example: stream recommend checkpoints --events events.jsonl --top 3
+
 Events come as interactions, one a line, from a file or from standard input; `labels` may be left out. Each line of
 output is {"id": ..., "schema_version": ..., "recommendations": [[offer, probability], ...]}, best first, out of the
 offers that the event's `shown` admits. With --represent it is {"id": ..., "key": ..., "representation": [...]}: the
@@ -18,6 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from stream.cli.arguments import Subparsers, new_parser
+
+LOADS = True
 
 
 def add_parser(subparsers: Subparsers) -> None:

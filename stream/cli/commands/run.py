@@ -1,5 +1,7 @@
 """Learn from Kafka, or from the embedded log, until stopped: the long-running process.
 
+Example: stream run --config stream.toml
+
 It goes on from the newest checkpoint that counts. SIGTERM and SIGINT end it after the step in hand, with a checkpoint.
 Exit codes: 0 stopped or ended; 2 a setting is wrong; 3 checkpoint; 4 log; 5 a newer learner took over; 6 one runs here
 already; 7 the model is not finite; 8 a burst of invalid records. Standard error is a live view on a terminal, else
@@ -12,6 +14,8 @@ import argparse
 
 from stream.cli.arguments import Subparsers, add_settings_arguments, new_parser, settings_from
 from stream.cli.output_arguments import add_output_arguments, outputs_of
+
+LOADS = True
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -1,5 +1,7 @@
 """Show the schema, publish a change of it, or compare two of its versions.
 
+Example: stream schema publish --log mylog --at-once --change '{"op": "add_label", "name": "tea"}'
+
 These look at the schema topic, that is at everything published, whether or not event time has reached it yet.
 """
 

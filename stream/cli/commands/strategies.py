@@ -1,4 +1,7 @@
-"""List the strategies by which the network can adapt: a name and a sentence each line."""
+"""List the strategies by which the network can adapt: a name and a sentence each line.
+
+Example: stream strategies
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Check the three topics, and create those that are missing.
 
+Example: stream topics --create --log mylog
+
 Without --create nothing is changed. A topic that is there is never changed: what is wrong with it is said, and the exit
 code is 4.
 """
