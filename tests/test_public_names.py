@@ -14,7 +14,7 @@ import stream
 PINNED = {
     "stream": {
         *("Interaction", "Learner", "LearnerSettings", "Predictions", "Schema", "Version"),
-        *("decode_interaction", "parse_version"),
+        *("__version__", "decode_interaction", "parse_version"),
     },
     "stream.errors": {
         *("AlreadyRunning", "BrokerUnavailable", "CheckpointCorrupt", "CheckpointError", "CheckpointMissing"),
