@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.adaptation import parse_strategy
+from stream.adaptation import Seat, parse_strategy
 from stream.errors import ConfigurationError
 from stream.interaction import Interaction
 from stream.learner import Learner
@@ -91,7 +91,8 @@ def _with_tables(learner: Learner, settings: LearnerSettings, tables: dict[str, 
     tree = learner.state()
     kept = {name: table for name, table in tree["network"]["tables"].items() if name not in _BETWEEN}
     tree["network"]["tables"] = kept | {name: table.state() for name, table in tables.items()}
-    tree["strategy"] = {entry.name: tree["strategy"].get(entry.name, {}) for entry in parse_strategy(settings.strategy)}
+    methods = [entry.name for entry in parse_strategy(settings.strategy) if entry.seat is not Seat.CHANGE]
+    tree["strategy"] = {name: tree["strategy"].get(name, {}) for name in methods}
     tree["parameters"] = list(parameter_counts(Learner.from_state(tree, settings).network))
     return Learner.from_state(tree, settings)
 
