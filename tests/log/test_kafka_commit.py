@@ -20,7 +20,7 @@ from kafka.admin import ConfigResource
 from kafka.structs import OffsetAndMetadata
 
 from stream.broker import LocalBroker
-from stream.errors import BrokerUnavailable, Fenced, LogError
+from stream.errors import BrokerUnavailable, Fenced, LogError, TopicMadeAnew
 from stream.log.connection import Connection
 from stream.log.kafka_commit import KafkaCommitLog, group_of
 from stream.log.protocol import Commit, CommitLog, DeadLetter
@@ -314,6 +314,27 @@ def test_a_topic_of_dead_letters_that_is_deleted_is_said_at_once_and_costs_nothi
     log.commit(commit(4, 9), [letter(topics, 8)])
     log.close()
     assert offsets(kafka, topics) == [8]
+
+
+@pytest.mark.parametrize("which", ["interactions", "schema"])
+def test_nothing_is_committed_for_a_topic_that_was_made_anew_or_is_gone(
+    opened: Callable[[], CommitLog], kafka: Connection, topics: TopicSettings, which: str
+) -> None:
+    log = opened()
+    log.fence()
+    log.commit(commit(1, 5), [])
+    name = getattr(topics, which)
+    with kafka.administering() as admin:
+        admin.delete_topics([name])
+    with pytest.raises(LogError, match=rf"Topic {name} .* was deleted while this learner ran.*checkpoint.lost_offsets"):
+        log.commit(commit(2, 9), [letter(topics, 7)])
+    create_topics(kafka, wanted_topics(topics, 2))
+    with pytest.raises(TopicMadeAnew, match=rf"Topic {name} .* was deleted and made anew while this learner ran"):
+        log.commit(commit(2, 9), [letter(topics, 7)])
+    assert offsets(kafka, topics) == []
+    found = opened().newest(settled=True)
+    assert found is not None
+    assert (found.number, found.digest) == (1, commit(1, 5).digest), "Kafka forgot the one topic's offsets alone"
 
 
 def test_a_broker_that_stops_answering_is_given_up_within_the_bound_and_what_counts_is_found_at_the_next_start(
