@@ -48,7 +48,10 @@ def learner_of(tree: Tree, settings: LearnerSettings, kind: type[L]) -> L:
 
     Raises whatever a state of another form raises; see `stream.checkpoint.reading`.
     """
-    wrong = misfit(tree, kind(settings).state())
+    form = kind(settings).state()
+    if tree["evaluation"]["finite"] is None:  # a service has no sums of a finite pass, and one may end its life
+        form["evaluation"]["finite"] = None
+    wrong = misfit(tree, form)
     if wrong is not None:
         raise CheckpointCorrupt(f"the learner's {wrong} is not of the form that it has; restore an older one")
     learner = kind.from_state(tree, settings)
