@@ -39,7 +39,7 @@ from stream.network.persistence import (
     restore_network,
 )
 from stream.reasons import WarmupEnd
-from stream.report import BatchReport, ModelReport, SchemaReport, SlotCount, WarmupReport
+from stream.report import BatchReport, MixtureReport, ModelReport, SchemaReport, SlotCount, WarmupReport
 from stream.schema import Schema, Version, describe
 from stream.settings.learner import LearnerSettings
 from stream.state import Tree
@@ -49,10 +49,13 @@ __all__ = ["Learner", "Predictions"]
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Logits ``(P,)`` float32 of a batch's pairs, with the offers' names by slot."""
+    """What is said of a batch's pairs ``(P,)``, with the offers' names by slot."""
 
     batch: Batch
     logits: np.ndarray
+    """float32: the network's own."""
+    scores: np.ndarray
+    """float64: the log-odds of the published probability, in which simple experts have a say."""
     names: Sequence[str | None]
     variance: np.ndarray | None = None
     """Posterior variance float64 ``(P,)`` of the logits, where asked for and the strategy keeps a posterior."""
@@ -111,10 +114,11 @@ class Learner:
     def predict(self, batch: Batch, *, variance: bool = False) -> Predictions:
         """Return the logits that :meth:`learn` would train on, and leave no trace; with their ``variance`` if asked."""
         frame = self.network.frame(batch)
-        logits = self.network.forward(frame).cpu().numpy()
+        logits = self.network.forward(frame)
+        scores = self.network.experts.scores(self.network.chances(frame, logits))
         spread = self.network.logit_variance(frame) if variance else None
         names = list(self.network.offers.offers.names)
-        return Predictions(batch, logits, names, None if spread is None else spread.cpu().numpy())
+        return Predictions(batch, logits.cpu().numpy(), scores, names, None if spread is None else spread.cpu().numpy())
 
     def represent(self, batch: Batch) -> np.ndarray:
         """Return the shared representation ``(B, hidden[-1])`` float32 of each event, and leave no trace."""
@@ -141,7 +145,7 @@ class Learner:
         self.network.admit_keys(batch, now, warming_up=warming_up)
         frame = self.network.frame(batch)
         reached = self.network.reaches(frame) if warming_up else None
-        scored = self._train(batch, frame, warming_up=warming_up)
+        own, scored = self._train(batch, frame, warming_up=warming_up)
         scores = self.evaluation.update(
             ScoredEvents(
                 ids=batch.ids,
@@ -155,7 +159,7 @@ class Learner:
                 logit=scored,
             )
         )
-        losses = [score.mean_loss for score in scores]
+        losses = _mean_losses(batch, own)
         drift = self.drift.update([loss for loss in losses if loss is not None])
         unresolved = self.network.observe(batch, frame, now, warming_up=warming_up)
         self._count(batch, scores)
@@ -169,7 +173,8 @@ class Learner:
             events_with_labels=sum(bool(score.labels) for score in scores),
             pairs=pairs,
             loss=sum(score.bce_sum for score in scores) / pairs if pairs else 0.0,
-            logits=scored,
+            logits=own,
+            published=scored,
             scores=scores,
             labels=batch.labels,
             labels_dropped=batch.labels_dropped,
@@ -185,10 +190,10 @@ class Learner:
             **self._standing(warming_up),
         )
 
-    def _train(self, batch: Batch, frame: Frame, *, warming_up: bool) -> np.ndarray:
-        """Take the batch's gradient steps; return the logits ``(P,)``, each from just before its event's step."""
+    def _train(self, batch: Batch, frame: Frame, *, warming_up: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Take the batch's gradient steps; return logits and scores ``(P,)`` from before each event's step."""
         network, stochastic, now = self.network, self.strategy.stochastic, self.events_trained
-        scored = np.empty(batch.pairs, dtype=np.float32)
+        own, scored = np.empty(batch.pairs, dtype=np.float32), np.empty(batch.pairs)
         start = 0
         while start < len(batch):
             # The first batch is one step: the running counts know no rate before it, and weights that make up for that
@@ -204,7 +209,10 @@ class Learner:
                     f"a logit is not finite after {now} events (schema version {self.schema.version}); nothing of this "
                     "was checkpointed: restart from the last checkpoint with smaller learning rates"
                 )
-            scored[int(batch.offsets[start]) : int(batch.offsets[stop])] = found
+            pairs = slice(int(batch.offsets[start]), int(batch.offsets[stop]))
+            chances = network.chances(part, logits)
+            own[pairs], scored[pairs] = found, network.experts.scores(chances)
+            network.experts.update(part, chances, scored[pairs])
             part.weight = network.see_weights(events)
             if len(found):
                 if stochastic:
@@ -212,7 +220,7 @@ class Learner:
                 network.train(part, logits, warming_up=warming_up)
             network.counts.update(part)
             start = stop
-        return scored
+        return own, scored
 
     def count_inputs(self, batch: Batch) -> torch.Tensor:
         """Return the running counts as inputs of a batch's pairs ``(P, inputs)``, as :meth:`replay` wants them back."""
@@ -242,6 +250,7 @@ class Learner:
             "schema_version": self.schema.version,
             "phase": self._phase(warming_up),
             "window": self.evaluation.window(),
+            "mixture": self._mixture(),
             "parameters": total,
             "parameters_frozen": total - fresh if warming_up else 0,
             "features_live": len(self.schema.features),
@@ -262,6 +271,16 @@ class Learner:
 
     def _top_unknown_names(self) -> dict[str, list[tuple[str, int]]]:
         return {what: names.top(TOP_UNKNOWN) for what, names in self.unknown_names.items()}
+
+    def _mixture(self) -> MixtureReport:
+        mixture = self.network.experts.mixture
+        return MixtureReport(
+            weights=dict(zip(mixture.names, mixture.weights.tolist(), strict=True)),
+            loss_sums=dict(zip(mixture.names, mixture.loss_sums.tolist(), strict=True)),
+            loss_sum=mixture.loss_sum,
+            regret_bound=mixture.regret_bound,
+            pairs=mixture.pairs,
+        )
 
     def _phase(self, warming_up: bool) -> str:
         return "warm_up" if warming_up else "train" if len(self.network.offers) else "idle"
@@ -437,3 +456,12 @@ class Learner:
             "parameters": parameters_in_use(self.network),
             **self.evaluation.summary(),
         }
+
+
+def _mean_losses(batch: Batch, logits: np.ndarray) -> list[float | None]:
+    """Return the network's mean loss of each event over its pairs, in nats; None for one without pairs."""
+    logit = logits.astype(np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(np.logaddexp(0.0, logit) - logit * batch.taken)])
+    pairs = np.diff(batch.offsets)
+    totals = np.diff(sums[batch.offsets])
+    return [total / number if number else None for total, number in zip(totals.tolist(), pairs.tolist(), strict=True)]

@@ -18,7 +18,7 @@ def recommend(learner: Learner, line: bytes, top: int, explore: Exploration | No
 
     ``line`` is an interaction as JSON; ``labels`` may be absent and is ignored. With ``explore`` the explored score
     decides the order, and ``explored`` holds, for each recommendation, its name, the explored score as a probability,
-    and the standard deviation of its logit. Raises InvalidInteraction.
+    and the standard deviation of the network's logit, by which the score was moved. Raises InvalidInteraction.
     """
     event = decode_interaction(line, labels_optional=True)
     return {"id": event.id, "schema_version": learner.schema.version, **best_offers(learner, event, top, explore)}
@@ -34,14 +34,14 @@ def best_offers(
     by_name = sorted((name.encode(), pair) for name, pair in named if name is not None and batch.possible[pair])
     pairs = np.array([pair for _, pair in by_name], dtype=np.int64)
     names = [name.decode() for name, _ in by_name]
-    logits = scores = predictions.logits[pairs].astype(np.float64)
+    published = scores = predictions.scores[pairs]
     spread = np.zeros(len(pairs))
     if explore is not None:
         assert predictions.variance is not None
-        scores = explore.scores(logits, predictions.variance[pairs])
+        scores = explore.scores(published, predictions.variance[pairs])
         spread = np.sqrt(predictions.variance[pairs])
     best = np.argsort(-scores, kind="stable")[:top].tolist()  # stable: ties stay in the order of names
-    found = {"recommendations": [[names[place], _probability(logits[place])] for place in best]}
+    found = {"recommendations": [[names[place], _probability(published[place])] for place in best]}
     if explore is not None:
         found["explored"] = [[names[place], _probability(scores[place]), float(spread[place])] for place in best]
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from stream.evaluation import EventScore, WindowedMeasures
 from stream.reasons import WarmupEnd
 
-__all__ = ["BatchReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"]
+__all__ = ["BatchReport", "MixtureReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,22 @@ class SlotCount:
     tombstoned: int
 
 
+@dataclass(frozen=True, slots=True)
+class MixtureReport:
+    """Who has a say in the published probability, and what each would have lost; over the model's life."""
+
+    weights: Mapping[str, float]
+    """By expert (`stream.network.experts.EXPERTS` says what each is); they sum to 1."""
+    loss_sums: Mapping[str, float]
+    """By expert: binary cross-entropy of its own predictions, each given before its event was trained, in nats."""
+    loss_sum: float
+    """That of the published probability."""
+    regret_bound: float
+    """By how many nats it can be above the best expert's, by the proof."""
+    pairs: int
+    """(event, offer) pairs behind these sums."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReport:
     """The model as it stands: restored, new, or after a batch."""
@@ -61,6 +77,7 @@ class ModelReport:
     phase: str
     """``warm_up`` | ``train`` | ``idle`` (no live offer to train); a batch's report says in which it was trained."""
     window: WindowedMeasures
+    mixture: MixtureReport
     parameters: int
     parameters_frozen: int
     features_live: int
@@ -89,7 +106,9 @@ class BatchReport(ModelReport):
     loss: float
     """Mean binary cross-entropy over the pairs in nats, before training on them; 0 where there are none."""
     logits: np.ndarray
-    """float32 ``(pairs,)``, in the order of the batch's pairs, from before training on them."""
+    """float32 ``(pairs,)``, in the order of the batch's pairs, from before training on them: the network's own."""
+    published: np.ndarray
+    """float64 ``(pairs,)``, likewise: the log-odds of the published probability."""
     scores: Sequence[EventScore]
     labels_dropped: int
     unknown_features: int

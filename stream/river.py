@@ -171,8 +171,8 @@ class StreamClassifier(base.MultiLabelClassifier):
         batch = self._learner.encode([self._event(number, features) for number, features in enumerate(events)])
         predictions = self._learner.predict(batch)
         names = (str(predictions.names[slot]) for slot in batch.pair_slot[:live])
-        logits = predictions.logits.astype(np.float64).reshape(len(events), live)
-        return [self._labels.get(name, name) for name in names], 1.0 / (1.0 + np.exp(-logits))
+        scores = predictions.scores.reshape(len(events), live)
+        return [self._labels.get(name, name) for name in names], 1.0 / (1.0 + np.exp(-scores))
 
     # -- pickle and copy ------------------------------------------------------------------------------------------
 

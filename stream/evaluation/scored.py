@@ -51,8 +51,8 @@ class ScoredEvents:
     """(P,) the offer is in R: live, and admitted by ``shown``"""
     taken: NDArray[np.bool_]
     """(P,) the offer is in T: live, and among the event's labels"""
-    logit: NDArray[np.float32]
-    """(P,) finite scores"""
+    logit: NDArray[np.floating]
+    """(P,) finite scores: the log-odds of the published probability"""
 
 
 @dataclass(slots=True)

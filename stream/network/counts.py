@@ -51,7 +51,8 @@ class PairCounts:
         self._views: tuple[tuple[np.ndarray, ...], ...] | None = None
         """The tensors as the loops take them; None once one of them was replaced."""
         self._half_life_ms = half_life_days * _DAY_MS
-        self.totals = {"taken": prevalence, "possible": 1.0, "events": 0.0, "ts": 0.0}
+        # Half a label (Krichevsky and Trofimov 1981) in as many pairs as have one: rates near 0 are not taken for 0.
+        self.totals = {"taken": 0.5, "possible": 0.5 / prevalence, "events": 0.0, "ts": 0.0}
         shapes = {_BY_OFFER: (32,), _BY_VALUE: (32,), _BY_KEY: (64,), _KEY_OFFER: (64, 32), _KEY_VALUE: (64, 32)}
         self.tensors: dict[str, torch.Tensor] = {
             name: torch.zeros(shape, dtype=torch.float64 if len(shape) == 1 else torch.float32, device=device)

@@ -20,6 +20,7 @@ from stream.encoding.vocabulary import ValueRows
 from stream.network.compiled import Implementation, chosen
 from stream.network.counts import PairCounts
 from stream.network.descent import Descent
+from stream.network.experts import Experts
 from stream.network.input_layer import InputLayer
 from stream.network.output_layer import OutputLayer
 from stream.network.pairs import PairPart
@@ -61,6 +62,7 @@ class NamedParts:
         self.wide_rows: RowPool[int] = RowPool(network.pair_cells // 32)
         self.statistics = RunningStatistics()
         self.weights = RelativeWeights()
+        self.experts = Experts(network.prevalence)
         self.input = InputLayer(network, optimiser, seed, self.device)
         self.trunk = Trunk(network, optimiser, seed, self.device)
         self.output = OutputLayer(network, optimiser, self.device)

@@ -55,6 +55,7 @@ class Network(NamedParts):
         """
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
         by_offer, by_value = self.trunk.merged(*self.output.forward(self._hidden))
+        self._alone = None if training or count_inputs is not None else _by_pair(frame, by_offer, by_value)
         self._wide = torch.from_numpy(self.wide_of[frame.rows.cpu().numpy()]).to(self.device)
         self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
         """The running counts as inputs ``(P, inputs)`` of the last forward pass."""
@@ -62,6 +63,15 @@ class Network(NamedParts):
         muted = self.muted[frame.pair_slot]
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
         return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits
+
+    def chances(self, frame: Frame, logits: torch.Tensor) -> torch.Tensor:
+        """Return the experts' probabilities float64 ``(N, P)``; ``logits`` are those of the last :meth:`forward`."""
+        assert self._alone is not None
+        found = self.experts.chances(self.counts.totals, self.count_inputs, self._alone, logits)
+        muted = self.muted[frame.pair_slot]
+        if bool(muted.any()):  # what a strategy ignores keeps the prior's probability
+            found[:, muted] = found[-1, muted]
+        return found
 
     def represent(self, frame: Frame) -> torch.Tensor:
         """Return the shared representation ``(B, hidden[-1])`` of each event: the plain trunk's last activations."""
@@ -201,3 +211,10 @@ class Network(NamedParts):
         fresh = self.input.numeric.fresh.nonzero()[:, 0]
         reached |= (frame.missing[:, fresh] == 0).any(1)
         return np.asarray(reached.cpu().numpy())
+
+
+def _by_pair(frame: Frame, by_offer: torch.Tensor, by_value: torch.Tensor) -> torch.Tensor:
+    """Return the output layer's scores ``(P,)`` of the pairs, offers' and attribute values' together."""
+    padded = torch.nn.functional.pad(by_value, (0, 1))
+    shared = padded[frame.pair_event[:, None], frame.pair_columns].sum(1)
+    return by_offer[frame.pair_event, frame.pair_slot] + shared

@@ -43,6 +43,7 @@ def network_state(network: Network) -> Tree:
         "muted": network.muted.cpu().numpy(),
         "statistics": network.statistics.state(),
         "weights": network.weights.state(),
+        "experts": network.experts.state(),
         "tables": {name: table.state() for name, table in _layers(network)},
         "pairs": {
             name: table.state((network.wide_rows if name == "wide" else network.keys).rows_used + 1)
@@ -66,6 +67,7 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.muted = torch.from_numpy(tree["muted"].copy()).to(network.device)
     network.statistics.restore(tree["statistics"])
     network.weights.restore(tree["weights"])
+    network.experts.restore(tree["experts"])
     for name, table in _layers(network):
         table.restore(tree["tables"][name])
     for name, pair_table in network.pairs.pair_tables():
@@ -178,6 +180,7 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
     for name, slot in network.features.numeric.items():
         yield f"statistics/{name}", [*network.statistics.named(slot), bool(network.statistics.new[slot])]
     yield "weights", network.weights.state()
+    yield "experts", network.experts.state()
     rows_of = network.rows
     for row, _, _ in rows_of.owners():
         entry = [int(rows_of.last_seen[row]), float(rows_of.mass[row]), float(rows_of.presence[row])]

@@ -11,7 +11,7 @@ import numpy as np
 from stream.evaluation import EventScore, RankingQuality, WindowedMeasures
 from stream.observe import Observer
 from stream.reasons import WarmupEnd
-from stream.report import BatchReport, SchemaReport, SlotCount, WarmupReport
+from stream.report import BatchReport, MixtureReport, SchemaReport, SlotCount, WarmupReport
 
 
 class Clock:
@@ -66,10 +66,12 @@ def batch(**changes: Any) -> BatchReport:
         pairs=640,
         loss=0.25,
         logits=np.zeros(640, dtype=np.float32),
+        published=np.zeros(640),
         schema_version=3,
         phase="train",
         scores=[],
         window=window(),
+        mixture=MixtureReport({"rate": 0.25, "network": 0.75}, {"rate": 40.0, "network": 30.0}, 29.0, 3.0, 640),
         parameters=50_000,
         parameters_frozen=0,
         features_live=20,

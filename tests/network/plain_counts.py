@@ -45,7 +45,8 @@ class PlainCounts:
     )
 
     def __post_init__(self) -> None:
-        self.taken_total = self.prevalence
+        self.taken_total = 0.5
+        self.possible_total = 0.5 / self.prevalence
 
     def rate(self, offer: str) -> float:
         """Return the offer's smoothed rate."""
