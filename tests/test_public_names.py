@@ -25,7 +25,7 @@ PINNED = {
     },
     "stream.settings": {"Section", "WrongSetting", "section", "setting"},
     "stream.observe": {"CompositeObserver", "Observer"},
-    "stream.report": {"BatchReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"},
+    "stream.report": {"BatchReport", "MixtureReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"},
 }
 EXIT_CODES = {
     "StreamError": 1,
