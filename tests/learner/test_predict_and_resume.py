@@ -51,11 +51,11 @@ def test_predict_leaves_no_trace_and_equals_what_learn_scores(strategy: str, bou
         for index, score in enumerate(report.scores[:alike]):
             pairs = slice(batch.offsets[index], batch.offsets[index + 1])
             by_name = {
-                predicted.names[slot]: float(logit)
-                for slot, logit in zip(batch.pair_slot[pairs], predicted.logits[pairs], strict=True)
+                predicted.names[slot]: float(published)
+                for slot, published in zip(batch.pair_slot[pairs], predicted.scores[pairs], strict=True)
             }
             same = all(by_name[name] == pytest.approx(value, rel=1e-5, abs=1e-6) for name, value in score.top)
-            assert same, "a score is not the predicted logit"
+            assert same, "a score is not the predicted one"
         assert learner.state_digest() != before
 
 
