@@ -23,6 +23,8 @@ VALUE_INPUTS = 6
 """Inputs for each attribute: key x value (lifetime, recent), recent rate, exposure, recency, the key's own inputs."""
 
 _OFFER_STRENGTH, _VALUE_STRENGTH, _KEY_STRENGTH, _PAIR_STRENGTH = 20.0, 5.0, 2.0, 1.0
+_OFFER_LABELS = 2.0
+"""An offer's own rate counts half once so many of its labels were expected, and ``_OFFER_STRENGTH`` pairs seen."""
 _DAY_MS = 86_400_000.0
 _BY_OFFER = ("taken", "possible", "taken_recent", "possible_recent")
 _BY_VALUE = ("value_taken", "value_expected", "value_taken_recent", "value_expected_recent", "value_seen")
@@ -143,8 +145,9 @@ class PairCounts:
         lift = torch.log((c["value_taken"] + _VALUE_STRENGTH) / (c["value_expected"] + _VALUE_STRENGTH))
         lift = torch.cat([lift, lift.new_zeros(1)])
         prior = (base * torch.exp(lift[columns].sum(1))).clamp(1e-6, 0.5)
-        rate = (c["taken"][slot] + _OFFER_STRENGTH * prior) / (c["possible"][slot] + _OFFER_STRENGTH)
-        recent = (c["taken_recent"][slot] + _OFFER_STRENGTH * rate) / (c["possible_recent"][slot] + _OFFER_STRENGTH)
+        strength = (_OFFER_LABELS / prior).clamp_min(_OFFER_STRENGTH)
+        rate = (c["taken"][slot] + strength * prior) / (c["possible"][slot] + strength)
+        recent = (c["taken_recent"][slot] + strength * rate) / (c["possible_recent"][slot] + strength)
         rows = frame.entity
         fade = self._fade(frame.ts, rows)
         propensity = (c["key_taken"][rows] + _KEY_STRENGTH) / (c["key_expected"][rows] + _KEY_STRENGTH)

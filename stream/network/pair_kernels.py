@@ -21,6 +21,7 @@ Array = np.ndarray[Any, Any]
 
 _BASE, _VALUE = 7, 6
 _OFFER_STRENGTH, _VALUE_STRENGTH, _KEY_STRENGTH = 20.0, 5.0, 2.0
+_OFFER_LABELS = 2.0
 _ONE = np.float32(1.0)
 _CELLS = 1 << 20
 """Sums that are held at a time."""
@@ -123,8 +124,9 @@ def count_inputs(
                             often[column] = (values[4][column] + 0.01) / (totals[2] + 1.0)
                         lifts += lift[column]
                 prior = min(max(base * math.exp(lifts), 1e-6), 0.5)
-                rate = (taken[slot] + _OFFER_STRENGTH * prior) / (possible[slot] + _OFFER_STRENGTH)
-                recent = (taken_recent[slot] + _OFFER_STRENGTH * rate) / (possible_recent[slot] + _OFFER_STRENGTH)
+                strength = max(_OFFER_STRENGTH, _OFFER_LABELS / prior)
+                rate = (taken[slot] + strength * prior) / (possible[slot] + strength)
+                recent = (taken_recent[slot] + strength * rate) / (possible_recent[slot] + strength)
                 by_offer[slot, 0] = rate
                 by_offer[slot, 1] = math.log(rate)
                 by_offer[slot, 2] = math.log(recent / rate)

@@ -29,6 +29,7 @@ def adam(
     rate: float,
     haste: float,
     haste_steps: float,
+    floor: float,
 ) -> None:
     """Step ``rows`` of ``weight`` ``(n, m)`` along ``gradient``, a row each; no ``rows``: all of them."""
     every = len(rows) == 0
@@ -38,13 +39,14 @@ def adam(
         step = np.float64(steps[row])
         scale = math.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
         length = np.float32(rate * scale * (1.0 + haste * late[row] / (1.0 + step / haste_steps)))
+        least = np.float32(floor * math.sqrt(1.0 - 0.999**step))
         for column in range(weight.shape[1]):
             slope = gradient[place, column]
             mean = first[row, column] + np.float32(0.1) * (slope - first[row, column])
             square = np.float32(0.999) * second[row, column] + np.float32(0.001) * slope * slope
             first[row, column] = mean
             second[row, column] = square
-            weight[row, column] -= length * mean / (math.sqrt(square) + np.float32(1e-8))
+            weight[row, column] -= length * mean / (math.sqrt(square) + least)
 
 
 @compiled

@@ -19,6 +19,9 @@ __all__ = ["Table"]
 
 _BETA_1, _BETA_2 = 0.9, 0.999
 _HASTE, _HASTE_STEPS = 2.0, 30.0
+_FLOOR = 0.01
+"""Adam's epsilon, in gradients of one event: what is far below one event's is not blown up to a whole step. With rare
+labels nearly all steps are such, and all point down."""
 _EVERY = np.zeros(0, dtype=np.int64)
 
 
@@ -189,7 +192,7 @@ class Table:
         if self.method == "adagrad":
             step_kernels.adagrad(*self._views, slope, some, self.rate)
         else:
-            step_kernels.adam(*self._views, slope, some, self.rate, _HASTE, _HASTE_STEPS)
+            step_kernels.adam(*self._views, slope, some, self.rate, _HASTE, _HASTE_STEPS, _FLOOR)
 
     def _apply(self, weight: torch.Tensor, moments: dict[str, torch.Tensor], gradient: torch.Tensor) -> None:
         if self.method == "adagrad":
@@ -204,7 +207,7 @@ class Table:
         second = moments["second"].mul_(_BETA_2).addcmul_(gradient, gradient, value=1.0 - _BETA_2)
         scale = torch.sqrt(1.0 - _BETA_2**steps) / (1.0 - _BETA_1**steps)
         scale = scale * (1.0 + _HASTE * moments["late"].reshape_as(steps) / (1.0 + steps / _HASTE_STEPS))
-        weight.sub_(self.rate * scale * first / (second.sqrt() + 1e-8))
+        weight.sub_(self.rate * scale * first / (second.sqrt() + _FLOOR * torch.sqrt(1.0 - _BETA_2**steps)))
 
     def state(self, rows: int | None = None) -> Tree:
         """Return weights and optimiser state of the first ``rows`` rows (all by default), slot by slot."""

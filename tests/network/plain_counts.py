@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-OFFER, VALUE, KEY, PAIR = 20.0, 5.0, 2.0, 1.0
+OFFER, OFFER_LABELS, VALUE, KEY, PAIR = 20.0, 2.0, 5.0, 2.0, 1.0
 Value = tuple[str, str]
 
 
@@ -48,14 +48,21 @@ class PlainCounts:
         self.taken_total = 0.5
         self.possible_total = 0.5 / self.prevalence
 
-    def rate(self, offer: str) -> float:
-        """Return the offer's smoothed rate."""
+    def prior(self, offer: str) -> float:
+        """Return the rate that an offer's attribute values let expect."""
         lift = 1.0
         for value in self.attributes[offer].items():
             lift *= (self.value[value]["taken"] + VALUE) / (self.value[value]["expected"] + VALUE)
-        prior = min(max(self.taken_total / self.possible_total * lift, 1e-6), 0.5)
-        own = self.offer[offer]
-        return (own["taken"] + OFFER * prior) / (own["possible"] + OFFER)
+        return min(max(self.taken_total / self.possible_total * lift, 1e-6), 0.5)
+
+    def strength(self, offer: str) -> float:
+        """Return how many pairs that prior is worth."""
+        return max(OFFER, OFFER_LABELS / self.prior(offer))
+
+    def rate(self, offer: str) -> float:
+        """Return the offer's smoothed rate."""
+        own, prior, strength = self.offer[offer], self.prior(offer), self.strength(offer)
+        return (own["taken"] + strength * prior) / (own["possible"] + strength)
 
     def propensity(self, key: str) -> float:
         """Return how much more than others a key takes."""
@@ -66,7 +73,7 @@ class PlainCounts:
         own, key = self.offer[offer], self.key[event.key]
         fade = 0.5 ** (max(0.0, event.ts - key["ts"]) / self.half_life_ms)
         rate, propensity = self.rate(offer), self.propensity(event.key)
-        recent = (own["taken_recent"] + OFFER * rate) / (own["possible_recent"] + OFFER)
+        recent = (own["taken_recent"] + self.strength(offer) * rate) / (own["possible_recent"] + self.strength(offer))
         lately = (key["taken_recent"] * fade + KEY) / (key["expected_recent"] * fade + KEY)
         pair = self.key_offer[event.key, offer]
         found = [
