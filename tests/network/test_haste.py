@@ -9,8 +9,10 @@ from stream.network.table import Table
 from tests.learner.streams import apply, feature, label, restored, trained
 
 
-def test_a_late_row_starts_with_steps_three_times_as_long_and_ends_with_equal_ones() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_late_row_starts_with_steps_three_times_as_long_and_ends_with_equal_ones(compiled: bool) -> None:
     table = Table(2, (3,), method="adam", rate=0.01)
+    table.compiled = compiled
     table.hasten([1])
     ratios = []
     for _ in range(3000):

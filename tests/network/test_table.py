@@ -12,9 +12,11 @@ from stream.network.table import Table
 
 
 @pytest.mark.parametrize("method", ["adagrad", "adam", "sgd"])
-def test_a_table_steps_as_torch_s_own_optimiser_does(method: Literal["adagrad", "adam", "sgd"]) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_table_steps_as_torch_s_own_optimiser_does(method: Literal["adagrad", "adam", "sgd"], compiled: bool) -> None:
     draw = torch.Generator().manual_seed(3)
     table = Table(4, (5,), method=method, rate=0.03, accumulator=0.1 if method == "adagrad" else 0.0)
+    table.compiled = compiled
     table.set([0, 1, 2, 3], torch.randn(4, 5, generator=draw))
     other = table.weight[:2].clone().requires_grad_()
     optimiser: Any = {  # type: ignore[no-untyped-call]
