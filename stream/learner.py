@@ -444,7 +444,13 @@ class Learner:
         return digest(frozen_entries(self.network))
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts and measures of the contract's summary that belong to the model."""
+        """Return the counts and measures of the contract's summary that belong to the model.
+
+        ``experts`` has the mean loss of each and its weight at the end, ``mixture`` the mean loss of what they say
+        together, and its bound: all of them over every pair of the model's life, the first fifth of a finite pass too.
+        """
+        mixture = self._mixture()
+        pairs = mixture.pairs
         return {
             **self.counts,
             "schema_version": self.schema.version,
@@ -454,6 +460,15 @@ class Learner:
             "unknown_names": self._top_unknown_names(),
             "phase": self._phase(self.warmup.active),
             "parameters": parameters_in_use(self.network),
+            "experts": {
+                name: {"bce": total / pairs if pairs else None, "weight": mixture.weights[name]}
+                for name, total in mixture.loss_sums.items()
+            },
+            "mixture": {
+                "bce": mixture.loss_sum / pairs if pairs else None,
+                "pairs": pairs,
+                "regret_bound_nats": mixture.regret_bound,
+            },
             **self.evaluation.summary(),
         }
 

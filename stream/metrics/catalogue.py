@@ -169,6 +169,21 @@ CATALOGUE: tuple[Definition, ...] = (
     _gauge("stream_contested_ndcg_at_5", "ratio", "NDCG at 5 over the same.", "model"),
     _gauge("stream_window_contested_events", "events", "How many of the window's labelled events were contested."),
     _counter("stream_contested_events_total", "events", "Contested labelled events of this process."),
+    _gauge(
+        "stream_expert_weight", "ratio", "What say an expert has in the published probability; they sum to 1.", "expert"
+    ),
+    _counter(
+        "stream_expert_loss_nats_total",
+        "nats",
+        "Cross-entropy of an expert's own predictions, summed over this process's pairs.",
+        "expert",
+    ),
+    _gauge(
+        "stream_regret_nats",
+        "nats",
+        "How much more the published probability has lost than the best expert, over the surviving model's life.",
+    ),
+    _gauge("stream_regret_bound_nats", "nats", "How much more that can be at most, by the proof."),
     _gauge("stream_micro_auc", "ratio", "The network's micro AUC over the pairs of the evaluation's window."),
     _gauge("stream_expected_calibration_error", "ratio", "Mean distance of predicted and observed rate over it."),
     _counter("stream_drift_detections_total", "detections", "Times that ADWIN found the loss to have changed."),

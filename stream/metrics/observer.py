@@ -23,7 +23,7 @@ from stream.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 
 if TYPE_CHECKING:
     from stream.evaluation import EventScore, WindowedMeasures
-    from stream.report import BatchReport, ModelReport, SchemaReport
+    from stream.report import BatchReport, MixtureReport, ModelReport, SchemaReport
 
 __all__ = ["PrometheusObserver"]
 
@@ -64,6 +64,7 @@ class PrometheusObserver(Observer):
         for end in WarmupEnd:
             self._counters["stream_warmups_ended_total"].labels(end)
         sums = self._counters["stream_quality_sum_total"]
+        self._expert_losses: dict[str, float] = {}
         self._quality_sums = [sums.labels(model, measure) for model in MODELS for measure in MEASURES]
         for phase in PHASES:
             self._gauges["stream_phase"].labels(phase).set(0)
@@ -82,6 +83,7 @@ class PrometheusObserver(Observer):
 
     def restored(self, model: ModelReport) -> None:
         """Show the model as it stands before the first batch, which may be long in coming."""
+        self._expert_losses = dict(model.mixture.loss_sums)  # of another process
         self._model(model)
 
     def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
@@ -174,6 +176,7 @@ class PrometheusObserver(Observer):
         self._name_the_unknown(model.unknown_names)
         self._vocabulary(model.vocabulary)
         self._window(model.window)
+        self._mixture(model.mixture)
 
     def _name_the_unknown(self, unknown_names: Mapping[str, Sequence[tuple[str, int]]]) -> None:
         gauge = self._gauges["stream_unknown_names"]
@@ -195,6 +198,17 @@ class PrometheusObserver(Observer):
             rows[_bounded(table, VOCABULARIES)] += count
         for table, count in rows.items():
             self._gauges["stream_vocabulary_rows"].labels(table).set(count)
+
+    def _mixture(self, mixture: MixtureReport) -> None:
+        for expert, weight in mixture.weights.items():
+            self._gauges["stream_expert_weight"].labels(expert).set(weight)
+        for expert, total in mixture.loss_sums.items():
+            more = total - self._expert_losses.get(expert, 0.0)
+            self._counters["stream_expert_loss_nats_total"].labels(expert).inc(max(0.0, more))
+        self._expert_losses = dict(mixture.loss_sums)
+        best = min(mixture.loss_sums.values(), default=mixture.loss_sum)
+        self._gauges["stream_regret_nats"].set(mixture.loss_sum - best)
+        self._gauges["stream_regret_bound_nats"].set(mixture.regret_bound)
 
     def _window(self, window: WindowedMeasures) -> None:
         for name, value in (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from stream.observe import Observer
 from stream.report import BatchReport, SchemaReport
@@ -28,6 +29,8 @@ class Point:
     features_live: int
     running_rate_loss: float | None = None
     """The loss of who knows only how often pairs were taken so far, on the same pairs."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By expert: what say it has in the published probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class History(Observer):
                 report.labels_live,
                 report.features_live,
                 window.running_rate_bce,
+                report.mixture.weights,
             )
         )
         if len(self.points) > self._max_points:

@@ -17,6 +17,7 @@ __all__ = ["plot_learning"]
 
 _MODEL, _COUNTS, _POPULARITY, _LOSS = "#1a6fb5", "#d1751a", "#8a8a8a", "#8b3fa0"
 _OFFERS, _FEATURES = "#3c8d5a", "#666666"
+_EXPERTS = ("#1a6fb5", "#d1751a", "#3c8d5a", "#8b3fa0", "#c9a227", "#56b4e9", "#8a8a8a")
 _WARM_UP, _VERSION = "#f2d06b", "#b8b8b8"
 
 
@@ -25,7 +26,8 @@ def plot_learning(history: History, path: Path, title: str = "", window_events: 
 
     The running rate's loss beside the network's says what a loss is worth: it, too, jumps where many offers come or go,
     for a rate of one in ten costs more a pair than one of one in a hundred. The offers stand behind both for that.
-    Thin lines are schema versions, shaded stretches frozen warm-ups; dates of event time stand above.
+    The weights of what is published tell how much the network matters. Thin lines are schema versions, shaded stretches
+    frozen warm-ups; dates of event time stand above.
 
     Args:
         history: the course; with no point in it the panels stay empty.
@@ -37,11 +39,11 @@ def plot_learning(history: History, path: Path, title: str = "", window_events: 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 8.5), dpi=110, layout="constrained")
+    figure = Figure(figsize=(12, 10), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    recall, loss, size = figure.subplots(3, 1, sharex=True, height_ratios=(5, 3, 2))
+    recall, loss, say, size = figure.subplots(4, 1, sharex=True, height_ratios=(5, 3, 2, 2))
     points = history.points
-    for axes in (recall, loss, size):
+    for axes in (recall, loss, say, size):
         _mark(axes, history)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
@@ -57,6 +59,7 @@ def plot_learning(history: History, path: Path, title: str = "", window_events: 
     loss.set_ylabel("cross-entropy, nats a pair,\n" + f"over the last {window_events:,} events")
     _focus(loss, [value for point in points for value in (point.loss, point.running_rate_loss) if value is not None])
     _behind(loss, history)
+    _weights(say, points)
     _steps(size, history, lambda point: point.labels_live, _OFFERS, 1.6)
     size.set_ylabel("live offers", color=_OFFERS)
     size.set_ylim(bottom=0)
@@ -75,6 +78,19 @@ def plot_learning(history: History, path: Path, title: str = "", window_events: 
     if title:
         figure.suptitle(title, fontsize=12, x=0.01, ha="left")
     figure.savefig(path)
+
+
+def _weights(axes: Axes, points: Sequence[Point]) -> None:
+    """Stack what say each expert has, those with the least at the bottom of the legend."""
+    names = list(dict.fromkeys(name for point in points for name in point.weights))
+    means = {name: sum(point.weights.get(name, 0.0) for point in points) / len(points) for name in names}
+    names.sort(key=lambda name: -means[name])
+    if names:
+        rows = [[point.weights.get(name, 0.0) for point in points] for name in names]
+        axes.stackplot([point.events for point in points], rows, labels=names, colors=_EXPERTS, alpha=0.85)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("weight in what\nis published")
 
 
 def _line(

@@ -42,6 +42,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("source", f"{summary['source']}, strategy {summary['strategy']}, seed {summary['seed']}"),
         ("events", f"{trained}, {lost}"),
         ("against the rate", _against_rate(summary)),
+        ("experts", _experts(summary)),
         ("contested", _contested(summary)),
         ("calibration", _calibration(summary["model"])),
         ("schema", f"{schema}; {summary['warmups']} warm-ups over {summary['events_frozen']:,} events"),
@@ -58,6 +59,15 @@ def _against_rate(summary: Mapping[str, Any]) -> str:
         return "-"
     text = f"loss {entropy:.4f} of the running rate's, {_number(summary['running_rate']['bce'])} nats a pair"
     return f"{text}; AUC {_number(auc)}" + ("; the rate alone predicts better" if entropy > 1 else "")
+
+
+def _experts(summary: Mapping[str, Any]) -> str:
+    """Say who has a say in the published probability, the largest first, and what each would have lost alone."""
+    if summary["mixture"]["bce"] is None:
+        return "-"
+    rows = sorted(summary["experts"].items(), key=lambda each: -each[1]["weight"])
+    said = ", ".join(f"{name} {row['weight']:.0%} ({_number(row['bce'])})" for name, row in rows)
+    return f"{said}; together {_number(summary['mixture']['bce'])} nats a pair, the first fifth too"
 
 
 def _contested(summary: Mapping[str, Any]) -> str:

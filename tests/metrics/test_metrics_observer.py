@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -136,7 +137,9 @@ def test_every_metric_of_the_catalogue_gets_a_value_from_a_run(watched: Watched)
         script.step()
     watched.observer.schema_changed(SchemaReport(9, changes=1, warmup_joined=True), 0.1)
     watched.observer.schema_changed(SchemaReport(9, changes=1, duplicate=True), 0.1)
-    watched.observer.trained(batch(unknown_shown=1, unknown_names={"shown": [("teh", 1)]}), 0.1, [])
+    more = replace(batch().mixture, loss_sums={"rate": 50.0, "network": 35.0})
+    last = batch(unknown_shown=1, unknown_names={"shown": [("teh", 1)]}, mixture=more)
+    watched.observer.trained(last, 0.1, [])
     watched.observer.checkpoint_damaged("checkpoint-000007.ckpt")
     watched.observer.started("files", "replace", {}, 12)
     still_zero = {"stream_schema_rejection_open", "stream_poll_gap_seconds", "stream_parameters_frozen"}
@@ -228,10 +231,24 @@ def test_quality_stands_beside_both_baselines_and_is_unknown_rather_than_0_befor
     assert watched.value("stream_contested_recall_at_5", model="network") == pytest.approx(0.3)
     assert watched.value("stream_contested_ndcg_at_5", model="popularity") == 0.2
     assert watched.value("stream_running_rate_loss_nats_total") == pytest.approx(3 * 0.9)
+    assert watched.value("stream_expert_weight", expert="network") == 0.75
+    assert watched.value("stream_expert_loss_nats_total", expert="rate") == 40.0  # both batches report the same sum
+    assert watched.value("stream_regret_nats") == -1.0
+    assert watched.value("stream_regret_bound_nats") == 3.0
     assert watched.value("stream_contested_events_total") == 2  # eight offers each, and two with labels
     assert watched.value("stream_quality_sum_total", model="network", measure="recall_at_5") == 1.5
     assert watched.value("stream_quality_sum_total", model="popularity", measure="recall_at_5") == 0.5
     assert watched.value("stream_quality_sum_total", model="entity_attribute_counts", measure="precision_at_5") == 0.2
+
+
+def test_what_experts_lost_in_another_process_is_not_counted_here(watched: Watched) -> None:
+    first = batch()
+    watched.observer.restored(first)
+    assert watched.value("stream_expert_loss_nats_total", expert="rate") == 0.0
+    more = replace(first.mixture, loss_sums={"rate": 47.5, "network": 31.0})
+    watched.observer.trained(batch(mixture=more), 0.1, [])
+    assert watched.value("stream_expert_loss_nats_total", expert="rate") == 7.5
+    assert watched.value("stream_expert_loss_nats_total", expert="network") == 1.0
 
 
 def test_a_warm_up_is_counted_with_its_events_and_the_seconds_that_it_ran(watched: Watched) -> None:

@@ -60,6 +60,8 @@ SUMMARY = {
     "state_digest": "f" * 32,
     "contested_events": 120,
     "running_rate": {"bce": 0.03},
+    "experts": {"rate": {"bce": 0.03, "weight": 0.1}, "network": {"bce": 0.025, "weight": 0.9}},
+    "mixture": {"bce": 0.0251, "pairs": 4000, "regret_bound_nats": 9.0},
     "model": MEASURES,
     "baselines": {
         "popularity": {"recall_at_5": 0.3, "ndcg_at_5": 0.28, "bce": None, "contested": contested(0.1)},
@@ -217,6 +219,7 @@ def test_the_summary_table_marks_the_better_one_of_each_measure() -> None:
     words = " ".join(text.split())
     assert "loss 1.0300 of the running rate's, 0.0300 nats a pair; AUC 0.7000; the rate alone predicts better" in words
     assert "120 events with more than five possible offers, recall@5 there: model 0.3000, popularity 0.1000" in words
+    assert "network 90% (0.0250), rate 10% (0.0300); together 0.0251 nats a pair" in words
     none = as_text(summary_table({**SUMMARY, "contested_events": 0}))
     assert "none of the events with labels had more than five possible offers" in " ".join(none.split())
     assert "off by 0.0042 in the mean, at a rate of 0.0045 taken" in text

@@ -59,7 +59,7 @@ def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progre
             batch.pair_slot,
             batch.possible,
             batch.taken,
-            report.logits,
+            report.published,
             frozen=frozen,
             seconds=meter.seconds,
         )

@@ -104,9 +104,9 @@ def run_refitted(
             batch = arm.learner.encode(events)
             if online:
                 report = arm.learner.learn(batch)
-                logits, frozen = report.logits, report.phase == "warm_up"
+                logits, frozen = report.published, report.phase == "warm_up"
             else:
-                logits, frozen = arm.learner.predict(batch).logits, False
+                logits, frozen = arm.learner.predict(batch).scores, False
             arm.past.add(events)
         if frozen:
             trace.cpu_seconds_frozen += meter.last_cpu_seconds
