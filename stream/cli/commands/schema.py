@@ -22,6 +22,7 @@ from stream.errors import ConfigurationError, InvalidVersion
 if TYPE_CHECKING:
     from stream.log.schema_history import SchemaHistory
     from stream.schema import Schema, Version
+    from stream.schema.diff import Renames
     from stream.settings.root import Settings
 
 
@@ -66,7 +67,14 @@ def add_parser(subparsers: Subparsers) -> None:
     diff.add_argument("a", type=int, metavar="A", help="a version number; 0 is the empty schema")
     diff.add_argument("b", type=int, metavar="B", help="another")
 
-    for action in (show, publish, diff):
+    log = actions.add_parser(
+        "history",
+        help="print what changed, when, and who made it and why",
+        description="Print every version: when it takes effect, its author and comment, and its changes.",
+    )
+    log.add_argument("--json", action="store_true", help="as one JSON object")
+
+    for action in (log, show, publish, diff):
         add_log_arguments(action)
 
 
@@ -86,10 +94,53 @@ def run(args: argparse.Namespace) -> int:
             from stream.schema import describe, diff
 
             history = _read(settings)
-            _print_lines(describe(diff(history.at(args.a), history.at(args.b))), "no difference")
+            _print_lines(
+                describe(diff(history.at(args.a), history.at(args.b), _renames(history, args))), "no difference"
+            )
+        case "history":
+            _history(_read(settings), args.json)
         case _:
             _publish(settings, args)
     return 0
+
+
+def _renames(history: SchemaHistory, args: argparse.Namespace) -> Renames:
+    from stream.schema.diff import renames
+
+    low, high = sorted((args.a, args.b))
+    features, labels = renames(applied.version for applied in history.applied[low:high])
+    if args.a <= args.b:
+        return features, labels
+    return {new: old for old, new in features.items()}, {new: old for old, new in labels.items()}
+
+
+def _history(history: SchemaHistory, as_json: bool) -> None:
+    from stream.event_time import utc
+    from stream.schema import describe
+
+    if as_json:
+        versions = [
+            {
+                "version": applied.version.version,
+                "ts": applied.version.ts,
+                "event_time_ms": applied.schema.event_time_ms,
+                "offset": applied.offset,
+                "author": applied.version.author,
+                "comment": applied.version.comment,
+                "changes": describe(applied.version.changes),
+            }
+            for applied in history.applied
+        ]
+        print(json.dumps({"versions": versions, "rejected": list(history.rejected)}, indent=2, ensure_ascii=False))
+        return
+    for applied in history.applied:
+        version, effect = applied.version, applied.schema.event_time_ms or 0
+        who = "" if version.author is None else f", by {version.author}"
+        why = "" if version.comment is None else f": {version.comment}"
+        print(f"version {version.version}, in force from {effect} ({utc(effect)}){who}{why}")
+        _print_lines([f"  {line}" for line in describe(version.changes)], "  it changes nothing")
+    if not history.applied:
+        print("no version yet")
 
 
 def _show(settings: Settings, number: int | None, as_json: bool) -> None:
@@ -223,7 +274,11 @@ def _time_ms(text: str) -> int:
 
 
 def _print_heading(schema: Schema) -> None:
-    when = "" if schema.event_time_ms is None else f", in force from {schema.event_time_ms}"
+    from stream.event_time import utc
+
+    when = (
+        "" if schema.event_time_ms is None else f", in force from {schema.event_time_ms} ({utc(schema.event_time_ms)})"
+    )
     print(f"version {schema.version}{when}: {len(schema.features)} features, {len(schema.labels)} labels")
 
 
