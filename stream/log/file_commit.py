@@ -223,7 +223,8 @@ def _line_of(letter: DeadLetter) -> bytes:
 def _replace(path: Path, content: bytes) -> None:
     """Put `content` there so that a reader, or a machine that loses power, sees either the old bytes or these."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)  # what an earlier process left, or a link that leads to another file
+    with temporary.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -118,3 +118,14 @@ def test_a_commit_file_that_is_none_is_an_error_and_not_a_fresh_start(tmp_path: 
     (tmp_path / "learner.json").write_text("{}")
     with pytest.raises(LogError, match="not a commit file"):
         opened(tmp_path).fence()
+
+
+def test_a_link_in_the_way_of_the_commit_is_not_written_through(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("as it was", encoding="utf-8")
+    (tmp_path / "learner.tmp").symlink_to(precious)
+    log = opened(tmp_path)
+    log.fence()
+    log.commit(commit(1, 5), [])
+    assert precious.read_text(encoding="utf-8") == "as it was"
+    assert opened(tmp_path).newest() == commit(1, 5)
