@@ -34,6 +34,8 @@ class Mixture:
         self.rounds = 0
         self.gap_nats = 0.0
         """By how much the rounds' losses were above those of a game whose every pair is a round."""
+        self.heat_nats = 0.0
+        """What of that gap has lowered the rate: in one round, what halves it at most, for a jump says little of noise."""
         self.shared_nats = 0.0
         """What the shares have cost at most, over the rate at which they were paid."""
         self.log_weights: Floats = np.full(len(names), -math.log(len(names)))
@@ -52,7 +54,7 @@ class Mixture:
     def rate(self) -> float:
         """Return the power to which a loss enters the weights: 1, or what the measured gap allows."""
         most = math.log(len(self.names))
-        return 1.0 if self.gap_nats <= most else most / self.gap_nats
+        return 1.0 if self.heat_nats <= most else most / self.heat_nats
 
     @property
     def regret_bound(self) -> float:
@@ -64,7 +66,9 @@ class Mixture:
         rate = self.rate
         moved = self.log_weights - rate * (losses - losses.min())
         total = float(np.logaddexp.reduce(moved))
-        self.gap_nats += max(0.0, own - (float(losses.min()) - total / rate))
+        gap = max(0.0, own - (float(losses.min()) - total / rate))
+        self.gap_nats += gap
+        self.heat_nats += min(gap, math.log(len(self.names)) / rate)
         self.log_weights = moved - total
         slower = self.rate
         if slower < rate:
@@ -84,6 +88,7 @@ class Mixture:
         return {
             "rounds": self.rounds,
             "gap_nats": self.gap_nats,
+            "heat_nats": self.heat_nats,
             "shared_nats": self.shared_nats,
             "log_weights": dict(zip(self.names, self.log_weights.tolist(), strict=True)),
             "loss_sums": dict(zip(self.names, self.loss_sums.tolist(), strict=True)),
@@ -94,7 +99,8 @@ class Mixture:
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned."""
         self.rounds, self.pairs = int(tree["rounds"]), int(tree["pairs"])
-        self.gap_nats, self.shared_nats = float(tree["gap_nats"]), float(tree["shared_nats"])
+        self.gap_nats, self.heat_nats = float(tree["gap_nats"]), float(tree["heat_nats"])
+        self.shared_nats = float(tree["shared_nats"])
         self.loss_sum = float(tree["loss_sum"])
         self.log_weights = np.array([tree["log_weights"][name] for name in self.names])
         self.loss_sums = np.array([tree["loss_sums"][name] for name in self.names])

@@ -46,7 +46,7 @@ def test_what_was_certain_and_is_not_any_more_is_learned_within_a_few_batches(
     learner = _learner()
     _batches(learner, before, 16, 0)
     losses, largest = _batches(learner, after, 12, 10_000)
-    assert losses[0] > 3.0, "it was certain"
+    assert losses[0] > 2.0, "it was certain; within the batch another expert takes over"
     assert max(losses[1:]) < losses[0]
     assert np.mean(losses[4:]) < floor + 0.15
     assert max(largest) < 1.5 * max(largest[0], 20.0)
