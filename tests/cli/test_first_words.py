@@ -45,6 +45,23 @@ def test_each_command_s_help_has_an_example_that_it_takes(name: str, capsys: pyt
     assert build_parser().parse_args(arguments).command == name
 
 
+ACTIONS = [
+    *(f"schema {action}" for action in ("show", "publish", "diff", "history")),
+    *(f"dead-letters {action}" for action in ("list", "show", "resend")),
+    *("bench speed", "bench adaptation"),
+]
+
+
+@pytest.mark.parametrize("words", ACTIONS)
+def test_each_action_s_help_has_one_too(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*words.split(), "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    example = said.rpartition("Example: stream ")[2]
+    assert example.startswith(words)
+    build_parser().parse_args(example.split())
+
+
 @pytest.mark.parametrize("command", ["run", "replay", "recommend"])
 def test_what_loads_for_seconds_says_so_before_it_imports_anything_slow(command: str, tmp_path: Path) -> None:
     """On a terminal the first bytes come before torch is looked for, which this child cannot import."""

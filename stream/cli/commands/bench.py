@@ -41,14 +41,14 @@ LOADS = True
 def add_parser(subparsers: Subparsers) -> None:
     """Declare `stream bench speed` and `stream bench adaptation`."""
     which = new_parser(subparsers, __name__).add_subparsers(title="what to measure", dest="which", required=True)
-    speed = _parser(which, "speed", _SPEED)
+    speed = _parser(which, "speed", _SPEED, "stream bench speed --events 20000 --no-kafka")
     speed.add_argument("--events", type=int, default=20_000, help="events of each workload (default 20000)")
     speed.add_argument("--repeats", type=int, default=3, help="how often each is measured (default 3)")
     speed.add_argument("--no-kafka", action="store_true", help="leave Kafka out")
     speed.add_argument("--no-demo", action="store_true", help="leave the demo data out")
     speed.add_argument("--large", action="store_true", help="measure W2 and many offers too, from memory")
     speed.add_argument("--out", type=Path, metavar="FILE", help="write the figures there as JSON too")
-    adaptation = _parser(which, "adaptation", _ADAPTATION)
+    adaptation = _parser(which, "adaptation", _ADAPTATION, "stream bench adaptation --out report --quick")
     adaptation.add_argument("--out", type=Path, required=True, metavar="DIR", help="where report and runs are kept")
     adaptation.add_argument("--quick", action="store_true", help="a smoke run of about two minutes")
     adaptation.add_argument("--seeds", type=int, metavar="N", help="the most seeds of any arm (default: the plan's)")
@@ -81,11 +81,12 @@ def add_parser(subparsers: Subparsers) -> None:
     add_log_arguments(adaptation)
 
 
-def _parser(which: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
+def _parser(which: Subparsers, name: str, text: str, example: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = which.add_parser(
         name,
         help=text.partition("\n")[0],
         description=text,
+        epilog=f"Example: {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return parser

@@ -36,10 +36,16 @@ def add_parser(subparsers: Subparsers) -> None:
         title="actions", dest="action", metavar="ACTION", required=True
     )
     listed = actions.add_parser(
-        "list", help="count them by reason", description="Count the dead letters by reason, with the newest sentence."
+        "list",
+        help="count them by reason",
+        description="Count the dead letters by reason, with the newest sentence.",
+        epilog="Example: stream dead-letters list --learner stream",
     )
     shown = actions.add_parser(
-        "show", help="print one whole", description="Print one dead letter whole: why, where from, its key and value."
+        "show",
+        help="print one whole",
+        description="Print one dead letter whole: why, where from, its key and value.",
+        epilog="Example: stream dead-letters show 0:17",
     )
     shown.add_argument("place", nargs="?", metavar="PLACE", help="which one, as list names it; the newest without")
     resent = actions.add_parser(
@@ -47,6 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="send interactions again",
         description="Append the interactions of dead letters to their topic once more. They are counted first, and "
         "nothing is sent without --yes or an answer at the terminal.",
+        epilog="Example: stream dead-letters resend --reason missing_id --limit 100 --dry-run",
     )
     resent.add_argument("places", nargs="*", metavar="PLACE", help="which ones, as list names them; all without")
     resent.add_argument("--limit", type=int, metavar="N", help="at most the N oldest of those that can be sent")

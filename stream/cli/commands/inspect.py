@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from stream.checkpoint import read_at
+    from stream.event_time import utc
     from stream.service.inside import inside
 
     found = inside(read_at(args.checkpoint))
@@ -33,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     del found["model"]["reliability"]  # a table: --json has it
     width = max(map(len, found))
+    if isinstance(when := found.get("event_time_ms"), int):
+        found["event_time_ms"] = f"{when} ({utc(when)})"
     for name, value in found.items():
         print(f"{name:<{width}}  {json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value}")
     return 0

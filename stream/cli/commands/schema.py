@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Declare `stream schema show`, `publish` and `diff`."""
+    """Declare `stream schema show`, `publish`, `diff` and `history`."""
     actions = new_parser(subparsers, __name__).add_subparsers(
         title="actions", dest="action", metavar="ACTION", required=True
     )
 
-    show = actions.add_parser("show", help="print the schema", description="Print the schema after its last version.")
+    show = actions.add_parser(
+        "show",
+        help="print the schema",
+        description="Print the schema after its last version.",
+        epilog="Example: stream schema show --version 3",
+    )
     show.add_argument("--version", type=int, metavar="N", help="the schema after version N in place of the last")
     show.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -40,7 +45,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "publish",
         help="publish changes under the next version number",
         description="Publish changes, in order and together, under the next version number. They are checked against "
-        "the schema first; where another publisher comes first, they get the number after.",
+        "the schema first; if another publisher comes first, they get the number after.",
+        epilog="Example: stream schema publish changes.json --ts 2026-01-31T06:00:00+00:00 --dry-run",
     )
     publish.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a JSON list of changes; - reads stdin")
     publish.add_argument(
@@ -62,7 +68,10 @@ def add_parser(subparsers: Subparsers) -> None:
     publish.add_argument("--dry-run", action="store_true", help="check and print, but publish nothing")
 
     diff = actions.add_parser(
-        "diff", help="print what two versions differ in", description="Print what leads from version A to version B."
+        "diff",
+        help="print what two versions differ in",
+        description="Print what leads from version A to version B.",
+        epilog="Example: stream schema diff 3 5",
     )
     diff.add_argument("a", type=int, metavar="A", help="a version number; 0 is the empty schema")
     diff.add_argument("b", type=int, metavar="B", help="another")
@@ -71,6 +80,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "history",
         help="print what changed, when, and who made it and why",
         description="Print every version: when it takes effect, its author and comment, and its changes.",
+        epilog="Example: stream schema history --json",
     )
     log.add_argument("--json", action="store_true", help="as one JSON object")
 
