@@ -100,7 +100,8 @@ class KafkaCommitLog:
         if not fresh:
             self._miss_their_topic(self._watch)
         outgoing = [self._outgoing(letter) for letter in fresh]
-        self._producer.transact(outgoing, self._group, self._offsets(commit), one_by_one)
+        with self._watch.reasons():
+            self._producer.transact(outgoing, self._group, self._offsets(commit), one_by_one)
 
     def close(self) -> None:
         """Close the producer; a transaction that is still open is aborted by the next `fence` or by its time-out."""

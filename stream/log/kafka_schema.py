@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -31,6 +32,7 @@ class KafkaSchemaSource:
     ) -> None:
         self.topic = topic
         self.topic_id = None if watch is None else watch.id_of(topic)
+        self._reasons = contextlib.nullcontext if watch is None else watch.reasons
         self._where = f"Topic {topic} at {connection.where}"
         self._consumer = connection.consumer()
         self._request_ms = connection.request_ms
@@ -63,7 +65,7 @@ class KafkaSchemaSource:
         """
         deadline = self._monotonic_seconds() + timeout_seconds
         end = self.end_offset()
-        with kafka_errors(self._where):
+        with self._reasons(), kafka_errors(self._where):
             while (position := self._consumer.position(self._assigned)) < end:
                 left_ms = round((deadline - self._monotonic_seconds()) * 1000)
                 if left_ms <= 0:

@@ -76,17 +76,13 @@ class KafkaInteractionSource:
         if len(self._resting) == len(self._assigned):
             time.sleep(timeout_seconds)
             return []
-        try:
-            with kafka_errors(self._where):
-                fetched = self._consumer.poll(timeout_ms=round(timeout_seconds * 1000), max_records=max_records)
-        except OffsetOutOfRange:
-            self._watch.check()  # a topic made anew has other offsets, and retention has nothing to do with it
-            raise
+        with self._watch.reasons(), kafka_errors(self._where):
+            fetched = self._consumer.poll(timeout_ms=round(timeout_seconds * 1000), max_records=max_records)
         return [record_of(record) for records in fetched.values() for record in records]
 
     def positions(self) -> dict[int, int]:
         """Return the next offset of each partition."""
-        with kafka_errors(self._where):
+        with self._watch.reasons(), kafka_errors(self._where):
             return {number: self._position(number) for number in self._assigned}
 
     def beginning_offsets(self) -> dict[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,20 @@ class TopicWatch:
                     f"{self._called(name)} has grown from {then.partitions} to {now.partitions} partitions. "
                     "Start again: the new ones are then read from their beginning."
                 )
+
+    @contextlib.contextmanager
+    def reasons(self) -> Iterator[None]:
+        """Let a topic that has gone or was made anew be the reason for what the log says inside the block.
+
+        Kafka's own words for it are many: an offset out of range, a log that was truncated, an unknown partition.
+        """
+        try:
+            yield
+        except BrokerUnavailable:
+            raise
+        except LogError:
+            self.check()
+            raise
 
     def exists(self, topic: str) -> bool:
         """Say whether any topic, of those watched or not, is there now."""

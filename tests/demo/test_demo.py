@@ -70,8 +70,8 @@ def test_the_demo_learns_from_every_event_and_leaves_summary_and_plot_and_no_pro
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_ctrl_c_ends_the_demo_early_with_what_there_is_and_leaves_no_process(data: Path, tmp_path: Path) -> None:
-    # A learner that waits a minute for more is certainly there to be interrupted.
-    with start_demo(tmp_path, data, "--set", "idle_seconds=60") as demo:
+    # A learner that waits a minute for more is certainly there to be interrupted, and its last batch is never full.
+    with start_demo(tmp_path, data, "--set", "idle_seconds=60", "--set", "batch_age_seconds=0") as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             if line.startswith("Learning from"):

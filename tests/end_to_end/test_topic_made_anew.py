@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,7 +135,7 @@ def test_a_topic_made_anew_while_the_learner_runs(
             remaking.place.publish(stream.versions)
             remaking.place.send(stream.lines[300:])
         assert life.wait() == 4, life.said
-        assert "was deleted and made anew while this learner ran" in life.said
+        assert re.search(r"was deleted (and made anew )?while this learner ran", life.said), life.said
     # Nothing that was read after the change is in a checkpoint, wherever in the new topic the old offsets lay.
     before = trained(directory)
     assert before <= (300 if topic == "interactions" else 700)
