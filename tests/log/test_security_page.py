@@ -178,6 +178,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.first
 def test_what_the_page_allows_is_enough_for_producer_learner_and_publisher(
     run: Run, tmp_path: Path, place: tuple[str, Path]
 ) -> None:
