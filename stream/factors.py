@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from stream.adaptation import Seat, parse_strategy
+from stream.adaptation.mlet.factorised_input import FactorisedInput
 from stream.errors import ConfigurationError
 from stream.interaction import Interaction
 from stream.learner import Learner
-from stream.network.factorised_input import FactorisedInput
 from stream.network.persistence import parameter_counts
 from stream.network.table import Table
 from stream.schema import Kind

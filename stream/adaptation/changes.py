@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stream.adaptation.method import ChangeMade
-from stream.adaptation.transfer import Transfer
+from stream.adaptation.transfer.method import Transfer
 from stream.schema import Change, Op, Schema
 
 if TYPE_CHECKING:

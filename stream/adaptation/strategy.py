@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from stream.adaptation.backbone import FrozenBackbone
-from stream.adaptation.bayes_network import BayesNetwork
-from stream.adaptation.bayes_output import BayesOutput
+from stream.adaptation.backbone.method import FrozenBackbone
+from stream.adaptation.bayes.network import BayesNetwork
+from stream.adaptation.bayes.output import BayesOutput
+from stream.adaptation.bayes.quadratic import Quadratic
 from stream.adaptation.catalogue import parse_strategy
-from stream.adaptation.glmix import Glmix
-from stream.adaptation.iak import Iak
+from stream.adaptation.glmix.method import Glmix
+from stream.adaptation.iak.method import Iak
 from stream.adaptation.method import ChangeMade, Method
-from stream.adaptation.mlet import Mlet
-from stream.adaptation.peterrec import PeterRec
-from stream.adaptation.transfer import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
+from stream.adaptation.mlet.method import Mlet
+from stream.adaptation.peterrec.method import PeterRec
+from stream.adaptation.transfer.method import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
 from stream.errors import ConfigurationError
-from stream.network.quadratic import Quadratic
 from stream.state import Tree
 
 if TYPE_CHECKING:

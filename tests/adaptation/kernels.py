@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from stream.adaptation.iak.kernel import COMMON, KernelTrunk
 from stream.adaptation.settings import IakSettings, WarmupSettings
 from stream.interaction import Interaction
 from stream.learner import Learner
-from stream.network.kernel import COMMON, KernelTrunk
 from stream.network.persistence import weight_entries
 from tests.learner.streams import (
     FEATURES,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from stream.adaptation.bayes_network import BayesNetwork
+from stream.adaptation.bayes.network import BayesNetwork
+from stream.adaptation.bayes.quadratic import Quadratic, _Fisher
 from stream.learner import Learner
 from stream.network.descent import Descent
 from stream.network.pair_table import PairTable
-from stream.network.quadratic import Quadratic, _Fisher
 from stream.network.table import Table
 from tests.learner.streams import all_shown, apply, events, label, learn, trained
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from stream.adaptation.bayes.output_layer import BayesOutputLayer
 from stream.adaptation.settings import BayesSettings, WarmupSettings
 from stream.learner import Learner
-from stream.network.bayes_layer import BayesOutputLayer
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, label, learn, restored, settings

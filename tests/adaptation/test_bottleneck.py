@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from stream.network.bottleneck import DECODER, ENCODER, Penalty, Weights, backward, forward, kl_nats
+from stream.adaptation.iak.bottleneck import DECODER, ENCODER, Penalty, Weights, backward, forward, kl_nats
+from stream.adaptation.iak.kernel_start import Activations, start_weights
 from stream.network.initial import normal
-from stream.network.kernel_start import Activations, start_weights
 
 H, INNER, R, EVENTS = 7, 5, 3, 6
 SHAPES = {

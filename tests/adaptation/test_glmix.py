@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from stream.adaptation.glmix.random_effects import RandomEffects
 from stream.adaptation.settings import GlmixSettings
 from stream.errors import ConfigurationError
 from stream.learner import Learner
-from stream.network.random_effects import RandomEffects
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from stream.adaptation import parse_strategy
+from stream.adaptation.iak.bottleneck import DECODER, ENCODER, forward
+from stream.adaptation.iak.kernel import COMMON, Phase
 from stream.errors import ConfigurationError
 from stream.learner import Learner
-from stream.network.bottleneck import DECODER, ENCODER, forward
-from stream.network.kernel import COMMON, Phase
 from tests.adaptation.kernels import PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
 from tests.learner.streams import (
     FEATURES,

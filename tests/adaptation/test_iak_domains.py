@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from stream.adaptation.iak import Iak
+from stream.adaptation.iak.kernel import COMMON, Phase
+from stream.adaptation.iak.method import Iak
 from stream.adaptation.settings import IakSettings, WarmupSettings
 from stream.interaction import Interaction
 from stream.learner import Learner
 from stream.network.descent import Descent
-from stream.network.kernel import COMMON, Phase
 from tests.adaptation.kernels import HELD, PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
 from tests.learner.streams import (
     FEATURES,

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from stream.adaptation import parse_strategy
+from stream.adaptation.mlet.factorised_input import FactorisedInput, balanced_factors
 from stream.adaptation.settings import MletSettings
 from stream.cli import main
 from stream.errors import ConfigurationError
 from stream.factors import factorised, largest_difference, merged
 from stream.learner import Learner
 from stream.network.descent import Descent
-from stream.network.factorised_input import FactorisedInput, balanced_factors
 from stream.network.frame import Frame
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from stream.adaptation.peterrec import PeterRec
+from stream.adaptation.peterrec.method import PeterRec
+from stream.adaptation.peterrec.patched_trunk import PatchedTrunk
 from stream.adaptation.settings import BackboneSettings, PeterRecSettings
 from stream.errors import ConfigurationError
 from stream.learner import Learner
-from stream.network.patched_trunk import PatchedTrunk
 from stream.network.persistence import parameter_counts, weight_entries
 from stream.network.settings import OptimiserSettings
 from stream.reasons import WarmupEnd

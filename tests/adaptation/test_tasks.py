@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from stream.adaptation.peterrec.patched_trunk import PatchedTrunk
 from stream.adaptation.settings import BackboneSettings, PeterRecSettings
 from stream.interaction import Interaction
 from stream.learner import Learner
-from stream.network.patched_trunk import PatchedTrunk
 from stream.network.persistence import weight_entries
 from stream.settings.learner import LearnerSettings
 from stream.state import decode, encode

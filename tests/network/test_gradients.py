@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from stream.adaptation.bayes.output_layer import BayesOutputLayer
+from stream.adaptation.glmix.random_effects import RandomEffects
+from stream.adaptation.iak.kernel import KernelTrunk, Phase
 from stream.adaptation.settings import IakSettings, WarmupSettings
 from stream.learner import Learner
-from stream.network.bayes_layer import BayesOutputLayer
 from stream.network.curvature import HiddenCurvature
 from stream.network.descent import Descent
 from stream.network.frame import Frame
-from stream.network.kernel import KernelTrunk, Phase
 from stream.network.pair_table import PairTable
-from stream.network.random_effects import RandomEffects
 from stream.network.table import Table
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
 from tests.network.plain_network import leaves, plain_logit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stream.network.posterior import LogisticPosterior
+from stream.adaptation.bayes.posterior import LogisticPosterior
 
 STEPS, TOLERANCE = 30, 1e-18
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from stream.adaptation.bayes.output_layer import BayesOutputLayer
 from stream.adaptation.method import ChangeMade, Method
-from stream.network.bayes_layer import BayesOutputLayer
 
 if TYPE_CHECKING:
     from stream.encoding.batch import Batch

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stream.adaptation.backbone import FrozenBackbone
+from stream.adaptation.backbone.method import FrozenBackbone
+from stream.adaptation.iak.kernel import COMMON, Kernel, KernelTrunk, Phase
 from stream.adaptation.method import ChangeMade
 from stream.encoding.features import slot_name
-from stream.network.kernel import COMMON, Kernel, KernelTrunk, Phase
 from stream.schema import Change, Kind, Op
 from stream.state import Tree
 

@@ -1,15 +1,16 @@
 """Sequential Bayes over the whole network (arXiv 2108.13299; this project's reading of its extension to deep models).
 
-All weights share one running quadratic with a diagonal precision; :mod:`stream.network.quadratic` has the equations.
-New inputs, offers and keys enter with the prior: mean 0 (or their seeded start), precision ``bayes.prior_precision``.
+All weights share one running quadratic with a diagonal precision; :mod:`stream.adaptation.bayes.quadratic` has the
+equations. New inputs, offers and keys enter with the prior: mean 0 (or their seeded start), precision
+``bayes.prior_precision``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.adaptation.bayes.quadratic import Quadratic
 from stream.adaptation.method import ChangeMade, Method
-from stream.network.quadratic import Quadratic
 from stream.state import Tree
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """A pair table whose cells are posteriors: a normal mean and precision for each (key, column), and when they were last.
 
 Within one coordinate of GLMix a pair reads one cell, so the cells' regressions share nothing: each is one-dimensional,
-its precision exact. The update is that of :mod:`stream.network.posterior` at width 1, over ragged cells.
+its precision exact. The update is that of :mod:`stream.adaptation.bayes.posterior` at width 1, over ragged cells.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream.adaptation.glmix.random_effects import RandomEffects
 from stream.adaptation.method import ChangeMade, Method
-from stream.network.random_effects import RandomEffects
 
 if TYPE_CHECKING:
     from stream.encoding.batch import Batch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from stream.network.posterior import LogisticPosterior
-from stream.network.posterior_table import CellPairs, PosteriorTable
+from stream.adaptation.bayes.posterior import LogisticPosterior
+from stream.adaptation.glmix.posterior_table import CellPairs, PosteriorTable
 
 CPU = torch.device("cpu")
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 import torch
 
+from stream.adaptation.peterrec.linear_fit import Sample, linear_fit
+from stream.adaptation.peterrec.patch import Patch, PatchPass
+from stream.adaptation.peterrec.task_rows import TaskRows
 from stream.encoding.tasks import DEFAULT, Tasks
 from stream.network.descent import Descent
 from stream.network.frame import Frame
-from stream.network.linear_fit import Sample, linear_fit
-from stream.network.patch import Patch, PatchPass
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
-from stream.network.task_rows import TaskRows
 from stream.network.trunk import Trunk
 from stream.state import Tree
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from stream.adaptation.backbone import FrozenBackbone
+from stream.adaptation.backbone.method import FrozenBackbone
 from stream.adaptation.method import ChangeMade
-from stream.network.patched_trunk import PatchedTrunk
+from stream.adaptation.peterrec.patched_trunk import PatchedTrunk
 from stream.state import Tree
 
 if TYPE_CHECKING:

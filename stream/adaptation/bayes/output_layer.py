@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from stream.adaptation.bayes.posterior import LogisticPosterior
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.output_layer import OutputLayer
-from stream.network.posterior import LogisticPosterior
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.slots import SlotRegistry
 from stream.state import Tree

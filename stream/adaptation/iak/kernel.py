@@ -1,7 +1,7 @@
 """The trunk with IAK kernels after its last hidden layer (arXiv 2501.14268): one for all events, or one per domain.
 
-The arithmetic of one kernel is in :mod:`stream.network.bottleneck`; which phase each is in is decided by
-:mod:`stream.adaptation.iak`.
+The arithmetic of one kernel is in :mod:`stream.adaptation.iak.bottleneck`; which phase each is in is decided by
+:mod:`stream.adaptation.iak.method`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stream.network.bottleneck import DECODER, ENCODER, Pass, Penalty, backward, forward, kl_nats
+from stream.adaptation.iak.bottleneck import DECODER, ENCODER, Pass, Penalty, backward, forward, kl_nats
+from stream.adaptation.iak.kernel_start import Activations, start_weights
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import normal
-from stream.network.kernel_start import Activations, start_weights
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.network.trunk import Trunk

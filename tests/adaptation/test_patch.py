@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from stream.adaptation.peterrec.linear_fit import Sample, linear_fit
+from stream.adaptation.peterrec.patch import Patch
 from stream.network.descent import Descent
-from stream.network.linear_fit import Sample, linear_fit
-from stream.network.patch import Patch
 from stream.network.table import Table
 from stream.slots import SlotRegistry
 
