@@ -13,9 +13,9 @@ import pytest
 from stream.bench.adaptation import peer_script
 from stream.bench.adaptation.online import run_arm
 from stream.bench.adaptation.pairs import pairs_of
-from stream.bench.adaptation.peer_environment import deep_river_python
 from stream.bench.adaptation.peers import run_peer
 from stream.bench.adaptation.stream import STREAMS, of_json
+from stream.bench.peer_environment import DEEP_RIVER, peer_python
 from stream.errors import ConfigurationError
 from stream.interaction import Interaction
 from stream.schema import Schema, Version
@@ -92,7 +92,7 @@ def test_an_environment_that_cannot_be_made_says_why_and_leaves_nothing(
 
     monkeypatch.setattr(subprocess, "run", without_registry)
     with pytest.raises(ConfigurationError, match=r"could not be installed \(ERROR: No matching distribution"):
-        deep_river_python(tmp_path / "environment")
+        peer_python("deep-river", DEEP_RIVER, tmp_path / "environment")
     assert not (tmp_path / "environment").exists()
 
 
@@ -101,7 +101,7 @@ def test_an_environment_that_is_there_is_used(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "bin" / "python").touch()
     (tmp_path / "ready").touch()
     monkeypatch.setattr(subprocess, "run", None)
-    assert deep_river_python(tmp_path) == tmp_path / "bin" / "python"
+    assert peer_python("deep-river", DEEP_RIVER, tmp_path) == tmp_path / "bin" / "python"
 
 
 def test_the_script_needs_nothing_of_this_project() -> None:

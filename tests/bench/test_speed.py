@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stream.bench.speed import BARE_STEP, RAW_POLL, Figure
-from stream.bench.speed_table import speed_json, speed_table
+from stream.bench.speed import measure as measuring
+from stream.bench.speed.figure import Figure
+from stream.bench.speed.measure import BARE_STEP, MEMORY, RAW_POLL, measure
+from stream.bench.speed.table import speed_json, speed_table
+from stream.bench.speed.workload import workloads
 from stream.cli import main
 from stream.errors import ConfigurationError
 
@@ -24,13 +27,40 @@ def test_a_ratio_is_taken_within_each_repeat_so_that_a_slow_machine_cancels() ->
 
 
 def test_the_table_gives_median_and_range_and_no_ratio_of_a_reference() -> None:
-    header, bare, raw, kafka = speed_table([BARE, RAW, KAFKA]).splitlines()
-    assert header.split("  ")[0] == "workload"
-    assert bare.split("  ")[-1].strip() == "50 (25-100)"
-    assert raw.split("  ")[-1].strip() == "25 (12-50)"
-    assert "10 (6-25)" in kafka
-    assert "0.250 (0.200-0.250)" in kafka
-    assert kafka.endswith("0.500 (0.400-0.500)")
+    rates, ratios, _ = speed_table([BARE, RAW, KAFKA]).split("\n\n")
+    assert rates.splitlines()[1].split("  ")[-1].strip() == "50 (25-100)"
+    assert "10 (6-25)" in rates.splitlines()[3]
+    assert [line.split("  ")[-1].strip() for line in ratios.splitlines()[1:]] == [
+        "0.250 (0.200-0.250)",
+        "0.500 (0.400-0.500)",
+    ]
+
+
+def test_only_what_learns_from_memory_is_compared_with_other_libraries() -> None:
+    ours, peer = Figure("W1", MEMORY, 100, (1.0,), 0.15), Figure("W1", "a peer", 100, (7.0,), 0.2)
+    log = Figure("W1", "embedded log", 100, (2.0,))
+    found = [json.loads(speed_json([ours, peer, log]))[place]["ratios"] for place in range(3)]
+    assert [list(ratios) for ratios in found] == [["a peer"], [], [MEMORY]]
+    assert found[0]["a peer"]["median"] == 7.0
+    assert "0.20000" in speed_table([ours, peer, log])
+
+
+def test_a_peer_that_cannot_be_had_is_said_and_the_rest_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object) -> Path:
+        raise ConfigurationError("The peer cannot be had here: no network.")
+
+    monkeypatch.setattr("stream.bench.speed.peers.peer_python", absent)
+    monkeypatch.setattr(measuring, "from_memory_then", absent)
+    said: list[str] = []
+    (workload,) = workloads(tmp_path, ("W1",), 64)
+    figures = measure(
+        workload, tmp_path / "run", repeats=2, say=said.append, logs=False, former=True, peers=["scikit-learn"]
+    )
+    assert [figure.source for figure in figures] == [BARE_STEP, MEMORY]
+    assert sum("is not measured" in line for line in said) == 2, "said once each, not again in each repeat"
+    assert figures[1].loss is not None
 
 
 def test_another_workload_is_no_reference() -> None:
@@ -47,7 +77,7 @@ def test_the_command_measures_each_source_as_often_as_asked(tmp_path: Path, caps
     figures = json.loads(out.read_text())
     assert [figure["source"] for figure in figures] == [BARE_STEP, "memory", "embedded log"]
     assert all(len(figure["seconds"]) == 2 and figure["events"] == 1024 for figure in figures)
-    assert "x bare torch step" in capsys.readouterr().out
+    assert "is so many times" in capsys.readouterr().out
 
 
 def test_many_offers_are_measured_from_memory_alone(tmp_path: Path) -> None:
@@ -57,7 +87,7 @@ def test_many_offers_are_measured_from_memory_alone(tmp_path: Path) -> None:
     found = [(figure["workload"], figure["source"]) for figure in json.loads(out.read_text())]
     assert found[3:] == [
         (name, source)
-        for name in ("W2", "300 offers", "1,000 offers", "5,000 offers")
+        for name in ("W2", "300 offers", "1,000 offers", "5,000 offers", "film catalogue")
         for source in (BARE_STEP, "memory")
     ]
 

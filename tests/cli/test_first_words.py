@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import pty
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 import stream
 from stream.cli import build_parser, command_names, main
+from stream.cli.commands import bench
 
 
 def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +50,7 @@ def test_each_command_s_help_has_an_example_that_it_takes(name: str, capsys: pyt
 ACTIONS = [
     *(f"schema {action}" for action in ("show", "publish", "diff", "history")),
     *(f"dead-letters {action}" for action in ("list", "show", "resend")),
-    *("bench speed", "bench adaptation"),
+    *(f"bench {module.name}" for module in pkgutil.iter_modules(bench.__path__)),
 ]
 
 
@@ -56,8 +58,8 @@ ACTIONS = [
 def test_each_action_s_help_has_one_too(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*words.split(), "--help"])
-    said = " ".join(capsys.readouterr().out.split())
-    example = said.rpartition("Example: stream ")[2]
+    said = capsys.readouterr().out.splitlines()
+    example = next(line for line in said if line.startswith("Example: stream ")).removeprefix("Example: stream ")
     assert example.startswith(words)
     build_parser().parse_args(example.split())
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from stream.bench.adaptation.online import Progress
 from stream.bench.adaptation.pairs import Pairs, pairs_of
-from stream.bench.adaptation.peer_environment import deep_river_python
 from stream.bench.adaptation.scoring import Scorer
 from stream.bench.adaptation.stream import BenchStream
 from stream.bench.adaptation.trace import Trace
+from stream.bench.peer_environment import DEEP_RIVER, peer_python
 from stream.encoding.values import MISTYPED, boolean_value, categorical_value, multi_values, numeric_value
 from stream.errors import ConfigurationError
 from stream.interaction import Interaction
@@ -61,7 +61,7 @@ def run_peer(
     """
     if name not in PEERS:
         raise ConfigurationError(f"no peer {name!r}; there are: {', '.join(PEERS)}")
-    python = deep_river_python() if name == "deep-river" else Path(sys.executable)
+    python = peer_python("deep-river", DEEP_RIVER) if name == "deep-river" else Path(sys.executable)
     beginning = _beginning(stream, limit_events)
     with tempfile.TemporaryDirectory(prefix="stream-peer-") as directory:
         events, out = Path(directory) / "events.jsonl", Path(directory) / "out.npz"
