@@ -45,7 +45,7 @@ def merged(learner: Learner) -> Learner:
     settings = replace(learner.settings, strategy="+".join(kept))
     table = Learner(settings).network.input.rows
     table.grow(layer.rows.rows)
-    vocabularies = learner.network.rows.vocabularies
+    vocabularies = learner.network.layout.rows.vocabularies
     table.weight.copy_(layer.merged_rows((slot, found.rows()) for slot, found in vocabularies.items()))
     _mark_as(layer.rows, table)
     return _with_tables(learner, settings, {"input/rows": table})
@@ -72,9 +72,10 @@ def factorised(learner: Learner, settings: LearnerSettings) -> Learner:
     network = learner.network
     target.rows.grow(source.rows.rows)
     target.factor.grow(source.projection.rows)
-    names = dict(network.features.categorical.items())
+    names = dict(network.layout.features.categorical.items())
     target.factorise(
-        source.rows.weight, ((name, slot, network.rows.vocabularies[slot].rows()) for name, slot in names.items())
+        source.rows.weight,
+        ((name, slot, network.layout.rows.vocabularies[slot].rows()) for name, slot in names.items()),
     )
     _mark_as(source.rows, target.rows)
     _mark_as(source.projection, target.factor)
@@ -118,15 +119,15 @@ def largest_difference(first: Learner, second: Learner) -> tuple[float, float]:
 
 def _probes(learner: Learner) -> Iterator[Interaction]:
     network = learner.network
-    vocabularies = network.rows.vocabularies
-    features = network.features
+    vocabularies = network.layout.rows.vocabularies
+    features = network.layout.features
     values: dict[str, list[Any]] = {}
     for name, kind in features.kinds.items():
         known = [] if kind is Kind.NUMERIC else list(vocabularies[features.slot(name)].row_of)
         values[name] = [None, -1.0, 1.0] if kind is Kind.NUMERIC else [None, "\0seen by nobody", *known]
         if kind is Kind.BOOLEAN:
             values[name] = [None, False, True]
-    keys = ["", *network.keys.row_of]
+    keys = ["", *network.layout.keys.row_of]
     events = min(_PROBES, max([len(keys), *map(len, values.values())]))
     for number in range(events):
         chosen = {name: found[number * max(1, len(found) // events) % len(found)] for name, found in values.items()}

@@ -107,7 +107,7 @@ class Learner:
     def encode(self, interactions: Sequence[Interaction]) -> Batch:
         """Return a batch of interactions as arrays under the schema in force; changes nothing."""
         named, aliased = resolved(interactions, self.schema)
-        batch = encode(named, self.schema.version, self.network.features, self.network.offers)
+        batch = encode(named, self.schema.version, self.network.layout.features, self.network.layout.offers)
         batch.names_aliased = aliased
         return batch
 
@@ -117,7 +117,7 @@ class Learner:
         logits = self.network.forward(frame)
         scores = self.network.experts.scores(self.network.chances(frame, logits))
         spread = self.network.logit_variance(frame) if variance else None
-        names = list(self.network.offers.offers.names)
+        names = list(self.network.layout.offers.offers.names)
         return Predictions(batch, logits.cpu().numpy(), scores, names, None if spread is None else spread.cpu().numpy())
 
     def represent(self, batch: Batch) -> np.ndarray:
@@ -141,7 +141,7 @@ class Learner:
             removed = None if self.network.any_fresh else WarmupEnd.REMOVED
             ended = self._end_warmup(removed or self.warmup.ends_before(now, len(batch)))
         warming_up = self.warmup.active
-        evictions = self.network.evictions + self.evaluation.evictions
+        evictions = self.network.layout.evictions + self.evaluation.evictions
         self.network.admit_keys(batch, now, warming_up=warming_up)
         frame = self.network.frame(batch)
         reached = self.network.reaches(frame) if warming_up else None
@@ -186,7 +186,7 @@ class Learner:
             unresolved_values=unresolved,
             drift=drift,
             warmup_ended=ended,
-            evictions=self.network.evictions + self.evaluation.evictions - evictions,
+            evictions=self.network.layout.evictions + self.evaluation.evictions - evictions,
             **self._standing(warming_up),
         )
 
@@ -243,9 +243,13 @@ class Learner:
         return ModelReport(**self._standing(self.warmup.active))
 
     def _standing(self, warming_up: bool) -> dict[str, Any]:
-        network, features = self.network, self.network.features
+        network, features = self.network, self.network.layout.features
         total, fresh = self._parameters if warming_up else (parameters_in_use(network), 0)
-        kinds = {"numeric": features.numeric, "categorical": features.categorical, "offer": network.offers.offers}
+        kinds = {
+            "numeric": features.numeric,
+            "categorical": features.categorical,
+            "offer": network.layout.offers.offers,
+        }
         return {
             "schema_version": self.schema.version,
             "phase": self._phase(warming_up),
@@ -262,10 +266,10 @@ class Learner:
             "event_time_ms": self.event_time_ms,
             "unknown_names": self._top_unknown_names(),
             "vocabulary": {
-                "values": network.rows.live,
-                "entities": len(network.keys),
-                "attribute_values": len(network.offers.values),
-                "candidates": sum(len(v.candidates) for v in network.rows.vocabularies.values()),
+                "values": network.layout.rows.live,
+                "entities": len(network.layout.keys),
+                "attribute_values": len(network.layout.offers.values),
+                "candidates": sum(len(v.candidates) for v in network.layout.rows.vocabularies.values()),
             },
         }
 
@@ -283,7 +287,7 @@ class Learner:
         )
 
     def _phase(self, warming_up: bool) -> str:
-        return "warm_up" if warming_up else "train" if len(self.network.offers) else "idle"
+        return "warm_up" if warming_up else "train" if len(self.network.layout.offers) else "idle"
 
     def _count(self, batch: Batch, scores: Sequence[Any]) -> None:
         for identifier in batch.ids:
@@ -329,8 +333,10 @@ class Learner:
         self.counts["schema_changes"] += len(version.changes)
         made = what_changed(version.changes, creating=creating, warming_up=warming_up)
         if transfer.restarts and not creating and (made.inputs or made.outputs):
-            self.network = self.network.anew(self._new_network())
-        self.network.late = True
+            left = self.network.layout
+            self.network = self._new_network()
+            self.network.names.take_over(left)
+        self.network.names.late = True
         leaves_new = self.strategy.changed(self.network, made, self.events_trained) or made.leaves_new
         started = joined = False
         if active and leaves_new:
@@ -392,7 +398,7 @@ class Learner:
         learner.strategy.require_same_methods(tree["strategy"])
         learner.schema = Schema.from_state(tree["schema"])
         restore_network(learner.network, tree["network"])
-        learner.network.late = learner.schema.version > 0
+        learner.network.names.late = learner.schema.version > 0
         learner.evaluation.restore(tree["evaluation"])
         learner.drift.restore(tree["drift"])
         learner.warmup.restore(tree["warmup"])

@@ -51,11 +51,13 @@ def take_up(schema: Schema, network: Network) -> bool:
     A feature that was ignored joins without changing any prediction. An offer that was ignored is predicted and trained
     from now on: its rate was counted all along.
     """
-    ignored = {name: kind for name, kind in schema.features.items() if network.features.kinds.get(name) is not kind}
+    ignored = {
+        name: kind for name, kind in schema.features.items() if network.layout.features.kinds.get(name) is not kind
+    }
     for name, kind in ignored.items():
-        network.add_feature(name, kind, silent=True)
-    muted = bool(network.muted.any())
-    network.muted.fill_(False)
+        network.names.add_feature(name, kind, silent=True)
+    muted = bool(network.layout.muted.any())
+    network.layout.muted.fill_(False)
     return bool(ignored) or muted
 
 
@@ -78,10 +80,12 @@ def _ignore(change: Change, network: Network, evaluation: Evaluation, transfer: 
     """Leave a change out where it adds a feature, or is about one that was left out; mute an added offer."""
     if change.op is Op.ADD_LABEL:
         _make(change, network, evaluation, transfer, silent=True)
-        network.mute(change.name)
-    elif change.op is Op.RETYPE_FEATURE and change.name in network.features.kinds:
-        network.remove_feature(change.name, fold=True)
-    elif change.op not in _ON_FEATURES or (change.op is not Op.ADD_FEATURE and change.name in network.features.kinds):
+        network.names.mute(change.name)
+    elif change.op is Op.RETYPE_FEATURE and change.name in network.layout.features.kinds:
+        network.names.remove_feature(change.name, fold=True)
+    elif change.op not in _ON_FEATURES or (
+        change.op is not Op.ADD_FEATURE and change.name in network.layout.features.kinds
+    ):
         return False
     return True
 
@@ -89,22 +93,22 @@ def _ignore(change: Change, network: Network, evaluation: Evaluation, transfer: 
 def _make(change: Change, network: Network, evaluation: Evaluation, transfer: Transfer, *, silent: bool) -> None:
     match change:
         case Change(op=Op.ADD_FEATURE, kind=kind) if kind is not None:
-            network.add_feature(change.name, kind, silent=silent)
+            network.names.add_feature(change.name, kind, silent=silent)
         case Change(op=Op.REMOVE_FEATURE):
-            network.remove_feature(change.name, fold=transfer.silent)
+            network.names.remove_feature(change.name, fold=transfer.silent)
         case Change(op=Op.RETYPE_FEATURE, kind=kind) if kind is not None:
-            network.remove_feature(change.name, fold=transfer.silent)
-            network.add_feature(change.name, kind, silent=silent)
+            network.names.remove_feature(change.name, fold=transfer.silent)
+            network.names.add_feature(change.name, kind, silent=silent)
         case Change(op=Op.RENAME_FEATURE, to=str() as to):
-            network.rename_feature(change.name, to)
+            network.names.rename_feature(change.name, to)
         case Change(op=Op.ADD_LABEL):
             attributes = change.attributes or {}
-            evaluation.add_label(network.add_label(change.name, attributes), change.name, attributes)
+            evaluation.add_label(network.names.add_label(change.name, attributes), change.name, attributes)
         case Change(op=Op.REMOVE_LABEL):
-            evaluation.remove_label(network.remove_label(change.name))
+            evaluation.remove_label(network.names.remove_label(change.name))
         case Change(op=Op.RENAME_LABEL, to=str() as to):
-            evaluation.rename_label(network.rename_label(change.name, to), to)
+            evaluation.rename_label(network.names.rename_label(change.name, to), to)
         case Change(op=Op.UPDATE_LABEL, attributes=attributes) if attributes is not None:
-            evaluation.update_label(network.update_label(change.name, attributes), attributes)
+            evaluation.update_label(network.names.update_label(change.name, attributes), attributes)
         case _:  # pragma: no cover - parse_version lets none through
             raise ValueError(f"change {change} lacks what its operation needs")

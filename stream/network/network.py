@@ -1,42 +1,90 @@
 """The network: one step that predicts, and one that trains on what was predicted.
 
-The names above it, and what a schema change does to them, are in :mod:`stream.network.names`.
+It is made of a :mod:`layout <stream.network.layout>` of names to rows, the parts that hold those rows, and
+:mod:`names <stream.network.names>`, which applies schema changes to both.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 import torch
 
 from stream.encoding.batch import Batch
+from stream.network.compiled import Implementation, chosen
+from stream.network.counts import PairCounts
 from stream.network.descent import Descent
+from stream.network.experts import Experts
 from stream.network.frame import Frame
-from stream.network.names import NamedParts
+from stream.network.input_layer import InputLayer
+from stream.network.layout import Layout
+from stream.network.names import Names
+from stream.network.output_layer import OutputLayer
+from stream.network.pairs import PairPart
+from stream.network.part import Part
+from stream.network.settings import NetworkSettings, OptimiserSettings
+from stream.network.statistics import RunningStatistics
+from stream.network.trunk import Trunk
+from stream.network.weights import RelativeWeights
 
 __all__ = ["Network"]
 
 
-class Network(NamedParts):
+class Network:
     """One multi-label network over named features, keys, offers and attribute values."""
+
+    def __init__(
+        self,
+        network: NetworkSettings,
+        optimiser: OptimiserSettings,
+        seed: int,
+        device: str,
+        install: Callable[[Self], None],
+    ) -> None:
+        """Build the parts, let ``install`` put others in their place, and only then give the first name its rows."""
+        self.settings = network
+        self.seed = seed
+        self.device = torch.device(device)
+        self.layout = Layout(network, self.device)
+        self.statistics = RunningStatistics()
+        self.weights = RelativeWeights()
+        self.experts = Experts(network.prevalence)
+        self.input = InputLayer(network, optimiser, seed, self.device)
+        self.trunk = Trunk(network, optimiser, seed, self.device)
+        self.output = OutputLayer(network, optimiser, self.device)
+        self.pairs = PairPart(network, optimiser, seed, self.device)
+        self.counts = PairCounts(network.prevalence, network.count_half_life_days, self.device)
+        self.descent = Descent()
+        """What a training step does with the gradients; a method may put another in its place."""
+        install(self)
+        self.implementation: Implementation = chosen(network.kernels, self.device.type)
+        by_loops = self.implementation == "compiled"
+        self.input.compiled = self.pairs.compiled = self.counts.compiled = by_loops
+        for _, part in self.parts():
+            for _, table in part.tables():
+                table.compiled = by_loops
+        self.names = Names(network, self.layout, self.statistics, self.input, self.output, self.pairs, self.counts)
+        """What applies schema changes."""
 
     # -- one step -------------------------------------------------------------------------------------------------
 
     def frame(self, batch: Batch) -> Frame:
         """Return the batch on the device, inputs and weights by what was seen so far."""
         numeric, missing = self.statistics.standardise(
-            batch.numeric, np.array(self.features.numeric.slots(), dtype=int)
+            batch.numeric, np.array(self.layout.features.numeric.slots(), dtype=int)
         )
         self._live = {
-            "numeric": torch.tensor(self.features.numeric.slots(), dtype=torch.int64, device=self.device),
-            "projection": torch.tensor(self.features.categorical.slots(), dtype=torch.int64, device=self.device),
+            "numeric": torch.tensor(self.layout.features.numeric.slots(), dtype=torch.int64, device=self.device),
+            "projection": torch.tensor(self.layout.features.categorical.slots(), dtype=torch.int64, device=self.device),
         }
         weight = self.weights.of(batch.weight, seen=False)
-        row_of = self.keys.row_of
+        row_of = self.layout.keys.row_of
         # Row 0 is nobody's: that of a key without a row, and of an anonymous event.
         entity = np.array([0 if key is None else row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
-        return Frame.of(batch, numeric, missing, weight, entity, self.matches, self.offers, self.device)
+        return Frame.of(batch, numeric, missing, weight, entity, self.layout.matches, self.layout.offers, self.device)
 
     def part(self, frame: Frame, events: Batch, start: int) -> Frame:
         """Return the ``events`` from ``start`` on of a batch with this ``frame``, as a frame of their own."""
@@ -44,7 +92,7 @@ class Network(NamedParts):
         numeric, missing, weight, entity = (
             tensor[chosen].cpu().numpy() for tensor in (frame.numeric, frame.missing, frame.weight, frame.entity)
         )
-        return Frame.of(events, numeric, missing, weight, entity, self.matches, self.offers, self.device)
+        return Frame.of(events, numeric, missing, weight, entity, self.layout.matches, self.layout.offers, self.device)
 
     def forward(
         self, frame: Frame, *, training: bool = False, count_inputs: torch.Tensor | None = None
@@ -56,11 +104,11 @@ class Network(NamedParts):
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
         by_offer, by_value = self.trunk.merged(*self.output.forward(self._hidden))
         self._alone = None if training or count_inputs is not None else _by_pair(frame, by_offer, by_value)
-        self._wide = torch.from_numpy(self.wide_of[frame.rows.cpu().numpy()]).to(self.device)
+        self._wide = torch.from_numpy(self.layout.wide_of[frame.rows.cpu().numpy()]).to(self.device)
         self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
         """The running counts as inputs ``(P, inputs)`` of the last forward pass."""
         logits = self.pairs.forward(frame, self._wide, self.count_inputs, by_offer, by_value)
-        muted = self.muted[frame.pair_slot]
+        muted = self.layout.muted[frame.pair_slot]
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
         return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits
 
@@ -68,7 +116,7 @@ class Network(NamedParts):
         """Return the experts' probabilities float64 ``(N, P)``; ``logits`` are those of the last :meth:`forward`."""
         assert self._alone is not None
         found = self.experts.chances(self.counts.totals, self.count_inputs, self._alone, logits)
-        muted = self.muted[frame.pair_slot]
+        muted = self.layout.muted[frame.pair_slot]
         if bool(muted.any()):  # what a strategy ignores keeps the prior's probability
             found[:, muted] = found[-1, muted]
         return found
@@ -91,7 +139,7 @@ class Network(NamedParts):
         known = [
             found for name, part in self.parts() if (found := part.logit_variance(seen.get(name, frame))) is not None
         ]
-        return torch.stack(known).sum(0).masked_fill_(self.muted[frame.pair_slot], 0.0) if known else None
+        return torch.stack(known).sum(0).masked_fill_(self.layout.muted[frame.pair_slot], 0.0) if known else None
 
     def see_weights(self, batch: Batch) -> torch.Tensor:
         """Return the weights ``(B,)`` of events about to be trained, relative to a mean that has taken them in."""
@@ -124,7 +172,7 @@ class Network(NamedParts):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the loss's gradient by logit ``(P,)``, and summed by score ``(B, slots)``."""
         gradient = (torch.sigmoid(logits) - taken) * frame.weight[frame.pair_event]
-        gradient.masked_fill_(self.muted[frame.pair_slot], 0.0)
+        gradient.masked_fill_(self.layout.muted[frame.pair_slot], 0.0)
         offers, values = self.output.offer.rows, self.output.value.rows
         by_offer = torch.zeros(frame.events, offers, device=self.device)
         by_offer[frame.pair_event, frame.pair_slot] = gradient
@@ -148,7 +196,7 @@ class Network(NamedParts):
             frame.columns,
             taken.numpy(),
             frame.weight.numpy(),
-            self.muted.numpy(),
+            self.layout.muted.numpy(),
             logits.numpy(),
             gradient.numpy(),
             by_offer.numpy(),
@@ -162,11 +210,11 @@ class Network(NamedParts):
         """Give new keys rows of their own, zero and so without effect on the prediction."""
         # Touched first: a key whose row was in the prediction may not make room for another of its own batch.
         keys = [key for key in batch.keys if key is not None]
-        known = [self.keys.row_of[key] for key in keys if key in self.keys.row_of]
-        self.keys.touch(np.array(known, dtype=np.int64), now)
-        admitted, evicted = self.keys.admit(dict.fromkeys(keys), now, may_evict=not warming_up)
-        self._drop_keys(evicted)
-        self._reserve()
+        known = [self.layout.keys.row_of[key] for key in keys if key in self.layout.keys.row_of]
+        self.layout.keys.touch(np.array(known, dtype=np.int64), now)
+        admitted, evicted = self.layout.keys.admit(dict.fromkeys(keys), now, may_evict=not warming_up)
+        self.names.drop_keys(evicted)
+        self.names.reserve()
         if warming_up and admitted:
             rows = [row + 1 for row in admitted]
             self.pairs.key_offer.fresh_rows[rows] = True
@@ -177,28 +225,28 @@ class Network(NamedParts):
 
         Returns how many numeric values float64 cannot tell from their input's others.
         """
-        slots = live = np.array(self.features.numeric.slots(), dtype=int)
+        slots = live = np.array(self.layout.features.numeric.slots(), dtype=int)
         if warming_up:
             slots = slots[self.statistics.new[slots]]
         self.statistics.update(batch.numeric, frame.numeric.cpu().numpy(), slots)
         unresolved = self.statistics.unresolved(batch.numeric, batch.rounded, live)
-        rows = self.rows
+        rows = self.layout.rows
         np.add.at(rows.mass, batch.rows, batch.row_weight)
         np.add.at(rows.presence, batch.rows, 1.0)
         rows.last_seen[batch.rows] = now
-        wide = self.wide_of[batch.rows]
-        self.wide_rows.touch(wide[wide > 0] - 1, now)
+        wide = self.layout.wide_of[batch.rows]
+        self.layout.wide_rows.touch(wide[wide > 0] - 1, now)
         for vocabulary in rows.vocabularies.values():
             vocabulary.events += len(batch)
         before = rows.evictions
         open_rows = not warming_up or self.input.any_fresh
         admitted, evicted = rows.admit(batch.unseen, now, open_rows=open_rows, may_evict=not warming_up)
-        self.evictions += rows.evictions - before
-        self._reserve()
+        self.layout.evictions += rows.evictions - before
+        self.names.reserve()
         if evicted:
-            self._release_rows(sorted(set(evicted)))
+            self.names.release_rows(sorted(set(evicted)))
         named = [row for row in dict.fromkeys(admitted) if rows.owner[row] is not None]
-        self._start_rows(named, fresh=warming_up)
+        self.names.start_rows(named, fresh=warming_up)
         return unresolved
 
     def reaches(self, frame: Frame) -> np.ndarray:
@@ -211,6 +259,46 @@ class Network(NamedParts):
         fresh = self.input.numeric.fresh.nonzero()[:, 0]
         reached |= (frame.missing[:, fresh] == 0).any(1)
         return np.asarray(reached.cpu().numpy())
+
+    # -- freshness ------------------------------------------------------------------------------------------------
+
+    def parts(self) -> tuple[tuple[str, Part], ...]:
+        """Return the parts by name."""
+        return ("input", self.input), ("trunk", self.trunk), ("output", self.output), ("pairs", self.pairs)
+
+    def refresh_input(self) -> None:
+        """Replace the input layer: fresh weights and optimiser state; vocabulary, statistics, counts and pairs stay."""
+        rows = [row for row, _, _ in self.layout.rows.owners()]
+        names = [self.layout.row_name(row) for row in rows]
+        self.input.restart(self.layout.features.numeric.items(), self.layout.features.categorical.items(), rows, names)
+        self.input.hasten(
+            numeric=self.layout.features.numeric.slots(), categorical=self.layout.features.categorical.slots()
+        )
+
+    def refresh_output(self) -> None:
+        """Replace the output layer: fresh weights and optimiser state; counts and pairs stay."""
+        self.output.restart()
+
+    def hold_backbone(self) -> None:
+        """Freeze the input layer as it stands and the trunk for good; names that join later are not held."""
+        self.input.hold()
+        self.trunk.hold()
+
+    def settle(self) -> None:
+        """End a warm-up: nothing is fresh any more."""
+        for _, part in self.parts():
+            part.settle()
+        self.statistics.new.fill(False)
+
+    @property
+    def any_fresh(self) -> bool:
+        """Say whether a warm-up would have anything to train: rows admitted on sight alone do not count."""
+        return self.input.any_fresh or self.trunk.any_fresh or self.output.any_fresh
+
+    @property
+    def replaced_layers(self) -> tuple[bool, bool]:
+        """Say whether the input and the output layer are being warmed up as wholes, under a strategy that replaces."""
+        return bool(self.input.bias.fresh[0]), bool(self.output.offer.fresh.any())
 
 
 def _by_pair(frame: Frame, by_offer: torch.Tensor, by_value: torch.Tensor) -> torch.Tensor:

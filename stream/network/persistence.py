@@ -33,38 +33,38 @@ def _layers(network: Network) -> Iterator[tuple[str, Table]]:
 def network_state(network: Network) -> Tree:
     """Return everything that the network is, as a state tree."""
     return {
-        "rows": network.rows.state(),
-        "features": network.features.state(),
-        "offers": network.offers.state(),
-        "keys": network.keys.state(),
-        "wide_rows": network.wide_rows.state(),
-        "wide_of": network.wide_of.copy(),
-        "matches": network.matches.copy(),
-        "muted": network.muted.cpu().numpy(),
+        "rows": network.layout.rows.state(),
+        "features": network.layout.features.state(),
+        "offers": network.layout.offers.state(),
+        "keys": network.layout.keys.state(),
+        "wide_rows": network.layout.wide_rows.state(),
+        "wide_of": network.layout.wide_of.copy(),
+        "matches": network.layout.matches.copy(),
+        "muted": network.layout.muted.cpu().numpy(),
         "statistics": network.statistics.state(),
         "weights": network.weights.state(),
         "experts": network.experts.state(),
         "tables": {name: table.state() for name, table in _layers(network)},
         "pairs": {
-            name: table.state((network.wide_rows if name == "wide" else network.keys).rows_used + 1)
+            name: table.state((network.layout.wide_rows if name == "wide" else network.layout.keys).rows_used + 1)
             for name, table in network.pairs.pair_tables()
         },
-        "counts": network.counts.state(network.keys.rows_used + 1),
+        "counts": network.counts.state(network.layout.keys.rows_used + 1),
         "extra": {name: part.extra_state() for name, part in network.parts()},
-        "evictions": network.evictions,
+        "evictions": network.layout.evictions,
     }
 
 
 def restore_network(network: Network, tree: Tree) -> None:
     """Take back what :func:`network_state` returned; the settings must be those under which it was written."""
-    network.rows.restore(tree["rows"])
-    network.features.restore(tree["features"])
-    network.offers.restore(tree["offers"])
-    network.keys.restore(tree["keys"])
-    network.wide_rows.restore(tree["wide_rows"])
-    network.wide_of = tree["wide_of"].copy()
-    network.matches = tree["matches"].copy()
-    network.muted = torch.from_numpy(tree["muted"].copy()).to(network.device)
+    network.layout.rows.restore(tree["rows"])
+    network.layout.features.restore(tree["features"])
+    network.layout.offers.restore(tree["offers"])
+    network.layout.keys.restore(tree["keys"])
+    network.layout.wide_rows.restore(tree["wide_rows"])
+    network.layout.wide_of = tree["wide_of"].copy()
+    network.layout.matches = tree["matches"].copy()
+    network.layout.muted = torch.from_numpy(tree["muted"].copy()).to(network.device)
     network.statistics.restore(tree["statistics"])
     network.weights.restore(tree["weights"])
     network.experts.restore(tree["experts"])
@@ -75,7 +75,7 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.counts.restore(tree["counts"])
     for name, part in network.parts():
         part.restore_extra(tree["extra"][name])
-    network.evictions = int(tree["evictions"])
+    network.layout.evictions = int(tree["evictions"])
 
 
 _OWNERS: Final = {
@@ -95,19 +95,19 @@ def _own_names(table: Table) -> list[tuple[str, int]]:
 
 
 def _count_inputs(network: Network) -> list[tuple[str, int]]:
-    offers = network.offers
+    offers = network.layout.offers
     return network.pairs.mixer.input_rows(list(offers.attributes.items()), offers.tasks.names.items())
 
 
 def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, int]]]]:
     """Yield each table with the names of its rows in use."""
-    features, offers = network.features, network.offers
+    features, offers = network.layout.features, network.layout.offers
     owned = {
         "numeric": list(features.numeric.items()),
         "categorical": list(features.categorical.items()),
         "count": _count_inputs(network),
         "task": list(offers.tasks.names.items()),
-        "row": [(network.row_name(row), row) for row, _, _ in network.rows.owners()],
+        "row": [(network.layout.row_name(row), row) for row, _, _ in network.layout.rows.owners()],
         "offer": list(offers.offers.items()),
         "value": list(offers.values.items()),
     }
@@ -125,10 +125,13 @@ def _match_slots(offers: Offers) -> list[int]:
 def _pair_names(network: Network, table: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Return the (name, row) and the name-sorted (name, column) of a pair table."""
     if table == "wide":
-        rows = [(network.row_name(vocabulary), row + 1) for vocabulary, row in network.wide_rows.row_of.items()]
+        rows = [
+            (network.layout.row_name(vocabulary), row + 1)
+            for vocabulary, row in network.layout.wide_rows.row_of.items()
+        ]
     else:
-        rows = [(key, row + 1) for key, row in network.keys.row_of.items()]
-    columns = network.offers.offers if table == "key_offer" else network.offers.values
+        rows = [(key, row + 1) for key, row in network.layout.keys.row_of.items()]
+    columns = network.layout.offers.offers if table == "key_offer" else network.layout.offers.values
     return rows, sorted(columns.items())
 
 
@@ -138,7 +141,7 @@ def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[t
         fresh = table.fresh.cpu().numpy()
         by_name = None
         if name == "pairs/flags":
-            by_name = _match_slots(network.offers)
+            by_name = _match_slots(network.layout.offers)
         for row_name, row in rows:
             if not (frozen_only and fresh[row]):
                 yield f"{name}/{row_name}", table.named_row(row, by_name)
@@ -160,7 +163,7 @@ def frozen_entries(network: Network) -> Iterator[tuple[str, object]]:
     for part_name, part in network.parts():
         for extra_name, extra in part.frozen_extra():
             yield f"{part_name}/{extra_name}", extra
-    for name, slot in network.features.numeric.items():
+    for name, slot in network.layout.features.numeric.items():
         if not network.statistics.new[slot]:
             yield f"statistics/{name}", network.statistics.named(slot)
 
@@ -177,31 +180,31 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
         flags = pair_table.fresh_rows.cpu().numpy(), pair_table.fresh_columns.cpu().numpy()
         yield f"fresh/pairs/{name}/rows", sorted(label for label, row in rows if flags[0][row])
         yield f"fresh/pairs/{name}/columns", [label for label, column in columns if flags[1][column]]
-    for name, slot in network.features.numeric.items():
+    for name, slot in network.layout.features.numeric.items():
         yield f"statistics/{name}", [*network.statistics.named(slot), bool(network.statistics.new[slot])]
     yield "weights", network.weights.state()
     yield "experts", network.experts.state()
-    rows_of = network.rows
+    rows_of = network.layout.rows
     for row, _, _ in rows_of.owners():
         entry = [int(rows_of.last_seen[row]), float(rows_of.mass[row]), float(rows_of.presence[row])]
-        yield f"vocabulary/{network.row_name(row)}", entry
-    for name, slot in network.features.categorical.items():
+        yield f"vocabulary/{network.layout.row_name(row)}", entry
+    for name, slot in network.layout.features.categorical.items():
         vocabulary = rows_of.vocabularies[slot]
         yield f"vocabulary_events/{name}", vocabulary.events
         yield f"vocabulary_candidates/{name}", list(vocabulary.candidates.items())
-    for key, row in network.keys.row_of.items():
-        yield f"keys/{key}", int(network.keys.last_seen[row])
-    offers = network.offers
+    for key, row in network.layout.keys.row_of.items():
+        yield f"keys/{key}", int(network.layout.keys.last_seen[row])
+    offers = network.layout.offers
     yield "offers/attributes", {name: offers.of_offer[name] for name in offers.offers}
     yield "offers/tasks", offers.tasks.named()
-    yield "offers/muted", sorted(name for name, slot in offers.offers.items() if network.muted[slot])
+    yield "offers/muted", sorted(name for name, slot in offers.offers.items() if network.layout.muted[slot])
     yield "offers/departed", list(offers.state()["departed"])
     for part_name, part in network.parts():
         for extra_name, extra in part.named_extra():
             yield f"{part_name}/{extra_name}", extra
-    yield "evictions", [network.evictions, rows_of.evictions]
+    yield "evictions", [network.layout.evictions, rows_of.evictions]
     yield from network.counts.named(
-        [(key, row + 1) for key, row in network.keys.row_of.items()],
+        [(key, row + 1) for key, row in network.layout.keys.row_of.items()],
         sorted(offers.offers.items()),
         sorted(offers.values.items()),
     )
@@ -225,13 +228,13 @@ def parameter_counts(network: Network) -> tuple[int, int]:
 
 def _rows_in_use(network: Network) -> Iterator[tuple[Table, int]]:
     """Yield each table with how many of its rows are in use; after every batch, so without their names."""
-    features, offers = network.features, network.offers
+    features, offers = network.layout.features, network.layout.offers
     owned = {
         "numeric": len(features.numeric),
         "categorical": len(features.categorical),
         "count": len(_count_inputs(network)),
         "task": len(offers.tasks.names),
-        "row": network.rows.live,
+        "row": network.layout.rows.live,
         "offer": len(offers.offers),
         "value": len(offers.values),
     }
@@ -241,8 +244,12 @@ def _rows_in_use(network: Network) -> Iterator[tuple[Table, int]]:
 
 def _cells_in_use(network: Network) -> Iterator[tuple[PairTable, int, int]]:
     for name, pair_table in network.pairs.pair_tables():
-        rows = len(network.wide_rows if name == "wide" else network.keys)
-        yield pair_table, rows, len(network.offers.offers if name == "key_offer" else network.offers.values)
+        rows = len(network.layout.wide_rows if name == "wide" else network.layout.keys)
+        yield (
+            pair_table,
+            rows,
+            len(network.layout.offers.offers if name == "key_offer" else network.layout.offers.values),
+        )
 
 
 def is_finite(network: Network) -> bool:

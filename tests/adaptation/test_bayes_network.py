@@ -97,7 +97,7 @@ def test_outcomes_are_drawn_by_name_and_event_whatever_the_slots_and_as_often_as
     quadratic = _quadratic(learner)
     drawn = quadratic._drawn(frame, logits)
     assert abs(float(drawn.mean()) - float(torch.sigmoid(torch.tensor(-1.0)))) < 0.03
-    names = learner.network.offers.offers.names
+    names = learner.network.layout.offers.offers.names
     renamed = Quadratic(seed=quadratic.seed, prior_precision=1.0, half_life_events=0, bound=1.0, output_step=0.02)
     renamed.drawn = quadratic.drawn
     renamed.take_names([*reversed(names)])
@@ -108,7 +108,7 @@ def test_outcomes_are_drawn_by_name_and_event_whatever_the_slots_and_as_often_as
 def test_precision_grows_with_what_was_seen_and_steps_become_smaller() -> None:
     learner = _network()
     bias = learner.network.output.offer_bias
-    slot = learner.network.offers.offers.slot("soap")
+    slot = learner.network.layout.offers.offers.slot("soap")
     early = float(bias.moments["precision"][slot])
     learn(learner, events(320, 2, 1000))
     assert float(bias.moments["precision"][slot]) > early > 1.0
@@ -121,7 +121,7 @@ def test_what_is_unsure_of_an_offer_shrinks_as_it_is_shown() -> None:
     batch = learner.encode(probes)
     early = learner.predict(batch, variance=True).variance
     assert early is not None
-    jam = batch.pair_slot == learner.network.offers.offers.slot("jam")
+    jam = batch.pair_slot == learner.network.layout.offers.offers.slot("jam")
     for event in range(len(probes)):
         here = batch.pair_event == event
         assert early[jam & here].min() > early[~jam & here].mean(), "a new offer is less certain than the old ones"

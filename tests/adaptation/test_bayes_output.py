@@ -41,12 +41,12 @@ def _layer(learner: Learner) -> BayesOutputLayer:
 
 
 def _theta(learner: Learner, name: str) -> torch.Tensor:
-    slot, layer = learner.network.offers.offers.slot(name), _layer(learner)
+    slot, layer = learner.network.layout.offers.offers.slot(name), _layer(learner)
     return torch.cat([layer.offer.weight[slot], layer.offer_bias.weight[slot][None]]).double()
 
 
 def _precision(learner: Learner, name: str) -> torch.Tensor:
-    slot, width = learner.network.offers.offers.slot(name), len(_layer(learner).prior)
+    slot, width = learner.network.layout.offers.offers.slot(name), len(_layer(learner).prior)
     lower = torch.zeros(width, width, dtype=torch.float64)
     rows, columns = torch.tril_indices(width, width)
     lower[rows, columns] = _layer(learner).precision[slot]
@@ -67,7 +67,7 @@ def test_a_step_is_the_exact_update_with_the_rest_of_the_logit_as_its_offset() -
     learner.learn(batch)
     frame.weight = network.frame(batch).weight  # the step's own weights are in the mean that they are relative to
     for name, (mean, precision) in before.items():
-        slot = network.offers.offers.slot(name)
+        slot = network.layout.offers.offers.slot(name)
         mine = (frame.pair_slot == slot).nonzero()[:, 0]
         design = hidden[frame.pair_event[mine]]
         offset = logits[mine] - design @ mean
@@ -92,7 +92,7 @@ def test_a_step_is_the_exact_update_with_the_rest_of_the_logit_as_its_offset() -
 
 def test_what_an_offer_missed_is_forgotten_at_its_next_update_at_once() -> None:
     learner = _trained()
-    slot, layer = learner.network.offers.offers.slot("tea"), _layer(learner)
+    slot, layer = learner.network.layout.offers.offers.slot("tea"), _layer(learner)
     before, kept = int(layer.updated[slot]), _precision(learner, "tea")
     others = events(48, 1, 500, labels=[])
     for each in others:
@@ -146,9 +146,9 @@ def test_beyond_the_bound_precision_is_diagonal_for_good_and_that_is_said() -> N
     assert remark.endswith("precision is diagonal from here on")
     layer = _layer(learner)
     for name, variance in variances.items():
-        kept = layer.precision[learner.network.offers.offers.slot(name)]
+        kept = layer.precision[learner.network.layout.offers.offers.slot(name)]
         assert torch.allclose(kept, 1 / variance, rtol=1e-9)
-    assert torch.equal(layer.precision[learner.network.offers.offers.slot("jam")], layer.prior)
+    assert torch.equal(layer.precision[learner.network.layout.offers.offers.slot("jam")], layer.prior)
     learn(learner, events(48, 3, 700, ["soap", "milk", "jam"]))
     report = apply(learner, {"op": "remove_label", "name": "jam"})
     assert not report.remarks
@@ -182,7 +182,7 @@ def test_an_offer_that_is_ignored_has_no_posterior_to_speak_of() -> None:
     batch = learner.encode(events(4, 9, 3000))
     variance = learner.predict(batch, variance=True).variance
     assert variance is not None
-    jam = batch.pair_slot == learner.network.offers.offers.slot("jam")
+    jam = batch.pair_slot == learner.network.layout.offers.offers.slot("jam")
     assert not variance[jam].any()
     assert (variance[~jam] > 0).all()
 
@@ -195,7 +195,7 @@ def test_the_clock_of_forgetting_goes_on_with_each_step_of_a_batch_and_over_even
     for place, one in enumerate(batch):
         one.shown, one.labels, one.weight = (("tea",) if place < 10 else ("soap",) if place < 13 else ()), (), 1.0
     learn(learner, batch)
-    layer, slot = _layer(learner), learner.network.offers.offers.slot
+    layer, slot = _layer(learner), learner.network.layout.offers.offers.slot
     assert [int(layer.updated[slot(name)]) for name in ("tea", "soap", "milk")] == [26, 31, 0]
     assert layer.clock == 32
 
@@ -213,6 +213,6 @@ def test_an_offer_that_was_not_seen_for_long_is_uncertain_again() -> None:
             one.shown = ("soap",)
         learner.network.hold_backbone()
         learn(learner, others)
-    tea, soap = (learner.network.offers.offers.slot(name) for name in ("tea", "soap"))
+    tea, soap = (learner.network.layout.offers.offers.slot(name) for name in ("tea", "soap"))
     assert spread[0][tea] < spread[1][tea] < spread[2][tea]
     assert spread[2][soap] < spread[2][tea]

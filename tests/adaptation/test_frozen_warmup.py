@@ -68,24 +68,24 @@ def test_every_kind_of_new_part_is_trained(strategy: str) -> None:
     apply(learner, *CHANGES["both"])
     network = learner.network
     before = {
-        "numeric": network.input.numeric.weight[network.features.slot("extra")].clone(),
-        "projection": network.input.projection.weight[network.features.slot("colour")].clone(),
-        "offer": network.output.offer.weight[network.offers.offers.slot("jam")].clone(),
-        "bias": network.output.offer_bias.weight[network.offers.offers.slot("jam")].clone(),
-        "key": network.pairs.key_offer.weight[:, network.offers.offers.slot("jam")].clone(),
+        "numeric": network.input.numeric.weight[network.layout.features.slot("extra")].clone(),
+        "projection": network.input.projection.weight[network.layout.features.slot("colour")].clone(),
+        "offer": network.output.offer.weight[network.layout.offers.offers.slot("jam")].clone(),
+        "bias": network.output.offer_bias.weight[network.layout.offers.offers.slot("jam")].clone(),
+        "key": network.pairs.key_offer.weight[:, network.layout.offers.offers.slot("jam")].clone(),
     }
-    statistics = network.statistics.named(network.features.slot("extra"))
+    statistics = network.statistics.named(network.layout.features.slot("extra"))
     _warm(learner, number=64)
     after = {
-        "numeric": network.input.numeric.weight[network.features.slot("extra")],
-        "projection": network.input.projection.weight[network.features.slot("colour")],
-        "offer": network.output.offer.weight[network.offers.offers.slot("jam")],
-        "bias": network.output.offer_bias.weight[network.offers.offers.slot("jam")],
-        "key": network.pairs.key_offer.weight[:, network.offers.offers.slot("jam")],
+        "numeric": network.input.numeric.weight[network.layout.features.slot("extra")],
+        "projection": network.input.projection.weight[network.layout.features.slot("colour")],
+        "offer": network.output.offer.weight[network.layout.offers.offers.slot("jam")],
+        "bias": network.output.offer_bias.weight[network.layout.offers.offers.slot("jam")],
+        "key": network.pairs.key_offer.weight[:, network.layout.offers.offers.slot("jam")],
     }
     assert [name for name in before if torch.equal(before[name], after[name])] == []
-    assert network.statistics.named(network.features.slot("extra")) != statistics
-    assert network.statistics.count[network.features.slot("extra")] == 64
+    assert network.statistics.named(network.layout.features.slot("extra")) != statistics
+    assert network.statistics.count[network.layout.features.slot("extra")] == 64
 
 
 @pytest.mark.parametrize("strategy", ["carry", "replace"])
@@ -93,7 +93,7 @@ def test_statistics_of_surviving_inputs_stand_still_while_counts_move(strategy: 
     learner = trained(strategy, warmup=LONG)
     apply(learner, *CHANGES["both"])
     network = learner.network
-    slots = {name: network.features.slot(name) for name in ("price", "age")}
+    slots = {name: network.layout.features.slot(name) for name in ("price", "age")}
     before = {name: network.statistics.named(slot) for name, slot in slots.items()}
     seen = network.counts.totals["events"]
     _warm(learner, number=64)
@@ -145,20 +145,20 @@ def test_nothing_is_evicted_inside_a_warm_up_and_new_keys_and_values_are_bounded
     )
     apply(learner, *CHANGES["both"])
     network = learner.network
-    owners, keys = list(network.rows.owner), dict(network.keys.row_of)
+    owners, keys = list(network.layout.rows.owner), dict(network.layout.keys.row_of)
     reports = _warm(learner, number=80)
-    assert all(owner is None or network.rows.owner[row] == owner for row, owner in enumerate(owners))
-    assert keys.items() <= network.keys.row_of.items()
-    assert len(network.keys) <= 6
-    assert all(len(v.row_of) <= v.capacity <= 6 for v in network.rows.vocabularies.values())
+    assert all(owner is None or network.layout.rows.owner[row] == owner for row, owner in enumerate(owners))
+    assert keys.items() <= network.layout.keys.row_of.items()
+    assert len(network.layout.keys) <= 6
+    assert all(len(v.row_of) <= v.capacity <= 6 for v in network.layout.rows.vocabularies.values())
     assert sum(report.parameters_frozen for report in reports) > 0
 
 
 def test_values_wait_as_rare_while_the_input_layer_is_frozen() -> None:
     learner = trained("carry", warmup=LONG, admission_count=1)
     apply(learner, *CHANGES["offer"])
-    owners = list(learner.network.rows.owner)
+    owners = list(learner.network.layout.rows.owner)
     _warm(learner, number=80)
-    assert learner.network.rows.owner == owners
+    assert learner.network.layout.rows.owner == owners
     _warm(learner, 3000, 96)
-    assert len(learner.network.rows.owner) > len(owners)
+    assert len(learner.network.layout.rows.owner) > len(owners)

@@ -53,7 +53,9 @@ def test_coordinates_are_trained_in_order_each_with_the_others_newest_scores_as_
     }
     learner.learn(batch)
     frame.weight = network.frame(batch).weight  # the step's own weights are in the mean that they are relative to
-    attributes = [("value", frame.pair_columns[:, slot]) for _, slot in sorted(network.offers.attributes.items())]
+    attributes = [
+        ("value", frame.pair_columns[:, slot]) for _, slot in sorted(network.layout.offers.attributes.items())
+    ]
     offer = [("offer", frame.pair_slot)]
     rows, checked = frame.entity[frame.pair_event], 0
     for name, columns in attributes + offer if order == "attributes-first" else offer + attributes:
@@ -91,7 +93,7 @@ def test_a_key_without_a_row_keeps_the_prior_and_new_names_enter_with_it() -> No
     assert not pairs.key_offer.weight[0].any()
     assert (pairs.key_offer.squares[0] == 5.0).all()
     apply(learner, label("jam", group="g9"), {"op": "remove_label", "name": "soap"}, label("x", size="m"))
-    slots = [learner.network.offers.offers.slot(name) for name in ("jam", "x")]
+    slots = [learner.network.layout.offers.offers.slot(name) for name in ("jam", "x")]
     assert (pairs.key_offer.squares[:, slots] == 5.0).all()
     assert not pairs.key_offer.weight[:, slots].any()
     assert not pairs.key_offer.updated[:, slots].any()

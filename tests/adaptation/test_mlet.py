@@ -209,8 +209,8 @@ def test_the_merged_learner_predicts_the_same_with_fewer_parameters(strategy: st
 def test_a_difference_between_two_learners_is_found() -> None:
     learner = trained("mlet", 160)
     other = restored(learner)
-    slot = other.network.features.slot("store")
-    other.network.input.rows.weight[other.network.rows.vocabularies[slot].row_of["g1"]] += 0.5
+    slot = other.network.layout.features.slot("store")
+    other.network.input.rows.weight[other.network.layout.rows.vocabularies[slot].row_of["g1"]] += 0.5
     assert largest_difference(learner, other)[0] > 1e-3
 
 
@@ -253,7 +253,7 @@ def test_a_start_from_single_tables_predicts_the_same_and_then_uses_all_directio
     probes = all_shown(events(40, 77, 5000))
     assert distance(logits(factored, probes), logits(plain, probes)) < 1e-5
     assert merged(factored).summary()["parameters"] == plain.summary()["parameters"]
-    slot = factored.network.features.slot("tags")
+    slot = factored.network.layout.features.slot("tags")
     layer = factored.network.input
     assert isinstance(layer, FactorisedInput)
     assert np.linalg.norm(layer.factor.weight[slot]) == pytest.approx(2.0, rel=1e-5), "the norm of a fresh factor"
@@ -270,12 +270,12 @@ def test_a_value_first_seen_in_a_warm_up_trains_its_row_and_leaves_its_features_
     learner = trained("mlet", 160, admission_count=1)
     apply(learner, feature("colour", "categorical"))
     assert learner.warmup.active
-    layer, features = learner.network.input, learner.network.features
+    layer, features = learner.network.input, learner.network.layout.features
     assert isinstance(layer, FactorisedInput)
     old, new = features.slot("store"), features.slot("colour")
     before = layer.factor.weight.clone()
     learn(learner, _with_store("s-new"))
-    row = learner.network.rows.vocabularies[old].row_of["s-new"]
+    row = learner.network.layout.rows.vocabularies[old].row_of["s-new"]
     seen = layer.rows.weight[row].clone()
     learn(learner, _with_store("s-new"))
     assert learner.warmup.active
@@ -298,11 +298,11 @@ def test_what_a_removed_feature_held_is_zero_and_a_returning_one_starts_as_it_fi
     layer, start = learner.network.input, first.network.input
     assert isinstance(layer, FactorisedInput)
     assert isinstance(start, FactorisedInput)
-    slot = learner.network.features.slot("store")
+    slot = learner.network.layout.features.slot("store")
     apply(learner, {"op": "remove_feature", "name": "store"})
     assert float(layer.factor.weight[slot].abs().sum()) == 0.0
     apply(learner, feature("store", "categorical"))
-    assert torch.equal(layer.factor.weight[slot], start.factor.weight[first.network.features.slot("store")])
+    assert torch.equal(layer.factor.weight[slot], start.factor.weight[first.network.layout.features.slot("store")])
     assert float(layer.factor.moments["squares"][slot].min()) == pytest.approx(0.1)
 
 

@@ -176,10 +176,10 @@ def test_a_replaced_layer_trains_on_a_frozen_trunk() -> None:
     learner = _trained("replace+peterrec-serial")
     trunk = _trunk(learner).layers[0][0].weight.clone()
     apply(learner, feature("extra", "numeric"))
-    age = learner.network.input.numeric.weight[learner.network.features.slot("age")].clone()
+    age = learner.network.input.numeric.weight[learner.network.layout.features.slot("age")].clone()
     learn(learner, events(256, 4, 2000))
     assert not learner.warmup.active
-    assert not torch.equal(age, learner.network.input.numeric.weight[learner.network.features.slot("age")])
+    assert not torch.equal(age, learner.network.input.numeric.weight[learner.network.layout.features.slot("age")])
     assert torch.equal(trunk, _trunk(learner).layers[0][0].weight)
 
 

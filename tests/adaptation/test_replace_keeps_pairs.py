@@ -30,8 +30,8 @@ def test_cells_flags_and_the_weights_over_counts_of_surviving_names_stay(strateg
     learner = trained(strategy)
     network = learner.network
     pairs = network.pairs
-    offers = [network.offers.offers.slot(name) for name in ("soap", "milk", "bread")]
-    values = [network.offers.values.slots()[0]]
+    offers = [network.layout.offers.offers.slot(name) for name in ("soap", "milk", "bread")]
+    values = [network.layout.offers.values.slots()[0]]
 
     def kept() -> list[torch.Tensor]:
         return [
@@ -42,11 +42,11 @@ def test_cells_flags_and_the_weights_over_counts_of_surviving_names_stay(strateg
         ]
 
     before, layer = kept(), (network.input.bias.weight.clone(), network.output.offer.weight.clone())
-    flags = pairs.flags.weight[network.features.slot("tags")].clone()
+    flags = pairs.flags.weight[network.layout.features.slot("tags")].clone()
     assert all(bool(tensor.any()) for tensor in (*before, flags)), "nothing was learned: the test shows nothing"
     apply(learner, *CHANGES[change])
     assert all(torch.equal(one, other) for one, other in zip(before, kept(), strict=True))
-    assert torch.equal(pairs.flags.weight[network.features.slot("tags")], flags)
+    assert torch.equal(pairs.flags.weight[network.layout.features.slot("tags")], flags)
     assert (change != "output") == (not torch.equal(network.input.bias.weight, layer[0]))
     assert (change != "input") == (not network.output.offer.weight.any())
 
@@ -54,11 +54,11 @@ def test_cells_flags_and_the_weights_over_counts_of_surviving_names_stay(strateg
 def test_in_its_warm_up_only_cells_of_new_names_are_trained() -> None:
     learner = trained("replace")
     network, pairs = learner.network, learner.network.pairs
-    known = set(network.keys.row_of)
+    known = set(network.layout.keys.row_of)
     apply(learner, *CHANGES["both"])
-    jam = network.offers.offers.slot("jam")
-    offers = [network.offers.offers.slot(name) for name in ("soap", "milk", "bread", "tea")]
-    rows = [network.keys.row_of[key] + 1 for key in known]
+    jam = network.layout.offers.offers.slot("jam")
+    offers = [network.layout.offers.offers.slot(name) for name in ("soap", "milk", "bread", "tea")]
+    rows = [network.layout.keys.row_of[key] + 1 for key in known]
     before = pairs.key_offer.weight[rows][:, offers].clone(), pairs.mixer.linear.weight[:7].clone()
     offer = network.output.offer.weight.clone()
     learn(learner, events(96, first=300, labels=("soap", "milk", "bread", "tea", "jam")))

@@ -72,7 +72,7 @@ def _trunk(learner: Learner) -> PatchedTrunk:
 def _owned(learner: Learner, task: str) -> dict[str, bytes]:
     """Every weight and moment that is a task's own: patches, mixer, flags, and the cells of its offers and values."""
     network = learner.network
-    offers, tasks = network.offers, network.offers.tasks
+    offers, tasks = network.layout.offers, network.layout.offers.tasks
     slot = tasks.names.slot(task)
     mine = sorted(place for name, place in offers.offers.items() if tasks.of(name) == task)
     values = [place for _, place in offers.values_of_task(slot)]
@@ -92,7 +92,7 @@ def _owned(learner: Learner, task: str) -> dict[str, bytes]:
     own["flags"] = network.pairs.flags.weight[:, first : first + offers.attribute_limit].numpy().tobytes()
     for name, pair_table in network.pairs.pair_tables():
         columns = mine if name == "key_offer" else values
-        used = len(network.keys) + 1
+        used = len(network.layout.keys) + 1
         own[name] = pair_table.weight[:used, columns].numpy().tobytes()
         own[f"{name}/squares"] = pair_table.squares[:used, columns].numpy().tobytes()
     return own
@@ -186,11 +186,11 @@ def test_only_the_tasks_present_among_the_pairs_are_computed() -> None:
 def test_values_are_not_shared_between_tasks_and_one_string_can_match_both() -> None:
     learner = _learner()
     apply(learner, *SECOND)
-    offers, network = learner.network.offers, learner.network
+    offers, network = learner.network.layout.offers, learner.network
     assert '["group", "g1"]' in offers.values
     assert '["group", "g1", "second"]' in offers.values
-    row = network.rows.vocabularies[network.features.slot("tags")].row_of["g1"]
-    found = {offers.values.names[slot] for slot in network.matches[row] if slot >= 0}
+    row = network.layout.rows.vocabularies[network.layout.features.slot("tags")].row_of["g1"]
+    found = {offers.values.names[slot] for slot in network.layout.matches[row] if slot >= 0}
     assert found == {'["group", "g1"]', '["group", "g1", "second"]'}
 
 
@@ -198,7 +198,7 @@ def test_a_removed_task_is_zeroed_its_slot_reused_and_a_return_starts_anew() -> 
     learner = _learner()
     apply(learner, *SECOND)
     learn(learner, _of((*DEFAULT, *NAMES), 160))
-    trunk, offers = _trunk(learner), learner.network.offers
+    trunk, offers = _trunk(learner), learner.network.layout.offers
     assert float(trunk.patches[1].up.weight[1].abs().max()) > 0
     owned = _owned(learner, "")
     apply(learner, *({"op": "remove_label", "name": name} for name in NAMES[:2]))
@@ -233,13 +233,13 @@ def test_a_task_whose_last_offer_makes_room_for_its_next_in_one_version_lives_on
 def test_past_the_bound_further_tasks_share_the_default_one() -> None:
     learner = _learner(tasks=1)
     apply(learner, *SECOND, label("far", group="g1", task="third"))
-    offers = learner.network.offers
+    offers = learner.network.layout.offers
     assert list(offers.tasks.names) == ["", "second"]
     assert offers.tasks.of("far") == ""
     apply(learner, {"op": "rename_label", "name": "far", "to": "near"})
     learn(learner, _of((*DEFAULT, *NAMES, "near"), 64))
     again = restored(learner)
-    assert again.network.offers.tasks.of("near") == ""
+    assert again.network.layout.offers.tasks.of("near") == ""
     assert again.state_digest() == learner.state_digest()
     assert learner.strategy.figures()["peterrec_tasks"] == 2
 
@@ -249,7 +249,7 @@ def test_a_task_starts_with_the_default_task_s_weights_over_counts_as_they_stand
     mixer = learner.network.pairs.mixer
     apply(learner, *SECOND)
     width = mixer.width
-    task = learner.network.offers.attributes.slot("task")
+    task = learner.network.layout.offers.attributes.slot("task")
     assert torch.equal(mixer.linear.weight[:width], mixer.linear.weight[width : 2 * width])
     assert torch.equal(mixer.out.weight[0], mixer.out.weight[1])
     assert float(mixer.out.weight[1].abs().max()) > 0
@@ -260,7 +260,7 @@ def test_an_offer_that_is_told_another_task_moves_there() -> None:
     learner = _learner()
     apply(learner, *SECOND)
     apply(learner, {"op": "update_label", "name": "tea", "attributes": {"group": "g1", "task": "second"}})
-    offers = learner.network.offers
+    offers = learner.network.layout.offers
     assert offers.tasks.of("tea") == "second"
     assert offers.task_of_offer[offers.offers.slot("tea")] == offers.tasks.names.slot("second")
     learn(learner, _of((*DEFAULT, *NAMES), 96))
@@ -273,8 +273,8 @@ def test_without_an_offer_of_the_default_task_the_first_by_name_trains_the_input
     apply(learner, *SECOND, label("a", task="first"), *({"op": "remove_label", "name": name} for name in DEFAULT))
     apply(learner, feature("extra", "numeric"))
     network = learner.network
-    assert network.offers.tasks.owner == "first"
-    extra = network.features.slot("extra")
+    assert network.layout.offers.tasks.owner == "first"
+    extra = network.layout.features.slot("extra")
     learn(learner, _of(NAMES, 160))
     assert float(network.input.numeric.weight[extra].abs().max()) == 0
     learn(learner, _of(["a"], 64, 5, 4000))
@@ -286,7 +286,7 @@ def test_the_order_in_which_tasks_arrive_in_a_version_does_not_show() -> None:
     one, two = _learner(), _learner()
     apply(one, *changes)
     apply(two, *changes[::-1])
-    assert one.network.offers.tasks.names.slot("first") != two.network.offers.tasks.names.slot("first")
+    assert one.network.layout.offers.tasks.names.slot("first") != two.network.layout.offers.tasks.names.slot("first")
     first, second = (dict(weight_entries(learner.network)) for learner in (one, two))
     assert first.keys() == second.keys()
     assert all(np.array_equal(np.asarray(value), np.asarray(second[name])) for name, value in first.items())

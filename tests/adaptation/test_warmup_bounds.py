@@ -159,11 +159,14 @@ def test_under_replace_a_change_that_joins_makes_only_its_own_names_fresh() -> N
     apply(learner, feature("x", "numeric"))
     learn(learner, events(32, 2, 900))
     network = learner.network
-    age, output = network.input.numeric.named_row(network.features.slot("age")), network.output.offer.weight.clone()
+    age, output = (
+        network.input.numeric.named_row(network.layout.features.slot("age")),
+        network.output.offer.weight.clone(),
+    )
     apply(learner, feature("y", "numeric"), {"op": "update_label", "name": "tea", "attributes": {"group": "new"}})
-    assert (network.input.numeric.named_row(network.features.slot("age")) == age).all()
+    assert (network.input.numeric.named_row(network.layout.features.slot("age")) == age).all()
     apply(learner, label("z"))
-    assert (network.input.numeric.named_row(network.features.slot("age")) == age).all()
+    assert (network.input.numeric.named_row(network.layout.features.slot("age")) == age).all()
     assert float(output.abs().sum()) > 0
     assert float(network.output.offer.weight.abs().sum()) == 0.0, "the other layer is replaced as a whole"
 

@@ -62,7 +62,7 @@ def test_a_batch_is_read_as_its_events_are(events: int) -> None:
     for number, event in enumerate(batch_of):
         unknown += len(event.features.keys() - schema.features.keys())
         for name, kind in schema.features.items():
-            slot = network.features.slot(name)
+            slot = network.layout.features.slot(name)
             value = READ[kind](event.features.get(name))
             wrong += value is MISTYPED
             value = None if value is MISTYPED else value
@@ -74,7 +74,7 @@ def test_a_batch_is_read_as_its_events_are(events: int) -> None:
             texts: Any = [value] if isinstance(value, str) else value
             if isinstance(value, bool):
                 texts = ["true" if value else "false"]
-            vocabulary = network.rows.vocabularies[slot]
+            vocabulary = network.layout.rows.vocabularies[slot]
             if texts is None:
                 assert batch.rows[own].tolist() == [vocabulary.missing]
                 assert batch.row_weight[own].tolist() == [1.0]
@@ -82,8 +82,8 @@ def test_a_batch_is_read_as_its_events_are(events: int) -> None:
             assert batch.rows[own].tolist() == [vocabulary.row_of.get(text, vocabulary.rare) for text in texts]
             assert batch.row_weight[own] == pytest.approx(1 / max(1, len(texts)) ** 0.5)
             unseen += [(slot, text) for text in texts if text not in vocabulary.row_of]
-        possible = network.offers.possible(event.shown)[0].tolist()
-        taken = {network.offers.offers.slot(name) for name in event.labels if name in schema.labels}
+        possible = network.layout.offers.possible(event.shown)[0].tolist()
+        taken = {network.layout.offers.offers.slot(name) for name in event.labels if name in schema.labels}
         dropped += len(event.labels) - len(taken)
         own = slice(batch.offsets[number], batch.offsets[number + 1])
         assert batch.pair_slot[own].tolist() == possible + sorted(taken.difference(possible))
@@ -92,11 +92,11 @@ def test_a_batch_is_read_as_its_events_are(events: int) -> None:
         assert (batch.pair_event[own] == number).all()
     counts = (batch.mistyped_values, batch.unknown_features, batch.labels_dropped)
     assert counts == (wrong, unknown, dropped)
-    keys = network.rows.vocabularies[network.features.categorical.slot("key")]
-    rare_keys = [(network.features.categorical.slot("key"), e.key) for e in batch_of if e.key not in keys.row_of]
+    keys = network.layout.rows.vocabularies[network.layout.features.categorical.slot("key")]
+    rare_keys = [(network.layout.features.categorical.slot("key"), e.key) for e in batch_of if e.key not in keys.row_of]
     assert sorted(batch.unseen) == sorted(unseen + rare_keys)
     assert (
-        batch.numeric[:, [slot for slot, name in enumerate(network.features.numeric.names) if name is None]] == 0
+        batch.numeric[:, [slot for slot, name in enumerate(network.layout.features.numeric.names) if name is None]] == 0
     ).all()
     if events > 2:
         assert min(wrong, unknown, dropped, len(unseen)) > 0

@@ -51,22 +51,22 @@ def test_long_values_are_learned_as_values_like_any_other() -> None:
     for number in range(0, 48, 8):
         learner.learn(learner.encode([an_event(event) for event in range(number, number + 8)]))
     network = learner.network
-    note, notes = (network.rows.vocabularies[network.features.slot(name)] for name in ("note", "notes"))
+    note, notes = (network.layout.rows.vocabularies[network.layout.features.slot(name)] for name in ("note", "notes"))
     assert sorted(note.row_of) == sorted(kept_name(text(number)) for number in range(3))
     assert len(notes.row_of) == 5
-    assert sorted(network.keys.row_of) == sorted(kept_name(f"{text(9)} {number}") for number in range(2))
+    assert sorted(network.layout.keys.row_of) == sorted(kept_name(f"{text(9)} {number}") for number in range(2))
     batch = learner.encode([an_event(0), an_event(1), an_event(3)])
-    assert batch.rows[batch.row_slot == network.features.slot("note")].tolist() == [
+    assert batch.rows[batch.row_slot == network.layout.features.slot("note")].tolist() == [
         note.row_of[kept_name(text(number))] for number in (0, 1, 0)
     ]
     assert not batch.unseen
     # An input's value that is an offer's attribute value is found as such.
-    value = network.offers.values.slot(network.offers.values.names[0] or "")
-    assert network.matches[note.row_of[kept_name(text(0))], 0] == value
-    assert learner.evaluation._counts._tables.keys() == network.keys.row_of.keys()
+    value = network.layout.offers.values.slot(network.layout.offers.values.names[0] or "")
+    assert network.layout.matches[note.row_of[kept_name(text(0))], 0] == value
+    assert learner.evaluation._counts._tables.keys() == network.layout.keys.row_of.keys()
     assert {name for table in learner.evaluation._counts._tables.values() for name in table} == {kept_name(text(1))}
     # 48 events of 80 KB have left nothing of that size.
-    assert len(encode(learner.network.rows.state())) + len(encode(learner.evaluation._counts.state())) < 20_000
+    assert len(encode(learner.network.layout.rows.state())) + len(encode(learner.evaluation._counts.state())) < 20_000
 
 
 def test_a_value_that_looks_like_what_is_kept_of_another_is_a_value_of_its_own() -> None:

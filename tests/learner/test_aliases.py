@@ -92,7 +92,7 @@ def test_where_an_event_has_both_the_new_one_counts() -> None:
     assert first.pair_slot.tolist() == second.pair_slot.tolist()
     assert first.labels_dropped == first.unknown_features == 0
     missing = dataclasses.replace(both, features={"price": 1.0, "cost": None})
-    slot = learner.network.features.numeric.slot("cost")
+    slot = learner.network.layout.features.numeric.slot("cost")
     assert str(learner.encode([missing]).numeric[0, slot]) == "nan", "null is what the new name says"
 
 

@@ -28,17 +28,17 @@ def anonymous(interactions: list[Interaction]) -> list[Interaction]:
 def test_anonymous_events_leave_nothing_of_a_key(strategy: str) -> None:
     learner = trained(strategy, 96)
     network = learner.network
-    slot = network.features.categorical.slot(KEY)
-    vocabulary = network.rows.vocabularies[slot]
+    slot = network.layout.features.categorical.slot(KEY)
+    vocabulary = network.layout.rows.vocabularies[slot]
     rows = vocabulary.rows()
     before = {name: network.counts.tensors[name].clone() for name in KEYED}
-    mass, keys = network.rows.mass[rows].copy(), dict(network.keys.row_of)
+    mass, keys = network.layout.rows.mass[rows].copy(), dict(network.layout.keys.row_of)
     embedded = network.input.rows.weight[rows].clone()
     cells = [network.pairs.key_offer.weight.clone(), network.pairs.key_value.weight.clone()]
     learn(learner, anonymous(events(64, seed=4, first=96)))
-    assert dict(network.keys.row_of) == keys
+    assert dict(network.layout.keys.row_of) == keys
     assert vocabulary.rows() == rows
-    assert np.array_equal(network.rows.mass[rows], mass), "not even the row of a missing value is seen"
+    assert np.array_equal(network.layout.rows.mass[rows], mass), "not even the row of a missing value is seen"
     assert torch.equal(network.input.rows.weight[rows], embedded)
     for name, count in before.items():
         assert torch.equal(network.counts.tensors[name][: len(count)], count), name
@@ -53,7 +53,7 @@ def test_the_model_learns_from_anonymous_events_all_the_same() -> None:
     apply(learner, *FEATURES, *OFFERS)
     reports = learn(learner, anonymous(events(480, seed=2)))
     assert reports[-1].loss < reports[1].loss
-    assert len(learner.network.keys) == 0
+    assert len(learner.network.layout.keys) == 0
 
 
 def test_an_anonymous_event_is_predicted_as_nobody_s_and_not_as_a_rare_key_s() -> None:

@@ -81,11 +81,11 @@ def test_a_restart_under_another_strategy_predicts_as_before(before: str, after:
 
 def test_what_was_ignored_is_learned_once_the_strategy_does_not_ignore_it() -> None:
     learner = left_by("never", 64)
-    assert "extra" not in learner.network.features.kinds
+    assert "extra" not in learner.network.layout.features.kinds
     learner = under("carry", learner)
-    assert learner.network.features.kinds["extra"] is Kind.NUMERIC
-    assert learner.network.features.kinds["age"] is Kind.CATEGORICAL
-    assert not learner.network.muted.any()
+    assert learner.network.layout.features.kinds["extra"] is Kind.NUMERIC
+    assert learner.network.layout.features.kinds["age"] is Kind.CATEGORICAL
+    assert not learner.network.layout.muted.any()
     probes = events(24, seed=7, first=900)
     before = {pair: value for pair, value in logits(learner, all_shown(probes)).items() if pair[1] == "jam"}
     learn(learner, events(96, first=300, labels=LABELS))

@@ -125,7 +125,7 @@ def test_shown_admits_what_the_contract_says_in_any_order_of_asking(shown: Any, 
         others: list[Any] = [(), {}, None, ("selector",)]
         learner.encode([one(shown=other) for other in others])
         batch = learner.encode([one(shown=shown)])
-        names = learner.network.offers.offers.names
+        names = learner.network.layout.offers.offers.names
         assert {names[slot] for slot in batch.pair_slot[batch.possible]} == offers
 
 
@@ -182,11 +182,13 @@ def test_tight_bounds_hold_and_evictions_are_counted(strategy: str) -> None:
             interaction.features["store"] = f"store-{step}-{place}"
         evictions += learner.learn(learner.encode(stream)).evictions
         network = learner.network
-        assert len(network.keys) <= 3
+        assert len(network.layout.keys) <= 3
         assert all(
-            len(v.row_of) <= 3 and len(v.candidates) <= 2 for v in network.rows.vocabularies.values() if not v.closed
+            len(v.row_of) <= 3 and len(v.candidates) <= 2
+            for v in network.layout.rows.vocabularies.values()
+            if not v.closed
         )
-        departed = len(network.offers.state()["departed"])
+        departed = len(network.layout.offers.state()["departed"])
         assert departed <= 1
     assert evictions > 100
     assert is_finite(learner.network)
@@ -200,18 +202,18 @@ def test_a_value_with_an_odd_name_takes_nobodys_place_in_the_digest() -> None:
         learn(learner, [one(key=value, features={"a": value, "a\0b": value}) for value in odd])
     assert len(learner.state_digest()) == 32
     network = learner.network
-    vocabulary = network.rows.vocabularies[network.features.slot("a")]
+    vocabulary = network.layout.rows.vocabularies[network.layout.features.slot("a")]
     assert set(odd) == set(vocabulary.row_of)
-    assert (network.matches[vocabulary.missing] == -1).all(), "the row for missing is no value"
-    assert (network.matches[vocabulary.row_of["\0missing"]] >= 0).any()
+    assert (network.layout.matches[vocabulary.missing] == -1).all(), "the row for missing is no value"
+    assert (network.layout.matches[vocabulary.row_of["\0missing"]] >= 0).any()
     assert restored(learner).state_digest() == learner.state_digest()
 
 
 def test_attributes_beyond_the_limit_share_no_weights_but_selectors_see_them() -> None:
     learner = Learner(settings(attributes=2))
     apply(learner, label("o", a="1", b="2", c="3"), label("p", c="3"), label("q", d="4"))
-    assert set(learner.network.offers.attributes) == {"a", "b"}
-    assert len(learner.network.offers.values) == 2
+    assert set(learner.network.layout.offers.attributes) == {"a", "b"}
+    assert len(learner.network.layout.offers.values) == 2
     learn(learner, [one(shown={"c": ("3",)}, labels=("o",))] * 16)
     batch = learner.encode([one(shown={"c": ("3",)})])
     assert len(batch.pair_slot) == 2
@@ -231,7 +233,7 @@ def test_an_attribute_that_an_update_takes_away_stays_known_to_the_other_offers(
         pair: value for pair, value in before.items() if pair[1] != "milk"
     }
     assert any(after[pair] != before[pair] for pair in before if pair[1] == "milk")
-    assert (learner.network.offers.columns[learner.network.offers.offers.slot("milk")] == -1).all()
+    assert (learner.network.layout.offers.columns[learner.network.layout.offers.offers.slot("milk")] == -1).all()
 
 
 def test_a_duplicate_version_changes_nothing_and_a_rejected_one_neither() -> None:

@@ -91,7 +91,7 @@ def test_what_is_published_ranked_and_recommended_is_the_mixture() -> None:
     report = learner.learn(batch)
     first = int(batch.offsets[1])
     assert report.published[:first] == pytest.approx(predicted.scores[:first])
-    names = learner.network.offers.offers.names
+    names = learner.network.layout.offers.offers.names
     by_name = {
         names[slot]: score for slot, score in zip(batch.pair_slot[:first], report.published[:first], strict=True)
     }
@@ -144,5 +144,5 @@ def test_an_ignored_offer_keeps_the_priors_probability() -> None:
     learner = trained("never")
     apply(learner, label("jam", group="g1"))
     predictions = learner.predict(learner.encode(events(8, first=600)))
-    jam = predictions.batch.pair_slot == learner.network.offers.offers.slot("jam")
+    jam = predictions.batch.pair_slot == learner.network.layout.offers.offers.slot("jam")
     assert 1 / (1 + np.exp(-predictions.scores[jam])) == pytest.approx(learner.settings.network.prevalence)

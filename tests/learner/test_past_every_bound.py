@@ -130,14 +130,14 @@ def held(learner: Learner) -> dict[str, int]:
     """How much each register and each table of the network holds."""
     network = learner.network
     sizes = {
-        "values": sum(len(vocabulary.row_of) for vocabulary in network.rows.vocabularies.values()),
-        "candidates": sum(len(vocabulary.candidates) for vocabulary in network.rows.vocabularies.values()),
-        "owners": len(network.rows.owner),
-        "keys": network.keys.rows_used,
-        "wide": network.wide_rows.rows_used,
-        "departed": len(network.offers._departed),
-        "value slots": network.offers.values.capacity,
-        "strings": len(network.offers.columns_of_string),
+        "values": sum(len(vocabulary.row_of) for vocabulary in network.layout.rows.vocabularies.values()),
+        "candidates": sum(len(vocabulary.candidates) for vocabulary in network.layout.rows.vocabularies.values()),
+        "owners": len(network.layout.rows.owner),
+        "keys": network.layout.keys.rows_used,
+        "wide": network.layout.wide_rows.rows_used,
+        "departed": len(network.layout.offers._departed),
+        "value slots": network.layout.offers.values.capacity,
+        "strings": len(network.layout.offers.columns_of_string),
         "counts": learner.evaluation._counts.pairs,
     }
     tables = {f"{name} {label}": table.rows for name, part in network.parts() for label, table in part.tables()}
@@ -174,8 +174,8 @@ def test_no_name_too_many_leaves_anything_behind(strategy: str) -> None:
         learner.learn(learner.encode(events))
         if batch in (74, 149):
             seen[batch] = held(learner)
-    assert learner.network.rows.evictions > 500
-    assert learner.network.keys.rows_used == 50
+    assert learner.network.layout.rows.evictions > 500
+    assert learner.network.layout.keys.rows_used == 50
     assert learner.evaluation.evictions > 50
     assert (seen[149]["departed"], seen[149]["counts"]) == (40, 90)
     assert seen[149].pop("candidates") <= 3 * 80  # of the tags, the stores and the keys

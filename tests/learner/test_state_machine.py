@@ -109,7 +109,11 @@ class _Life(RuleBasedStateMachine):
 
     @invariant()
     def registers_hold_what_the_schema_says(self) -> None:
-        features, offers, schema = self.learner.network.features, self.learner.network.offers, self.learner.schema
+        features, offers, schema = (
+            self.learner.network.layout.features,
+            self.learner.network.layout.offers,
+            self.learner.schema,
+        )
         assert features.kinds == dict(schema.features)
         numeric = {name for name, kind in schema.features.items() if kind is Kind.NUMERIC}
         assert set(features.numeric) == numeric
@@ -119,21 +123,21 @@ class _Life(RuleBasedStateMachine):
 
     @invariant()
     def no_row_leaks(self) -> None:
-        network, rows = self.learner.network, self.learner.network.rows
+        network, rows = self.learner.network, self.learner.network.layout.rows
         owned = sorted(row for vocabulary in rows.vocabularies.values() for row in vocabulary.rows())
         assert owned == sorted(row for row, _, _ in rows.owners())
         assert rows.live == len(owned)
-        assert set(rows.vocabularies) == set(network.features.categorical.slots())
+        assert set(rows.vocabularies) == set(network.layout.features.categorical.slots())
         assert all(len(v.row_of) <= max(2, rows.capacity) for v in rows.vocabularies.values())
         assert all(len(v.candidates) <= rows.candidate_capacity for v in rows.vocabularies.values())
-        wide = {row: network.wide_rows.row_of[row] + 1 for row in network.wide_rows.row_of}
-        assert {row: int(slot) for row, slot in enumerate(network.wide_of) if slot} == wide
+        wide = {row: network.layout.wide_rows.row_of[row] + 1 for row in network.layout.wide_rows.row_of}
+        assert {row: int(slot) for row, slot in enumerate(network.layout.wide_of) if slot} == wide
         assert wide.keys() <= set(owned)
-        assert len(network.keys) <= network.keys.capacity
+        assert len(network.layout.keys) <= network.layout.keys.capacity
 
     @invariant()
     def values_and_columns_agree(self) -> None:
-        network, offers = self.learner.network, self.learner.network.offers
+        network, offers = self.learner.network, self.learner.network.layout.offers
         assert len(offers.attributes) <= network.settings.attributes
         used = set()
         for name, slot in offers.offers.items():
@@ -150,25 +154,25 @@ class _Life(RuleBasedStateMachine):
         assert used <= set(offers.values)
         assert len(set(offers.values) - used) <= network.settings.departed_capacity
         assert set(offers.value_of) == set(offers.values)
-        for row, slot, value in network.rows.owners():
+        for row, slot, value in network.layout.rows.owners():
             wanted = dict(offers.columns_of_string.get(value, ()))
-            if row in (network.rows.vocabularies[slot].missing, network.rows.vocabularies[slot].rare):
+            if row in (network.layout.rows.vocabularies[slot].missing, network.layout.rows.vocabularies[slot].rare):
                 wanted = {}
-            assert {a: int(v) for a, v in enumerate(network.matches[row]) if v >= 0} == wanted
+            assert {a: int(v) for a, v in enumerate(network.layout.matches[row]) if v >= 0} == wanted
 
     @invariant()
     def freed_slots_are_zero(self) -> None:
         network = self.learner.network
         live = {
-            "numeric": network.features.numeric.slots(),
-            "missing": network.features.numeric.slots(),
-            "projection": network.features.categorical.slots(),
-            "flags": network.features.categorical.slots(),
-            "rows": [row for row, _, _ in network.rows.owners()],
-            "offer": network.offers.offers.slots(),
-            "offer_bias": network.offers.offers.slots(),
-            "value": network.offers.values.slots(),
-            "value_bias": network.offers.values.slots(),
+            "numeric": network.layout.features.numeric.slots(),
+            "missing": network.layout.features.numeric.slots(),
+            "projection": network.layout.features.categorical.slots(),
+            "flags": network.layout.features.categorical.slots(),
+            "rows": [row for row, _, _ in network.layout.rows.owners()],
+            "offer": network.layout.offers.offers.slots(),
+            "offer_bias": network.layout.offers.offers.slots(),
+            "value": network.layout.offers.values.slots(),
+            "value_bias": network.layout.offers.values.slots(),
         }
         for layer in (network.input, network.output, network.pairs):
             for name, table in layer.tables():
@@ -178,10 +182,10 @@ class _Life(RuleBasedStateMachine):
                     for moment, tensor in table.moments.items():
                         start = table.accumulator if moment == "squares" else 0.0
                         assert bool((tensor[free] == start).all()), (name, moment)
-        keys = [row + 1 for row in network.keys.row_of.values()]
+        keys = [row + 1 for row in network.layout.keys.row_of.values()]
         for name, pair_table in network.pairs.pair_tables():
-            rows = [row + 1 for row in network.wide_rows.row_of.values()] if name == "wide" else keys
-            columns = (network.offers.offers if name == "key_offer" else network.offers.values).slots()
+            rows = [row + 1 for row in network.layout.wide_rows.row_of.values()] if name == "wide" else keys
+            columns = (network.layout.offers.offers if name == "key_offer" else network.layout.offers.values).slots()
             dead = np.ones(tuple(pair_table.weight.shape), dtype=bool)
             dead[np.ix_(rows, columns)] = False
             assert not pair_table.weight.numpy()[dead].any(), name
@@ -189,13 +193,13 @@ class _Life(RuleBasedStateMachine):
         counts = network.counts.tensors
         for name, tensor in counts.items():
             if tensor.dim() == 2:
-                columns = (network.offers.offers if "offer" in name else network.offers.values).slots()
+                columns = (network.layout.offers.offers if "offer" in name else network.layout.offers.values).slots()
                 dead = np.ones(tuple(tensor.shape), dtype=bool)
                 dead[np.ix_(keys, columns)] = False
                 assert not tensor.numpy()[dead].any(), name
         for name in ("count", "mean", "m2", "missing"):
             column = getattr(network.statistics, name).copy()
-            column[network.features.numeric.slots()] = 0.0
+            column[network.layout.features.numeric.slots()] = 0.0
             assert not column.any()
 
 

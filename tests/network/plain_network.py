@@ -29,13 +29,13 @@ def plain_logit(
     network = learner.network
     z = leaf["input/bias"][0].clone()
     rows: list[tuple[int, int, float, str]] = []
-    for name, kind in network.features.kinds.items():
-        slot = network.features.slot(name)
+    for name, kind in network.layout.features.kinds.items():
+        slot = network.layout.features.slot(name)
         if kind is Kind.NUMERIC:
             value = numeric[name]
             z = z + (leaf["input/missing"][slot] if value is None else value * leaf["input/numeric"][slot])
             continue
-        vocabulary = network.rows.vocabularies[slot]
+        vocabulary = network.layout.rows.vocabularies[slot]
         values = plain_values(event.features.get(name), kind)
         if values is None:
             rows.append((slot, vocabulary.missing, 1.0, ""))
@@ -51,8 +51,8 @@ def plain_logit(
                 for value in values
             ]
     if network.settings.entity_embedding and event.key is not None:
-        slot = network.features.categorical.slot(KEY)
-        vocabulary = network.rows.vocabularies[slot]
+        slot = network.layout.features.categorical.slot(KEY)
+        vocabulary = network.layout.rows.vocabularies[slot]
         known = event.key in vocabulary.row_of
         rows.append((slot, vocabulary.row_of.get(event.key, vocabulary.rare), 1.0, event.key if known else ""))
     for slot, row, share, _ in rows:
@@ -76,9 +76,9 @@ def _pair(
     rows: list[tuple[int, int, float, str]],
     counts: torch.Tensor,
 ) -> torch.Tensor:
-    network, offers = learner.network, learner.network.offers
+    network, offers = learner.network, learner.network.layout.offers
     place = offers.offers.slot(offer)
-    key = 0 if event.key is None else network.keys.row_of.get(event.key, -1) + 1
+    key = 0 if event.key is None else network.layout.keys.row_of.get(event.key, -1) + 1
     logit = (
         hidden @ leaf["output/offer"][place] + leaf["output/offer_bias"][place] + leaf["pairs/key_offer"][key, place]
     )
@@ -90,7 +90,7 @@ def _pair(
         logit = logit + hidden @ leaf["output/value"][column] + leaf["output/value_bias"][column]
         logit = logit + leaf["pairs/key_value"][key, column]
         for categorical, row, share, text in rows:
-            logit = logit + share * leaf["pairs/wide"][int(network.wide_of[row]), column]
+            logit = logit + share * leaf["pairs/wide"][int(network.layout.wide_of[row]), column]
             if text == value:
                 logit = logit + leaf["pairs/flags"][categorical, slot]
     inside = torch.relu(counts @ leaf["pairs/mixer_in"] + leaf["pairs/mixer_bias"][0])

@@ -174,7 +174,7 @@ class _Contributions:
 
     def without(self, frame: Any) -> Any:
         """A copy of a frame with the input's parts zeroed."""
-        features = self.learner.network.features
+        features = self.learner.network.layout.features
         kind, slot = features.kinds[self.name], features.slot(self.name)
         bare = copy.copy(frame)
         if kind is Kind.NUMERIC:
@@ -204,7 +204,7 @@ class _Contributions:
         """The mean addition to z ``(width,)`` and, beside z, to each offer's logit."""
         z_sum = torch.zeros(self.learner.network.input.width, dtype=torch.float64)
         logit_sum: dict[str, float] = {}
-        names = self.learner.network.offers.offers.names
+        names = self.learner.network.layout.offers.offers.names
         total = 0
         for frame in self.frames:
             bare = self.without(frame)
@@ -224,7 +224,7 @@ def _reencoded(learner: Learner, batches: list[Any], read: list[torch.Tensor]) -
     running mean is of what the network was given.
     """
     frames = []
-    slots = np.array(learner.network.offers.offers.slots())
+    slots = np.array(learner.network.layout.offers.offers.slots())
     for batch, numeric in zip(batches, read, strict=True):
         full = copy.copy(batch)
         number = len(batch)
@@ -247,7 +247,7 @@ def test_a_removed_input_leaves_its_running_mean_behind(strategy: str, name: str
     apply(learner, *FEATURES, *OFFERS)
     batches: list[Any] = []
     read: list[torch.Tensor] = []
-    rows = learner.network.rows
+    rows = learner.network.layout.rows
     release = rows._release
     given_up: list[int] = []
 
@@ -275,7 +275,7 @@ def test_a_removed_input_leaves_its_running_mean_behind(strategy: str, name: str
     frame = learner.network.frame(learner.encode(probe))
     bare = means.without(frame)
     expected = means.logits(bare, means.hidden(bare) + z_mean.to(torch.float32))
-    names = learner.network.offers.offers.names
+    names = learner.network.layout.offers.offers.names
     expected += torch.tensor([logit_mean[str(names[slot])] for slot in frame.pair_slot.tolist()])
     wanted = {
         (int(index), str(names[slot])): float(value)
@@ -291,10 +291,10 @@ def test_a_removed_input_leaves_its_running_mean_behind(strategy: str, name: str
 def test_the_removal_test_sees_wide_and_flag_parts() -> None:
     learner = _learner(8)
     network = learner.network
-    slot = network.features.categorical.slot(slot_name("tags"))
-    rows = network.rows.vocabularies[slot].rows()
+    slot = network.layout.features.categorical.slot(slot_name("tags"))
+    rows = network.layout.rows.vocabularies[slot].rows()
     assert float(network.pairs.flags.weight[slot].abs().max()) > 0
-    assert float(network.pairs.wide.weight[network.wide_of[rows]].abs().max()) > 0
+    assert float(network.pairs.wide.weight[network.layout.wide_of[rows]].abs().max()) > 0
 
 
 def test_retype_equals_removal_and_addition() -> None:
@@ -309,11 +309,11 @@ def test_what_comes_back_after_its_removal_starts_anew() -> None:
     apply(learner, {"op": "remove_feature", "name": "store"}, {"op": "remove_label", "name": "soap"})
     apply(learner, feature("store", "categorical"), label("soap"))
     network = learner.network
-    slot = network.features.slot("store")
-    assert network.rows.vocabularies[slot].row_of == {}
-    assert network.rows.vocabularies[slot].events == 0
+    slot = network.layout.features.slot("store")
+    assert network.layout.rows.vocabularies[slot].row_of == {}
+    assert network.layout.rows.vocabularies[slot].events == 0
     assert float(network.input.projection.weight[slot].abs().sum()) == 0.0
-    offer = network.offers.offers.slot("soap")
+    offer = network.layout.offers.offers.slot("soap")
     assert float(network.output.offer.weight[offer].abs().sum()) == 0.0
     assert float(network.counts.tensors["possible"][offer]) == 0.0
 

@@ -34,10 +34,10 @@ def _possible(event: Interaction) -> set[str]:
 def _seen(event: Interaction, learner: Learner) -> Event:
     assert event.key is not None
     rows: dict[str, set[str]] = {}
-    features = learner.network.features
+    features = learner.network.layout.features
     for name, kind in features.kinds.items():
         if kind is not Kind.NUMERIC:
-            known = learner.network.rows.vocabularies[features.slot(name)].row_of
+            known = learner.network.layout.rows.vocabularies[features.slot(name)].row_of
             rows[name] = {value for value in plain_values(event.features.get(name), kind) or () if value in known}
     inside = set().union(*rows.values())
     shared = {pair for own in OF_OFFER.values() for pair in own.items() if pair[1] in inside}
@@ -64,8 +64,8 @@ def test_the_inputs_of_every_pair_are_those_of_plain_dictionaries(size: int, ker
         seen = [_seen(event, learner) for event in some]
         network.admit_keys(batch, learner.events_trained, warming_up=False)
         found = network.counts.inputs(network.frame(batch)).numpy()
-        names = network.offers.offers.names
-        places = {name: network.offers.attributes.slot(name) for name in ("brand", "group")}
+        names = network.layout.offers.offers.names
+        places = {name: network.layout.offers.attributes.slot(name) for name in ("brand", "group")}
         for pair, (event, slot) in enumerate(zip(batch.pair_event.tolist(), batch.pair_slot.tolist(), strict=True)):
             inputs = plain.inputs(seen[event], str(names[slot]), places, wanted.network.attributes)
             assert np.allclose(found[pair], inputs, rtol=2e-5, atol=2e-5), (start, pair)

@@ -147,8 +147,8 @@ def test_the_default_network_s_function_and_gradients_are_those_written_down_by_
     leaf = leaves(learner)
     logits, recording = in_float64(learner, frame)
     network = learner.network
-    counts, names = network.count_inputs, network.offers.offers.names
-    columns = {name: network.features.numeric.slot(name) for name in network.features.numeric}
+    counts, names = network.count_inputs, network.layout.offers.offers.names
+    columns = {name: network.layout.features.numeric.slot(name) for name in network.layout.features.numeric}
     plain = []
     for pair, (place, slot) in enumerate(zip(frame.pair_event.tolist(), frame.pair_slot.tolist(), strict=True)):
         numeric = {

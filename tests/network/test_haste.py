@@ -29,7 +29,7 @@ def test_a_late_row_starts_with_steps_three_times_as_long_and_ends_with_equal_on
 @pytest.mark.parametrize("strategy", ["carry", "replace"])
 def test_a_feature_added_to_a_trained_network_is_hastened_and_one_of_the_first_version_is_not(strategy: str) -> None:
     learner = trained(strategy, 32)
-    features = learner.network.features
+    features = learner.network.layout.features
     assert not learner.network.input.numeric.moments["late"].any()
     apply(learner, feature("extra", "numeric"), feature("colour", "categorical"), label("jam"))
     for one in (learner, restored(learner)):
@@ -38,4 +38,4 @@ def test_a_feature_added_to_a_trained_network_is_hastened_and_one_of_the_first_v
         assert late[features.slot("age")] == (1.0 if strategy == "replace" else 0.0)
         assert one.network.input.projection.moments["late"][features.slot("colour")] == 1.0
         apply(one, feature("more", "numeric"))
-        assert one.network.input.numeric.moments["late"][one.network.features.slot("more")] == 1.0
+        assert one.network.input.numeric.moments["late"][one.network.layout.features.slot("more")] == 1.0

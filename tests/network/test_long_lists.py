@@ -55,7 +55,7 @@ def test_no_array_is_as_large_as_values_times_attribute_values(strategy: str, kn
     events = [a_record(0)] if known else [a_record(0, 2)]
     for seen in (events, events):  # the second one meets rows of its own, where it is known
         learner.learn(learner.encode(seen))
-    assert (len(learner.network.wide_rows) > 15_000) == known
+    assert (len(learner.network.layout.wide_rows) > 15_000) == known
     one = learner.encode([a_record(1, first=0 if known else VALUES)])
     many = learner.encode([a_record(number, 1000, first=1000 * number) for number in range(2, 18)])
     with Largest() as largest:  # type: ignore[no-untyped-call]

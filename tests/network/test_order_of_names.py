@@ -94,9 +94,9 @@ def test_a_digest_does_not_see_in_which_slots_the_names_sit(strategy: str) -> No
         learn(learner, stream)
         learners.append(learner)
     one, two = learners
-    slots = [learner.network.features.slot("age") for learner in learners]
+    slots = [learner.network.layout.features.slot("age") for learner in learners]
     assert slots[0] != slots[1]
-    assert one.network.offers.offers.slot("only") != two.network.offers.offers.slot("only")
+    assert one.network.layout.offers.offers.slot("only") != two.network.layout.offers.offers.slot("only")
     first, second = (dict(learner.named_state()) for learner in learners)
     assert first.keys() == second.keys()
     exact = [name for name in first if name.startswith(("network/vocabulary", "network/counts", "network/keys"))]

@@ -146,7 +146,7 @@ def test_values_that_float64_cannot_tell_apart_are_counted(value: object, resolv
     reports = [learner.learn(learner.encode([one(first + i) for i in range(64)])) for first in (0, 64)]
     assert [report.unresolved_values for report in reports] == ([0, 0] if resolved else [56, 56])
     statistics = learner.network.statistics
-    slot = learner.network.features.slot("at")
+    slot = learner.network.layout.features.slot("at")
     if resolved and value(0) != value(1):  # type: ignore[operator]
         assert statistics.m2[slot] > 0
 

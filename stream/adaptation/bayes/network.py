@@ -34,7 +34,7 @@ class BayesNetwork(Method):
 
     def changed(self, network: Network, change: ChangeMade, now: int) -> bool:
         """Note the offers' names."""
-        self.quadratic.take_names(network.offers.offers.names)
+        self.quadratic.take_names(network.layout.offers.offers.names)
         return False
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
@@ -43,7 +43,7 @@ class BayesNetwork(Method):
 
     def resumed(self, network: Network) -> None:
         """Note the offers' names of a restored network."""
-        self.quadratic.take_names(network.offers.offers.names)
+        self.quadratic.take_names(network.layout.offers.offers.names)
 
     def state(self) -> Tree:
         """Return the clocks."""

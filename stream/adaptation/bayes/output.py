@@ -34,7 +34,7 @@ class BayesOutput(Method):
         """Put a layer with posteriors in the output layer's place."""
         settings = self._settings
         layer = BayesOutputLayer(
-            settings.network, settings.optimiser, settings.bayes, lambda: network.offers.offers, network.device
+            settings.network, settings.optimiser, settings.bayes, lambda: network.layout.offers.offers, network.device
         )
         network.output = self._layer = layer
 
@@ -44,7 +44,7 @@ class BayesOutput(Method):
         layer.clock = now
         self._remarks = []
         if layer.make_room():
-            cells = f"{len(network.offers)} offers x {len(layer.prior)}^2 cells"
+            cells = f"{len(network.layout.offers)} offers x {len(layer.prior)}^2 cells"
             bound = f"bayes.full_cells = {self._settings.bayes.full_cells}"
             self._remarks = [f"bayes-output: {cells} are more than {bound}: precision is diagonal from here on"]
         return False

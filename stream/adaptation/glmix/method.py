@@ -33,7 +33,7 @@ class Glmix(Method):
             settings.network,
             settings.optimiser,
             settings.glmix,
-            lambda: network.offers.attributes,
+            lambda: network.layout.offers.attributes,
             settings.seed,
             network.device,
         )

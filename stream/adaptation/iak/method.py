@@ -123,7 +123,7 @@ class Iak(FrozenBackbone):
                     self.trunk.drop(name)
 
     def _complaints(self, network: Network, changes: Sequence[Change]) -> list[str]:
-        kind = network.features.kinds.get(self.domain)
+        kind = network.layout.features.kinds.get(self.domain)
         started = any(change.op in _STARTS and change.name == self.domain for change in changes)
         if not started or kind is None or kind in _WITH_DOMAINS:
             return []
@@ -132,11 +132,11 @@ class Iak(FrozenBackbone):
 
     def _bind(self, network: Network) -> None:
         """Say which vocabulary row means which kernel; a value without a row of its own has the common one."""
-        trunk, features = self.trunk, network.features
+        trunk, features = self.trunk, network.layout.features
         trunk.domain_slot, trunk.slot_of_row = None, {}
         if self.domain and features.kinds.get(self.domain) in _WITH_DOMAINS:
             trunk.domain_slot = features.categorical.slot(slot_name(self.domain))
-            row_of = network.rows.vocabularies[trunk.domain_slot].row_of
+            row_of = network.layout.rows.vocabularies[trunk.domain_slot].row_of
             for name, slot in trunk.names.items():
                 row = row_of.get(name.removeprefix(_DOMAIN)) if name != COMMON else None
                 if row is not None:
@@ -148,10 +148,10 @@ class Iak(FrozenBackbone):
         trunk = self.trunk
         if trunk.domain_slot is None:
             return
-        vocabulary = network.rows.vocabularies[trunk.domain_slot]
+        vocabulary = network.layout.rows.vocabularies[trunk.domain_slot]
         known = {vocabulary.missing, vocabulary.rare, *trunk.slot_of_row}
         for row in dict.fromkeys(frame.rows[frame.row_slot == trunk.domain_slot].tolist()):
-            owner = network.rows.owner[row]
+            owner = network.layout.rows.owner[row]
             room = len(trunk.kernels) - (COMMON in trunk.kernels) < self.settings.domains_max
             if row in known or owner is None or owner[0] != trunk.domain_slot or not room:
                 continue

@@ -46,7 +46,7 @@ class Mlet(Method):
     def figures(self) -> Mapping[str, float]:
         """Return how many weights the categorical tables have while they are trained, and how many once merged."""
         network, layer = self._network, self._network.input
-        rows, features = network.rows.live, len(network.features.categorical)
+        rows, features = network.layout.rows.live, len(network.layout.features.categorical)
         return {
             "mlet_parameters": rows * layer.row_width + features * layer.row_width * layer.dim,
             "mlet_parameters_merged": rows * layer.dim,

@@ -44,14 +44,14 @@ class PeterRec(FrozenBackbone):
         """Put the patched trunk in the trunk's place, and let offers be told apart by their task."""
         settings = self._settings
         own = settings.peterrec
-        network.offers.tasks.tell_apart_by(own.task_attribute, own.tasks)
+        network.layout.offers.tasks.tell_apart_by(own.task_attribute, own.tasks)
         self._network = network
         self._trunk = network.trunk = PatchedTrunk(
             settings.network,
             settings.optimiser,
             settings.seed,
             network.device,
-            network.offers.tasks,
+            network.layout.offers.tasks,
             serial=self._serial,
             on_input=own.on_input(serial=self._serial),
             bottleneck=own.bottleneck,
@@ -61,7 +61,7 @@ class PeterRec(FrozenBackbone):
 
     def changed(self, network: Network, change: ChangeMade, now: int) -> bool:
         """Start and end tasks; let a warm-up train the patch sets of the tasks that the change reaches."""
-        started, ended = network.settle_tasks()
+        started, ended = network.names.settle_tasks()
         for name, task in started:
             self._trunk.start_task(name, task)
         for _, task in ended:
@@ -73,9 +73,9 @@ class PeterRec(FrozenBackbone):
     def _reached(self, network: Network) -> list[int]:
         """Return the slots of the tasks with new offers, or of all where something is new in the input they share."""
         if network.input.any_fresh:
-            return network.offers.tasks.names.slots()
-        fresh, task_of = network.output.offer.fresh, network.offers.task_of_offer
-        return sorted({int(task_of[slot]) for slot in network.offers.offers.slots() if fresh[slot]})
+            return network.layout.offers.tasks.names.slots()
+        fresh, task_of = network.output.offer.fresh, network.layout.offers.task_of_offer
+        return sorted({int(task_of[slot]) for slot in network.layout.offers.offers.slots() if fresh[slot]})
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
         """Hold the backbone once it is pre-trained; keep in mind what a fold needs."""
@@ -86,21 +86,21 @@ class PeterRec(FrozenBackbone):
 
     def settled(self, network: Network) -> None:
         """Fold after a warm-up, where that was asked for and the backbone is one task's."""
-        if self._warmed and len(network.offers.tasks.names) == 1:
+        if self._warmed and len(network.layout.offers.tasks.names) == 1:
             self._explained = self._trunk.fold()
         self._warmed = False
 
     def figures(self) -> Mapping[str, float]:
         """Return how many tasks there are, what a patch set adds to what it stands on, and what folds could keep."""
-        trunk, features = self._trunk, self._network.features
+        trunk, features = self._trunk, self._network.layout.features
         matrices = sum(weight.row_size for weight, _ in trunk.layers)
         layer = self._network.input
         inputs = layer.width * (1 + 2 * len(features.numeric)) + layer.dim * (
-            layer.width * len(features.categorical) + self._network.rows.live
+            layer.width * len(features.categorical) + self._network.layout.rows.live
         )
         patched = sum(patch.parameters for patch in trunk.patches.values())
         figures = {
-            "peterrec_tasks": float(len(self._network.offers.tasks.names)),
+            "peterrec_tasks": float(len(self._network.layout.offers.tasks.names)),
             "peterrec_patches": float(len(trunk.patches)),
             "peterrec_patch_parameters": float(patched),
             "peterrec_share_of_trunk": patched / matrices if matrices else 0.0,

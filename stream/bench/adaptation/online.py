@@ -53,7 +53,7 @@ def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progre
             trace.cpu_seconds_frozen += meter.last_cpu_seconds
             trained = report.parameters - report.parameters_frozen
         if versions:
-            scorer.apply(versions, learner.network.offers.offers.names)
+            scorer.apply(versions, learner.network.layout.offers.offers.names)
         scorer.add(
             batch.offsets,
             batch.pair_slot,

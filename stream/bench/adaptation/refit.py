@@ -111,7 +111,7 @@ def run_refitted(
         if frozen:
             trace.cpu_seconds_frozen += meter.last_cpu_seconds
         if versions or measured is not arm.learner:  # a refitted learner gives names other slots
-            scorer.apply(versions, arm.learner.network.offers.offers.names)
+            scorer.apply(versions, arm.learner.network.layout.offers.offers.names)
             measured = arm.learner
         scorer.add(
             batch.offsets,
