@@ -31,7 +31,7 @@ class Names:
         settings: NetworkSettings,
         layout: Layout,
         statistics: RunningStatistics,
-        input: InputLayer,
+        inputs: InputLayer,
         output: OutputLayer,
         pairs: PairPart,
         counts: PairCounts,
@@ -39,7 +39,7 @@ class Names:
         self.settings = settings
         self.layout = layout
         self.statistics = statistics
-        self.input = input
+        self.input = inputs
         self.output = output
         self.pairs = pairs
         self.counts = counts
