@@ -115,7 +115,7 @@ class Learner:
         """Return the logits that :meth:`learn` would train on, and leave no trace; with their ``variance`` if asked."""
         frame = self.network.frame(batch)
         logits = self.network.forward(frame)
-        scores = self.network.experts.scores(self.network.chances(frame, logits))
+        scores = self.network.assess(frame, logits).scores
         spread = self.network.logit_variance(frame) if variance else None
         names = list(self.network.layout.offers.offers.names)
         return Predictions(batch, logits.cpu().numpy(), scores, names, None if spread is None else spread.cpu().numpy())
@@ -145,7 +145,7 @@ class Learner:
         self.network.admit_keys(batch, now, warming_up=warming_up)
         frame = self.network.frame(batch)
         reached = self.network.reaches(frame) if warming_up else None
-        own, scored = self._train(batch, frame, warming_up=warming_up)
+        own, scored, sums = self._train(batch, frame, warming_up=warming_up)
         scores = self.evaluation.update(
             ScoredEvents(
                 ids=batch.ids,
@@ -159,7 +159,7 @@ class Learner:
                 logit=scored,
             )
         )
-        losses = _mean_losses(batch, own)
+        losses = _mean_losses(batch, sums)
         drift = self.drift.update([loss for loss in losses if loss is not None])
         unresolved = self.network.observe(batch, frame, now, warming_up=warming_up)
         self._count(batch, scores)
@@ -190,37 +190,39 @@ class Learner:
             **self._standing(warming_up),
         )
 
-    def _train(self, batch: Batch, frame: Frame, *, warming_up: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Take the batch's gradient steps; return logits and scores ``(P,)`` from before each event's step."""
+    def _train(self, batch: Batch, frame: Frame, *, warming_up: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Take the batch's gradient steps; return what was said before each event's step, and what it cost.
+
+        These are logits and scores ``(P,)``, and the network's loss ``(B,)`` summed over an event's pairs.
+        """
         network, stochastic, now = self.network, self.strategy.stochastic, self.events_trained
-        own, scored = np.empty(batch.pairs, dtype=np.float32), np.empty(batch.pairs)
+        own, scored, losses = np.empty(batch.pairs, dtype=np.float32), np.empty(batch.pairs), np.empty(len(batch))
         start = 0
         while start < len(batch):
             # The first batch is one step: the running counts know no rate before it, and weights that make up for that
             # are in the way as soon as the counts do.
             number = self.settings.optimiser.step_of(now + start) if now else len(batch)
             stop = min(start + number, len(batch))
-            events = batch.part(start, stop)
-            part = network.part(frame, events, start)
+            part = frame.part(start, stop)
             logits = network.forward(part)
-            found = logits.cpu().numpy()
-            if not np.isfinite(found).all():
+            assessed = network.assess(part, logits)
+            if not assessed.finite:
                 raise NonFinite(
                     f"a logit is not finite after {now} events (schema version {self.schema.version}); nothing of this "
                     "was checkpointed: restart from the last checkpoint with smaller learning rates"
                 )
-            pairs = slice(int(batch.offsets[start]), int(batch.offsets[stop]))
-            chances = network.chances(part, logits)
-            own[pairs], scored[pairs] = found, network.experts.scores(chances)
-            network.experts.update(part, chances, scored[pairs])
-            part.weight = network.see_weights(events)
-            if len(found):
+            pairs = slice(batch.offsets[start], batch.offsets[stop])
+            own[pairs], scored[pairs] = logits.cpu().numpy(), assessed.scores
+            losses[start:stop] = assessed.network_losses
+            network.experts.update(part, assessed)
+            network.see_weights(part, batch.weight[start:stop])
+            if len(assessed.scores):
                 if stochastic:
                     logits = network.forward(part, training=True, count_inputs=network.count_inputs)
                 network.train(part, logits, warming_up=warming_up)
             network.counts.update(part)
             start = stop
-        return own, scored
+        return own, scored, losses
 
     def count_inputs(self, batch: Batch) -> torch.Tensor:
         """Return the running counts as inputs of a batch's pairs ``(P, inputs)``, as :meth:`replay` wants them back."""
@@ -479,10 +481,7 @@ class Learner:
         }
 
 
-def _mean_losses(batch: Batch, logits: np.ndarray) -> list[float | None]:
-    """Return the network's mean loss of each event over its pairs, in nats; None for one without pairs."""
-    logit = logits.astype(np.float64)
-    sums = np.concatenate([[0.0], np.cumsum(np.logaddexp(0.0, logit) - logit * batch.taken)])
+def _mean_losses(batch: Batch, sums: np.ndarray) -> list[float | None]:
+    """Return the mean of each event's loss over its pairs, in nats, for the ``sums``; None for one without pairs."""
     pairs = np.diff(batch.offsets)
-    totals = np.diff(sums[batch.offsets])
-    return [total / number if number else None for total, number in zip(totals.tolist(), pairs.tolist(), strict=True)]
+    return [total / number if number else None for total, number in zip(sums.tolist(), pairs.tolist(), strict=True)]

@@ -61,34 +61,6 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def part(self, start: int, stop: int) -> Batch:
-        """Return the events ``start:stop`` as a batch; what was counted while encoding stays with the whole."""
-        rows = slice(*np.searchsorted(self.row_event, (start, stop)).tolist())
-        pairs = slice(int(self.offsets[start]), int(self.offsets[stop]))
-        return Batch(
-            schema_version=self.schema_version,
-            ids=self.ids[start:stop],
-            keys=self.keys[start:stop],
-            ts=self.ts[start:stop],
-            weight=self.weight[start:stop],
-            numeric=self.numeric[start:stop],
-            rounded=self.rounded[start:stop],
-            rows=self.rows[rows],
-            row_event=self.row_event[rows] - start,
-            row_slot=self.row_slot[rows],
-            row_weight=self.row_weight[rows],
-            unseen=[],
-            pair_event=self.pair_event[pairs] - start,
-            pair_slot=self.pair_slot[pairs],
-            possible=self.possible[pairs],
-            taken=self.taken[pairs],
-            offsets=self.offsets[start : stop + 1] - self.offsets[start],
-            labels_dropped=0,
-            unknown_features=0,
-            unknown_shown=0,
-            mistyped_values=0,
-        )
-
     @property
     def pairs(self) -> int:
         """How many (event, offer) pairs there are."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from stream.network.frame import Frame
 from stream.network.mixture import Mixture
 from stream.state import Tree
 
-__all__ = ["EXPERTS", "Experts"]
+__all__ = ["EXPERTS", "Assessed", "Experts"]
 
 EXPERTS = ("rate", "recent_rate", "offer_rate", "recent_offer_rate", "key_counts", "network_alone", "network")
 """``rate`` of all pairs so far; ``recent_rate`` of the newest; ``offer_rate``, smoothed by the offer's attributes, and
@@ -25,8 +27,27 @@ _LEAST = 1e-9
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """What is published of some pairs, and how well it and its parts foresaw their outcomes, in nats."""
+
+    scores: Floats
+    """The log-odds ``(P,)`` of the mixture."""
+    network_losses: Floats
+    """The network's own loss ``(B,)``, summed over each event's pairs."""
+    losses: Floats
+    """The experts' losses ``(N,)`` over all pairs."""
+    loss: float
+    """The mixture's."""
+    finite: bool
+    """Whether every logit is a number."""
+
+
 class Experts:
     """The experts and their mixture: state of the network's counts' kind, moved by every event, frozen or not."""
+
+    compiled = False
+    """Whether the compiled loop is used."""
 
     def __init__(self, prevalence: float) -> None:
         self.mixture = Mixture(EXPERTS)
@@ -34,51 +55,78 @@ class Experts:
         """Labels taken lately, faded by events; ``pairs`` likewise."""
         self.pairs = 0.5 / prevalence
 
-    def chances(
+    def assess(
         self,
+        frame: Frame,
         totals: dict[str, float],
         inputs: torch.Tensor,
         alone: torch.Tensor,
         logits: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return each expert's probability of each pair, float64 ``(N, P)``, from the counts as they stand.
+        muted: torch.Tensor,
+    ) -> Assessed:
+        """Say what is published of a frame's pairs, and what that costs each of those who had a say; changes nothing.
 
         ``inputs`` ``(P, width)`` are the running counts as the network reads them, ``alone`` ``(P,)`` the output
-        layer's scores and ``logits`` ``(P,)`` the network's.
+        layer's scores and ``logits`` ``(P,)`` the network's. Offers that are ``muted``, by slot, keep the network's.
         """
         rate = totals["taken"] / totals["possible"]
         recent = (self.taken + _STRENGTH_PAIRS * rate) / (self.pairs + _STRENGTH_PAIRS)
-        offer = inputs[:, 0]
-        by_value = inputs[:, BASE_INPUTS::VALUE_INPUTS].sum(1)
-        logs = torch.stack((offer, offer + inputs[:, 1], offer + 0.7 * inputs[:, 2] + 0.5 * (by_value + inputs[:, 4])))
-        found = torch.empty(len(EXPERTS), len(offer), dtype=torch.float64, device=offer.device)
-        found[0], found[1] = rate, recent
-        found[2:5] = torch.exp(logs)
-        odds = offer - torch.log1p(-torch.exp(offer.clamp(max=-1e-6)))
-        found[5:] = torch.sigmoid(torch.stack((odds + alone, logits)).to(torch.float64))
-        return found.clamp_(_LEAST, 1.0 - _LEAST)
-
-    def scores(self, chances: torch.Tensor) -> Floats:
-        """Return the log-odds ``(P,)`` of the mixture of ``chances`` ``(N, P)``."""
-        weights = torch.from_numpy(self.mixture.weights).to(chances.device)
-        mixed = weights @ chances
-        return np.asarray((torch.log(mixed) - torch.log1p(-mixed)).cpu().numpy())
-
-    def update(self, frame: Frame, chances: torch.Tensor, scores: Floats) -> None:
-        """Take in a batch's outcomes, once it was predicted."""
-        taken = frame.taken.to(torch.float64)
-        number = len(taken)
-        fade = 0.5 ** (frame.events / _HALF_LIFE_EVENTS)
-        self.taken = self.taken * fade + float(taken.sum())
-        self.pairs = self.pairs * fade + number
-        if not number:
-            return
+        if self.compiled:
+            return self._compiled_assess(frame, np.array([rate, recent]), inputs, alone, logits, muted)
+        chances = _chances(rate, recent, inputs, alone, logits)
+        if bool(muted.any()):  # what a strategy ignores keeps the prior's probability
+            silent = muted[frame.pair_slot]
+            chances[:, silent] = chances[-1, silent]
+        mixed = torch.from_numpy(self.mixture.weights).to(chances.device) @ chances
+        scores = np.asarray((torch.log(mixed) - torch.log1p(-mixed)).cpu().numpy())
         # -ln(1 - p), and for what was taken ln(1 - p) - ln(p) more.
-        missed = torch.log1p(-chances)
-        hit = taken.nonzero()[:, 0]
+        missed, hit = torch.log1p(-chances), frame.taken.nonzero()[:, 0]
         losses = (missed[:, hit] - torch.log(chances[:, hit])).sum(1) - missed.sum(1)
         own = np.logaddexp(0.0, scores).sum() - scores[hit.cpu().numpy()].sum()
-        self.mixture.update(losses.cpu().numpy(), float(own), number)
+        logit = logits.to(torch.float64)
+        by_pair = torch.nn.functional.softplus(logit) - logit * frame.taken
+        by_event = torch.zeros(frame.events, dtype=torch.float64, device=logit.device)
+        by_event.index_add_(0, frame.pair_event, by_pair)
+        finite = bool(torch.isfinite(logits).all())
+        return Assessed(scores, np.asarray(by_event.cpu().numpy()), losses.cpu().numpy(), float(own), finite)
+
+    def _compiled_assess(
+        self,
+        frame: Frame,
+        rates: Floats,
+        inputs: torch.Tensor,
+        alone: torch.Tensor,
+        logits: torch.Tensor,
+        muted: torch.Tensor,
+    ) -> Assessed:
+        from stream.network import expert_kernels
+
+        arrays = frame.arrays
+        scores, by_event, losses = np.empty(len(arrays.taken)), np.empty(frame.events), np.empty(len(EXPERTS))
+        own, finite = expert_kernels.assess(
+            inputs.numpy(),
+            alone.numpy(),
+            logits.numpy(),
+            muted.numpy(),
+            arrays.pair_slot,
+            arrays.pair_offsets,
+            arrays.taken,
+            rates,
+            self.mixture.weights,
+            scores,
+            by_event,
+            losses,
+        )
+        return Assessed(scores, by_event, losses, own, finite)
+
+    def update(self, frame: Frame, assessed: Assessed) -> None:
+        """Take in a batch's outcomes, once it was predicted."""
+        number = len(assessed.scores)
+        fade = 0.5 ** (frame.events / _HALF_LIFE_EVENTS)
+        self.taken = self.taken * fade + float(frame.arrays.taken.sum())
+        self.pairs = self.pairs * fade + number
+        if number:
+            self.mixture.update(assessed.losses, assessed.loss, number)
 
     def state(self) -> Tree:
         """Return everything."""
@@ -88,3 +136,18 @@ class Experts:
         """Take back what :meth:`state` returned."""
         self.taken, self.pairs = float(tree["taken"]), float(tree["pairs"])
         self.mixture.restore(tree["mixture"])
+
+
+def _chances(
+    rate: float, recent: float, inputs: torch.Tensor, alone: torch.Tensor, logits: torch.Tensor
+) -> torch.Tensor:
+    """Return each expert's probability of each pair, float64 ``(N, P)``, from the counts as they stand."""
+    offer = inputs[:, 0]
+    by_value = inputs[:, BASE_INPUTS::VALUE_INPUTS].sum(1)
+    logs = torch.stack((offer, offer + inputs[:, 1], offer + 0.7 * inputs[:, 2] + 0.5 * (by_value + inputs[:, 4])))
+    found = torch.empty(len(EXPERTS), len(offer), dtype=torch.float64, device=offer.device)
+    found[0], found[1] = rate, recent
+    found[2:5] = torch.exp(logs)
+    odds = offer - torch.log1p(-torch.exp(offer.clamp(max=-1e-6)))
+    found[5:] = torch.sigmoid(torch.stack((odds + alone, logits)).to(torch.float64))
+    return found.clamp_(_LEAST, 1.0 - _LEAST)

@@ -17,7 +17,7 @@ from stream.encoding.batch import Batch
 from stream.network.compiled import Implementation, chosen
 from stream.network.counts import PairCounts
 from stream.network.descent import Descent
-from stream.network.experts import Experts
+from stream.network.experts import Assessed, Experts
 from stream.network.frame import Frame
 from stream.network.input_layer import InputLayer
 from stream.network.layout import Layout
@@ -62,7 +62,7 @@ class Network:
         install(self)
         self.implementation: Implementation = chosen(network.kernels, self.device.type)
         by_loops = self.implementation == "compiled"
-        self.input.compiled = self.pairs.compiled = self.counts.compiled = by_loops
+        self.input.compiled = self.pairs.compiled = self.counts.compiled = self.experts.compiled = by_loops
         for _, part in self.parts():
             for _, table in part.tables():
                 table.compiled = by_loops
@@ -86,14 +86,6 @@ class Network:
         entity = np.array([0 if key is None else row_of.get(key, -1) + 1 for key in batch.keys], dtype=np.int64)
         return Frame.of(batch, numeric, missing, weight, entity, self.layout.matches, self.layout.offers, self.device)
 
-    def part(self, frame: Frame, events: Batch, start: int) -> Frame:
-        """Return the ``events`` from ``start`` on of a batch with this ``frame``, as a frame of their own."""
-        chosen = slice(start, start + len(events))
-        numeric, missing, weight, entity = (
-            tensor[chosen].cpu().numpy() for tensor in (frame.numeric, frame.missing, frame.weight, frame.entity)
-        )
-        return Frame.of(events, numeric, missing, weight, entity, self.layout.matches, self.layout.offers, self.device)
-
     def forward(
         self, frame: Frame, *, training: bool = False, count_inputs: torch.Tensor | None = None
     ) -> torch.Tensor:
@@ -104,7 +96,7 @@ class Network:
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
         by_offer, by_value = self.trunk.merged(*self.output.forward(self._hidden))
         self._alone = None if training or count_inputs is not None else _by_pair(frame, by_offer, by_value)
-        self._wide = torch.from_numpy(self.layout.wide_of[frame.rows.cpu().numpy()]).to(self.device)
+        self._wide = torch.from_numpy(self.layout.wide_of[frame.arrays.rows]).to(self.device)
         self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
         """The running counts as inputs ``(P, inputs)`` of the last forward pass."""
         logits = self.pairs.forward(frame, self._wide, self.count_inputs, by_offer, by_value)
@@ -112,14 +104,10 @@ class Network:
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
         return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits
 
-    def chances(self, frame: Frame, logits: torch.Tensor) -> torch.Tensor:
-        """Return the experts' probabilities float64 ``(N, P)``; ``logits`` are those of the last :meth:`forward`."""
+    def assess(self, frame: Frame, logits: torch.Tensor) -> Assessed:
+        """Say what is published of the frame's pairs; ``logits`` are those of the last :meth:`forward`."""
         assert self._alone is not None
-        found = self.experts.chances(self.counts.totals, self.count_inputs, self._alone, logits)
-        muted = self.layout.muted[frame.pair_slot]
-        if bool(muted.any()):  # what a strategy ignores keeps the prior's probability
-            found[:, muted] = found[-1, muted]
-        return found
+        return self.experts.assess(frame, self.counts.totals, self.count_inputs, self._alone, logits, self.layout.muted)
 
     def represent(self, frame: Frame) -> torch.Tensor:
         """Return the shared representation ``(B, hidden[-1])`` of each event: the plain trunk's last activations."""
@@ -141,9 +129,9 @@ class Network:
         ]
         return torch.stack(known).sum(0).masked_fill_(self.layout.muted[frame.pair_slot], 0.0) if known else None
 
-    def see_weights(self, batch: Batch) -> torch.Tensor:
-        """Return the weights ``(B,)`` of events about to be trained, relative to a mean that has taken them in."""
-        return torch.from_numpy(self.weights.of(batch.weight, seen=True)).to(self.device)
+    def see_weights(self, frame: Frame, weights: np.ndarray) -> None:
+        """Give events about to be trained their ``weights`` ``(B,)``, relative to a mean that has taken them in."""
+        frame.weigh(self.weights.of(weights, seen=True))
 
     def train(self, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Take one step on the batch of the last :meth:`forward`: BCE, summed over pairs, weighted by event."""

@@ -14,11 +14,12 @@ from stream.adaptation import parse_strategy
 from stream.adaptation.mlet.factorised_input import FactorisedInput, balanced_factors
 from stream.adaptation.settings import MletSettings
 from stream.cli import main
+from stream.encoding.offers import Offers
 from stream.errors import ConfigurationError
 from stream.factors import factorised, largest_difference, merged
 from stream.learner import Learner
 from stream.network.descent import Descent
-from stream.network.frame import Frame
+from stream.network.frame import Arrays, Frame
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.settings.learner import LearnerSettings
@@ -61,27 +62,23 @@ def _layer(rate: float) -> FactorisedInput:
 
 def _frame(uses: list[tuple[int, int, int, float]], events: int) -> Frame:
     """A frame whose active rows are (event, slot, row, weight)."""
-    none = torch.zeros(0, dtype=torch.int64)
-    event, slot, row, weight = (torch.tensor(column) for column in zip(*uses, strict=True))
-    empty: dict[str, Any] = dict.fromkeys(("entity", "pair_event", "pair_slot", "possible", "taken", "weight"), none)
-    return Frame(
-        events=events,
-        numeric=torch.zeros(events, 8),
-        missing=torch.zeros(events, 8),
+    event, slot, row, weight = (np.array(column) for column in zip(*uses, strict=True))
+    none, numeric = np.zeros(0, dtype=np.int64), np.zeros((events, 8), dtype=np.float32)
+    pairs: dict[str, Any] = dict.fromkeys(("entity", "pair_event", "pair_slot", "possible", "taken", "weight"), none)
+    arrays = Arrays(
+        numeric=numeric,
+        missing=numeric,
         rows=row,
         row_event=event,
         row_slot=slot,
-        row_weight=weight,
-        tasks=(0,),
-        offer_task=none,
-        value_task=none,
+        row_weight=weight.astype(np.float32),
+        row_offsets=np.searchsorted(event, np.arange(events + 1)),
+        pair_offsets=np.zeros(events + 1, dtype=np.int64),
         ts=np.zeros(events, dtype=np.int64),
-        blocks=(("", slice(0, events)),),
-        **empty,
-        columns=np.zeros((0, 1), dtype=np.int64),
-        matches=np.zeros((0, 1), dtype=np.int64),
-        values=0,
+        **pairs,
     )
+    offers = Offers(attributes=1, departed_capacity=1)
+    return Frame(arrays, offers, np.zeros((0, 1), dtype=np.int64), torch.device("cpu"))
 
 
 LIVE = {"numeric": torch.zeros(0, dtype=torch.int64), "projection": torch.arange(3)}

@@ -230,6 +230,7 @@ def _reencoded(learner: Learner, batches: list[Any], read: list[torch.Tensor]) -
         number = len(batch)
         full.pair_event = np.repeat(np.arange(number), len(slots))
         full.pair_slot = np.tile(slots, number)
+        full.offsets = np.arange(number + 1) * len(slots)
         full.possible = np.ones(number * len(slots), dtype=bool)
         full.taken = np.zeros(number * len(slots), dtype=bool)
         frames.append(learner.network.frame(full))

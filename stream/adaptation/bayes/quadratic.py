@@ -13,7 +13,6 @@ a row that no batch touches is brought up to date when one does.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,7 +91,7 @@ class Quadratic(Descent):
         """Measure the batch's information on drawn outcomes, then take the step on the true ones."""
         self._keep = {}
         # The information of a weighted sample is the weight times that of the sample: its gradient has the root.
-        measured = dataclasses.replace(frame, weight=frame.weight.sqrt())
+        measured = frame.with_weight(frame.weight.sqrt())
         network.backward(measured, logits, self._drawn(frame, logits), _Fisher(self), warming_up=warming_up)
         network.backward(frame, logits, frame.taken, self, warming_up=warming_up)
         self.drawn += frame.events

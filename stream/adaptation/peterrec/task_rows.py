@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import pad
@@ -60,8 +60,7 @@ class TaskRows:
     def frame(self, frame: Frame, names: Sequence[str]) -> Frame:
         """Return a frame whose pairs point to rows instead of events, for the output layer; ``names`` of the tasks."""
         place = self.offer_place[frame.pair_slot]
-        return replace(
-            frame,
+        return frame.with_rows(
             events=self.tasks * self.block,
             pair_event=place * self.block + frame.pair_event,
             weight=self.filled(frame.weight[:, None])[:, 0].repeat(self.tasks),
