@@ -78,17 +78,17 @@ class Experts:
             silent = muted[frame.pair_slot]
             chances[:, silent] = chances[-1, silent]
         mixed = torch.from_numpy(self.mixture.weights).to(chances.device) @ chances
-        scores = np.asarray((torch.log(mixed) - torch.log1p(-mixed)).cpu().numpy())
+        scores = torch.log(mixed) - torch.log1p(-mixed)
         # -ln(1 - p), and for what was taken ln(1 - p) - ln(p) more.
         missed, hit = torch.log1p(-chances), frame.taken.nonzero()[:, 0]
         losses = (missed[:, hit] - torch.log(chances[:, hit])).sum(1) - missed.sum(1)
-        own = np.logaddexp(0.0, scores).sum() - scores[hit.cpu().numpy()].sum()
-        logit = logits.to(torch.float64)
-        by_pair = torch.nn.functional.softplus(logit) - logit * frame.taken
-        by_event = torch.zeros(frame.events, dtype=torch.float64, device=logit.device)
+        own = float(_losses(scores, frame.taken).sum())
+        by_pair = _losses(logits.to(torch.float64), frame.taken)
+        by_event = torch.zeros(frame.events, dtype=torch.float64, device=logits.device)
         by_event.index_add_(0, frame.pair_event, by_pair)
         finite = bool(torch.isfinite(logits).all())
-        return Assessed(scores, np.asarray(by_event.cpu().numpy()), losses.cpu().numpy(), float(own), finite)
+        arrays = [tensor.cpu().numpy() for tensor in (scores, by_event, losses)]
+        return Assessed(arrays[0], arrays[1], arrays[2], own, finite)
 
     def _compiled_assess(
         self,
@@ -151,3 +151,8 @@ def _chances(
     odds = offer - torch.log1p(-torch.exp(offer.clamp(max=-1e-6)))
     found[5:] = torch.sigmoid(torch.stack((odds + alone, logits)).to(torch.float64))
     return found.clamp_(_LEAST, 1.0 - _LEAST)
+
+
+def _losses(logits: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy of each pair, in nats."""
+    return torch.logaddexp(torch.zeros_like(logits), logits) - logits * taken

@@ -63,7 +63,8 @@ def test_the_compiled_pass_says_and_charges_what_the_plain_one_does(width: float
         assert len(found.losses) == len(EXPERTS)
         assert found.losses == pytest.approx(plain.losses, rel=1e-5, abs=1e-9)
         assert found.loss == pytest.approx(plain.loss, rel=1e-5, abs=1e-9)
-        assert found.finite and plain.finite
+        assert found.finite
+        assert plain.finite
 
 
 def test_a_pair_is_scored_alike_whatever_stands_beside_it() -> None:
