@@ -95,11 +95,12 @@ class Network:
         """
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
         by_offer, by_value = self.trunk.merged(*self.output.forward(self._hidden))
-        self._alone = None if training or count_inputs is not None else _by_pair(frame, by_offer, by_value)
+        alone = _by_pair(frame, by_offer, by_value)
+        self._alone = None if training or count_inputs is not None else alone
         self._wide = torch.from_numpy(self.layout.wide_of[frame.arrays.rows]).to(self.device)
         self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
         """The running counts as inputs ``(P, inputs)`` of the last forward pass."""
-        logits = self.pairs.forward(frame, self._wide, self.count_inputs, by_offer, by_value)
+        logits = self.pairs.forward(frame, self._wide, self.count_inputs, alone)
         muted = self.layout.muted[frame.pair_slot]
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
         return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits
@@ -148,7 +149,7 @@ class Network:
         rows = self.trunk.split(by_offer, by_value)
         hidden = self.output.hidden_gradient(*rows) if passed else None
         self.output.train(self.trunk.rows_of(frame), logits, *rows, descent, warming_up=warming_up)
-        self.pairs.train(frame, logits, self._wide, gradient, by_offer, by_value, descent, warming_up=warming_up)
+        self.pairs.train(frame, logits, self._wide, gradient, descent, warming_up=warming_up)
         if hidden is None:
             return
         z = self.trunk.backward(hidden, descent, warming_up=warming_up)

@@ -177,8 +177,7 @@ def pair_logits(
     row_weight: Array,
     wide_rows: Array,
     matches: Array,
-    by_offer: Array,
-    by_value: Array,
+    alone: Array,
     key_offer: Array,
     key_value: Array,
     wide: Array,
@@ -190,16 +189,16 @@ def pair_logits(
 ) -> None:
     """Fill ``logits`` ``(P,)`` and the mixer's ``hidden`` units ``(P, H)``, float32.
 
-    ``by_offer`` and ``by_value`` are the output layer's scores ``(B, slots)``; ``mixer`` is in, bias, out and linear.
+    ``alone`` ``(P,)`` is what the output layer says of the pairs; ``mixer`` is in, bias, out and linear.
     """
     events, attributes, units = len(entity), columns.shape[1], hidden.shape[1]
     weights, bias, out, linear = mixer
     width = inputs.shape[1]
     offsets = _offsets(pair_event, events)
     starts, order = _by_event(row_event, events)
-    shared = np.zeros(by_value.shape[1], dtype=np.float32)
-    seen = np.full(by_value.shape[1], -1, dtype=np.int64)
-    listed = np.empty(by_value.shape[1], dtype=np.int64)
+    shared = np.zeros(key_value.shape[1], dtype=np.float32)
+    seen = np.full(key_value.shape[1], -1, dtype=np.int64)
+    listed = np.empty(key_value.shape[1], dtype=np.int64)
     for event in range(events):
         key = entity[event]
         number = 0
@@ -210,7 +209,7 @@ def pair_logits(
                     seen[column] = event
                     listed[number] = column
                     number += 1
-                    shared[column] = by_value[event, column] + key_value[key, column]
+                    shared[column] = key_value[key, column]
         for at in range(starts[event], starts[event + 1]):
             place = order[at]
             row, line = rows[place], wide_rows[place]
@@ -227,7 +226,7 @@ def pair_logits(
             slot = pair_slot[pair]
             task = task_of_offer[slot]
             first = task * width
-            logit = by_offer[event, slot] + key_offer[key, slot]
+            logit = alone[pair] + key_offer[key, slot]
             for unit in range(units):
                 hidden[pair, unit] = bias[task, unit]
             for place in range(_BASE):

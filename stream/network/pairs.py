@@ -82,29 +82,27 @@ class PairPart(Part):
         frame: Frame,
         wide_rows: torch.Tensor,
         counts: torch.Tensor,
-        by_offer: torch.Tensor,
-        by_value: torch.Tensor,
+        alone: torch.Tensor,
     ) -> torch.Tensor:
-        """Return the logits ``(P,)``, given the output layer's scores ``(B, slots)``; these are added to in place."""
+        """Return the logits ``(P,)``, given what the output layer says of the pairs ``alone`` ``(P,)``."""
         if self.compiled:
-            return self._compiled_forward(frame, wide_rows, counts, by_offer, by_value)
-        by_offer += self.key_offer.weight[frame.entity]
-        by_value += self.key_value.weight[frame.entity]
+            return self._compiled_forward(frame, wide_rows, counts, alone)
+        by_value = self.key_value.weight[frame.entity]
         Uses(wide_rows, frame.row_event, frame.row_weight).add_to(by_value, self.wide.weight)
         flags = self.flags.weight[frame.match_slot, frame.match_attribute]
         values = by_value.shape[1]
         by_value.view(-1).index_add_(0, frame.match_event * values + frame.match_column, flags)
         padded = torch.cat([by_value, by_value.new_zeros(frame.events, 1)], 1)
         shared = padded.view(-1)[frame.pair_event[:, None] * (values + 1) + frame.pair_columns].sum(1)
-        return by_offer[frame.pair_event, frame.pair_slot] + shared + self.mixer.forward(frame, counts)
+        own = self.key_offer.weight[frame.entity[frame.pair_event], frame.pair_slot]
+        return alone + own + shared + self.mixer.forward(frame, counts)
 
     def _compiled_forward(
         self,
         frame: Frame,
         wide_rows: torch.Tensor,
         counts: torch.Tensor,
-        by_offer: torch.Tensor,
-        by_value: torch.Tensor,
+        alone: torch.Tensor,
     ) -> torch.Tensor:
         from stream.network import pair_kernels
 
@@ -125,8 +123,7 @@ class PairPart(Part):
             frame.row_weight.numpy(),
             wide_rows.numpy(),
             frame.matches,
-            by_offer.numpy(),
-            by_value.numpy(),
+            alone.numpy(),
             self.key_offer.weight.numpy(),
             self.key_value.weight.numpy(),
             self.wide.weight.numpy(),
@@ -140,11 +137,10 @@ class PairPart(Part):
         self._counts, self._hidden = counts, hidden
         return logits
 
-    def _compiled_train(
-        self, frame: Frame, wide_rows: torch.Tensor, gradient: torch.Tensor, by_value: torch.Tensor
-    ) -> None:
+    def _compiled_train(self, frame: Frame, wide_rows: torch.Tensor, gradient: torch.Tensor) -> None:
         from stream.network import pair_kernels
 
+        by_value = self._by_value(frame, gradient)
         slots, columns, slopes = frame.pair_slot.numpy(), frame.columns, gradient.numpy()
         pair_kernels.train_cells(
             frame.pair_event.numpy(),
@@ -196,18 +192,17 @@ class PairPart(Part):
         logits: torch.Tensor,
         wide_rows: torch.Tensor,
         gradient: torch.Tensor,
-        by_offer: torch.Tensor,
-        by_value: torch.Tensor,
         descent: Descent,
         *,
         warming_up: bool,
     ) -> None:
-        """Train on the gradient by logit ``(P,)`` and, summed, by score ``(B, slots)``; ``logits`` are the pairs'."""
+        """Train on the gradient by logit ``(P,)``; ``logits`` ``(P,)`` are the pairs'."""
         own_keys = type(self)._train_keys is not PairPart._train_keys
         if self.compiled and not warming_up and type(descent) is Descent and not own_keys:
-            self._compiled_train(frame, wide_rows, gradient, by_value)
+            self._compiled_train(frame, wide_rows, gradient)
             return
-        self._train_keys(frame, logits, by_offer, by_value, descent, warming_up=warming_up)
+        by_value = self._by_value(frame, gradient)
+        self._train_keys(frame, logits, gradient, by_value, descent, warming_up=warming_up)
         if not warming_up or self.wide.any_fresh:
             uses = Uses(wide_rows, frame.row_event, frame.row_weight)
             self.wide.train(uses, by_value, descent, warming_up=warming_up)
@@ -221,7 +216,7 @@ class PairPart(Part):
         self,
         frame: Frame,
         logits: torch.Tensor,
-        by_offer: torch.Tensor,
+        gradient: torch.Tensor,
         by_value: torch.Tensor,
         descent: Descent,
         *,
@@ -229,5 +224,16 @@ class PairPart(Part):
     ) -> None:
         """Train the keys' own weights; a method that trains them otherwise needs the logits too."""
         keys = Uses(frame.entity, torch.arange(frame.events, device=frame.entity.device))
+        by_offer = gradient.new_zeros(frame.events, self.key_offer.weight.shape[1])
+        by_offer[frame.pair_event, frame.pair_slot] = gradient
         self.key_offer.train(keys, by_offer, descent, warming_up=warming_up)
         self.key_value.train(keys, by_value, descent, warming_up=warming_up)
+
+    def _by_value(self, frame: Frame, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the gradient by logit ``(P,)``, summed by event and attribute value ``(B, values)``."""
+        values = self.key_value.weight.shape[1]
+        padded = gradient.new_zeros(frame.events * (values + 1))
+        for attribute in range(frame.pair_columns.shape[1]):
+            column = frame.pair_columns[:, attribute]
+            padded.index_add_(0, frame.pair_event * (values + 1) + column.clamp_max(values), gradient)
+        return padded.view(frame.events, values + 1)[:, :values].contiguous()

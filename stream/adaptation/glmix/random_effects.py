@@ -56,14 +56,14 @@ class RandomEffects(PairPart):
         self,
         frame: Frame,
         logits: torch.Tensor,
-        by_offer: torch.Tensor,
+        gradient: torch.Tensor,
         by_value: torch.Tensor,
         descent: Descent,
         *,
         warming_up: bool,
     ) -> None:
         # Without a gradient a pair has no curvature either, or it is none of ours (an offer that is ignored).
-        heard = (by_offer[frame.pair_event, frame.pair_slot] != 0).nonzero()[:, 0]
+        heard = (gradient != 0).nonzero()[:, 0]
         newest = logits[heard].to(torch.float64)
         self.clock += frame.events
         for table, columns in self._coordinates(frame):
