@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stream.interaction import Interaction, decode_interaction
-    from stream.learner import Predictions
+    from stream.learner.core import Predictions
     from stream.library import Learner
+    from stream.records.interaction import Interaction, decode_interaction
     from stream.schema import Schema, Version, parse_version
     from stream.settings.learner import LearnerSettings
 
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "Interaction": "stream.interaction",
+    "Interaction": "stream.records.interaction",
     "Learner": "stream.library",
     "LearnerSettings": "stream.settings.learner",
-    "Predictions": "stream.learner",
+    "Predictions": "stream.learner.core",
     "Schema": "stream.schema",
     "Version": "stream.schema",
-    "decode_interaction": "stream.interaction",
+    "decode_interaction": "stream.records.interaction",
     "parse_version": "stream.schema",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from stream.reasons import DeadLetterReason, RejectionReason, VersionFault
+from stream.records.reasons import DeadLetterReason, RejectionReason, VersionFault
 
 __all__ = [
     "AlreadyRunning",
@@ -51,7 +51,7 @@ class InvalidRecord(StreamError):
     """A record's value breaks the contract: it becomes a dead letter, and the stream goes on.
 
     Args:
-        reason: which fault it is, of those in `stream.reasons`.
+        reason: which fault it is, of those in `stream.records.reasons`.
         message: the same for people: the field, what was wrong with it, what to do.
     """
 
@@ -90,7 +90,7 @@ class SchemaRejected(StreamError):
     """A well-formed schema version that cannot be applied to the schema in force, which stays as it was.
 
     Args:
-        reason: which fault it is, of those in `stream.reasons`.
+        reason: which fault it is, of those in `stream.records.reasons`.
         message: the version, the change and the name, what was wrong, what to publish instead.
     """
 

@@ -13,17 +13,17 @@ from typing import Any, Self
 
 from stream import state
 from stream.checkpoint.file import read_at, write_checkpoint
-from stream.interaction import interaction_of
-from stream.learner import Learner as CoreLearner
-from stream.recommend import best_offers
+from stream.learner.core import LearnerCore
+from stream.learner.recommend import best_offers
+from stream.records.interaction import interaction_of
 from stream.service.learner_settings import to_plain
 from stream.service.restore import learner_in
 
 __all__ = ["Learner"]
 
 
-class Learner(CoreLearner):
-    """A learner with `save` and `load`; the rest is :class:`stream.learner.Learner`."""
+class Learner(LearnerCore):
+    """A learner with `save` and `load`; the rest is :class:`stream.learner.core.LearnerCore`."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything, settings included, to a file that goes on where this learner stands.

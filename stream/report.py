@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream.evaluation import EventScore, WindowedMeasures
-from stream.reasons import WarmupEnd
+from stream.records.reasons import WarmupEnd
 
 __all__ = ["BatchReport", "MixtureReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"]
 

@@ -12,8 +12,8 @@ from river import base
 
 from stream import state
 from stream.encoding.values import categorical_value
-from stream.interaction import Interaction
 from stream.library import Learner
+from stream.records.interaction import Interaction
 from stream.schema import Change, Kind, Op, Version
 from stream.settings.learner import LearnerSettings
 

@@ -14,22 +14,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "stream"
 
 CORE = (
-    *(
-        "schema",
-        "encoding",
-        "network",
-        "adaptation",
-        "evaluation",
-        "learner",
-        "interaction",
-        "compiles",
-        "jit",
-        "slots",
-        "state",
-        "digest",
-    ),
-    *("report", "errors", "event_time", "reasons", "strict_json", "suggest"),
-    "publish/snapshot",
+    *("adaptation", "compiler", "encoding", "evaluation", "learner", "network", "records", "schema", "state"),
+    *("errors", "report", "publish/snapshot"),
 )
 # The declarations of settings, without the reading and writing of them.
 CORE_SETTINGS = ("settings/__init__", "settings/fields", "settings/convert", "settings/secrets", "settings/learner")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from stream.adaptation.settings import WarmupSettings
-from stream.reasons import WarmupEnd
+from stream.records.reasons import WarmupEnd
 from stream.state import Tree
 
 __all__ = ["Warmup"]

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stream.cache import user_cache
 from stream.errors import ConfigurationError
+from stream.installed.cache import user_cache
 
 __all__ = ["DEEP_RIVER", "peer_python"]
 

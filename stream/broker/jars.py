@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from stream.cache import user_cache
 from stream.errors import BrokerUnavailable
-from stream.extras import install
+from stream.installed.cache import user_cache
+from stream.installed.extras import install
 
 __all__ = ["KAFKA_VERSION", "LockedJar", "cache_directory", "kafka_jars", "locked_jars"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stream.errors import BrokerUnavailable
-from stream.extras import install
+from stream.installed.extras import install
 
 __all__ = ["OLDEST_JAVA", "find_java"]
 

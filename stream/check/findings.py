@@ -30,7 +30,7 @@ class Finding:
     source: str
     """`interactions` or `schema`."""
     code: str
-    """A short word for what it is; of what a learner refuses, its reason (`stream.reasons`)."""
+    """A short word for what it is; of what a learner refuses, its reason (`stream.records.reasons`)."""
     message: str
     """The sentence, about the first of the lines."""
     count: int = 0

@@ -13,14 +13,14 @@ from stream.check.versions import VersionCheck
 from stream.encoding.aliases import resolved
 from stream.encoding.values import MISTYPED, boolean_value, categorical_value, multi_values, numeric_value
 from stream.errors import InvalidInteraction
-from stream.event_time import seems_to_be, utc
-from stream.interaction import Interaction, decode_interaction
 from stream.log.protocol import Record
-from stream.reasons import InteractionFault
+from stream.records.event_time import seems_to_be, utc
+from stream.records.interaction import Interaction, decode_interaction
+from stream.records.reasons import InteractionFault
+from stream.records.strict_json import described, quoted
+from stream.records.suggest import closest
 from stream.schema import Kind, Schema
 from stream.service.item import Plausible
-from stream.strict_json import described, quoted
-from stream.suggest import closest
 
 __all__ = ["InteractionCheck"]
 

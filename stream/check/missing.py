@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Kind, Schema
 
 __all__ = ["MissingRates"]

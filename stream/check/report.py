@@ -8,7 +8,7 @@ from typing import Any
 from stream.check.findings import Findings, Severity
 from stream.check.interactions import InteractionCheck
 from stream.check.versions import VersionCheck
-from stream.strict_json import quoted
+from stream.records.strict_json import quoted
 
 __all__ = ["as_json", "as_lines", "finish"]
 

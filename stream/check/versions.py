@@ -6,10 +6,10 @@ from bisect import bisect_right
 
 from stream.check.findings import Findings, Severity
 from stream.errors import InvalidVersion, SchemaRejected
-from stream.event_time import seems_to_be, utc
 from stream.log.protocol import Record
+from stream.records.event_time import seems_to_be, utc
+from stream.records.strict_json import quoted
 from stream.schema import Change, Op, Schema, Version, parse_version
-from stream.strict_json import quoted
 
 __all__ = ["VersionCheck"]
 

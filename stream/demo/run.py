@@ -15,7 +15,7 @@ from stream.data import journey
 from stream.demo.place import open_place
 from stream.demo.producer import Producer, producing
 from stream.errors import LogError
-from stream.extras import require
+from stream.installed.extras import require
 from stream.log.protocol import InteractionSource
 from stream.metrics.serve import serve_metrics
 from stream.observe import CompositeObserver

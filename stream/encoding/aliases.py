@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Alias, Schema
 
 __all__ = ["resolved"]

@@ -14,11 +14,11 @@ from stream.encoding.batch import Batch
 from stream.encoding.features import KEY, Features
 from stream.encoding.kept_name import any_long, kept_name
 from stream.encoding.offers import Offers
+from stream.encoding.slots import SlotRegistry
 from stream.encoding.values import MISTYPED, Mistyped, boolean_value, categorical_value, multi_values, numeric_value
 from stream.encoding.vocabulary import Vocabulary
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Kind
-from stream.slots import SlotRegistry
 
 __all__ = ["encode"]
 

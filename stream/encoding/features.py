@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from stream.encoding.slots import SlotRegistry
 from stream.encoding.vocabulary import ValueRows
 from stream.schema import Kind
-from stream.slots import SlotRegistry
 from stream.state import Tree
 
 __all__ = ["KEY", "Features", "slot_name"]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from stream.encoding.kept_name import kept_name
+from stream.encoding.slots import SlotRegistry
 from stream.encoding.tasks import DEFAULT, Tasks
-from stream.slots import SlotRegistry
 from stream.state import Tree
 
 __all__ = ["Offers", "value_name"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stream.slots import SlotRegistry
+from stream.encoding.slots import SlotRegistry
 from stream.state import Tree
 
 __all__ = ["DEFAULT", "Tasks"]

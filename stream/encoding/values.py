@@ -2,7 +2,7 @@
 
 Each function returns the value as its kind has it, None where the value is missing (JSON's null), or MISTYPED where
 the kind does not take such a value: it then counts as missing too, and is counted (contract, part 1). Values are as
-`stream.interaction` decodes them: finite, integers and floats kept apart.
+`stream.records.interaction` decodes them: finite, integers and floats kept apart.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.compiles import compiles
+from stream.compiler.available import compiles
 
 __all__ = ["Earlier"]
 

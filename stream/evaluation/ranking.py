@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.compiles import compiles
+from stream.compiler.available import compiles
 from stream.evaluation.scored import PLACES, RankingQuality
 
 __all__ = ["TOP", "qualities", "quality", "top", "tops"]

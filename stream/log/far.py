@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stream.errors import ConfigurationError, SchemaRejected
-from stream.event_time import YEAR_MS, in_words, seems_to_be, utc
 from stream.log.schema_history import SchemaHistory
-from stream.reasons import VersionFault
+from stream.records.event_time import YEAR_MS, in_words, seems_to_be, utc
+from stream.records.reasons import VersionFault
+from stream.records.strict_json import quoted
 from stream.schema import Version
-from stream.strict_json import quoted
 
 __all__ = ["require_near", "require_not_too_far_ahead"]
 

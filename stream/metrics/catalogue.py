@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stream.reasons import WarmupEnd
+from stream.records.reasons import WarmupEnd
 
 __all__ = [
     "BORROWED",

@@ -19,7 +19,7 @@ from stream.metrics.catalogue import (
 )
 from stream.metrics.instruments import Instruments
 from stream.observe import Observer
-from stream.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
+from stream.records.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 
 if TYPE_CHECKING:
     from stream.evaluation import EventScore, WindowedMeasures

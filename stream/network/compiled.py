@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stream.compiles import compiles
+from stream.compiler.available import compiles
 
 __all__ = ["Implementation", "chosen"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.jit import compiled
+from stream.compiler.jit import compiled
 
 __all__ = ["count_inputs", "gradients", "pair_logits", "train_cells", "train_mixer", "train_wide", "update_counts"]
 

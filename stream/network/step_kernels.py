@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.jit import compiled
+from stream.compiler.jit import compiled
 
 __all__ = ["adagrad", "adam", "pool", "train_rows"]
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from stream.slots import SlotRegistry
+from stream.encoding.slots import SlotRegistry
 from stream.state import Tree
 
 __all__ = ["Table"]

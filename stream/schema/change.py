@@ -9,11 +9,11 @@ from typing import Any
 
 from stream.encoding.values import categorical_value
 from stream.errors import InvalidVersion
-from stream.event_time import MAX_TS_MS, TS_WANTED
-from stream.reasons import VersionFault
+from stream.records.event_time import MAX_TS_MS, TS_WANTED
+from stream.records.reasons import VersionFault
+from stream.records.strict_json import described, quoted
+from stream.records.suggest import closest, did_you_mean
 from stream.schema.kinds import Kind
-from stream.strict_json import described, quoted
-from stream.suggest import closest, did_you_mean
 
 __all__ = ["MEMBERS", "Change", "Op", "change_to_json", "parse_change"]
 

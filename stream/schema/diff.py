@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from stream.event_time import utc
+from stream.records.event_time import utc
 from stream.schema.change import Change, Op
 from stream.schema.schema import Schema
 from stream.schema.version import Version

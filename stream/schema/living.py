@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from stream.errors import SchemaRejected
-from stream.event_time import utc
-from stream.reasons import VersionFault
-from stream.strict_json import quoted
-from stream.suggest import did_you_mean
+from stream.records.event_time import utc
+from stream.records.reasons import VersionFault
+from stream.records.strict_json import quoted
+from stream.records.suggest import did_you_mean
 
 __all__ = ["Alias", "Living"]
 

@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from stream.errors import SchemaRejected
-from stream.reasons import VersionFault
+from stream.records.reasons import VersionFault
+from stream.records.strict_json import quoted
 from stream.schema.change import Change, Op
 from stream.schema.kinds import Kind
 from stream.schema.living import Alias, Living
 from stream.schema.version import Version
-from stream.strict_json import quoted
 
 __all__ = ["Schema"]
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.errors import InvalidVersion
-from stream.event_time import MAX_TS_MS, TS_WANTED, YEAR_MS, in_words, seems_to_be, utc
-from stream.reasons import RejectionReason, VersionFault
+from stream.records.event_time import MAX_TS_MS, TS_WANTED, YEAR_MS, in_words, seems_to_be, utc
+from stream.records.reasons import RejectionReason, VersionFault
+from stream.records.strict_json import described, quoted, strict_object
+from stream.records.suggest import did_you_mean
 from stream.schema.change import Change, change_to_json, parse_change
-from stream.strict_json import described, quoted, strict_object
-from stream.suggest import did_you_mean
 
 __all__ = ["MAX_AHEAD_MS", "Version", "parse_version", "version_to_json"]
 

@@ -27,7 +27,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from stream.reasons import InteractionFault
+from stream.records.reasons import InteractionFault
 from stream.service.item import DECODED_BYTES, Item, PendingVersion
 from stream.service.shown_time import ShownTime
 

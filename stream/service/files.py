@@ -20,9 +20,9 @@ import numpy.typing as npt
 import xxhash
 
 from stream.errors import ConfigurationError, InvalidInteraction, OffsetOutOfRange
-from stream.interaction import decode_interaction
 from stream.log.line_file import LOOKED_AT_BYTES, MARK, beginning_of_lines
 from stream.log.protocol import Record
+from stream.records.interaction import decode_interaction
 
 __all__ = ["InteractionsFile", "SchemaFile"]
 

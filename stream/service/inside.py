@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stream.checkpoint import FORMAT_VERSION, CheckpointFile, reading
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.service.progress import Rejection
 from stream.service.restore import learner_in
 
@@ -18,7 +18,7 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
     Raises `CheckpointError` where this program cannot rebuild the learner in it.
     """
     with reading(checkpoint.path):
-        learner, service = learner_in(checkpoint, Learner, device="cpu")
+        learner, service = learner_in(checkpoint, LearnerCore, device="cpu")
         schema = learner.schema
         rejection = service["rejection"]
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Schema, Version
 from stream.state import Tree
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.errors import InvalidInteraction, InvalidVersion
-from stream.interaction import Interaction, decode_interaction
 from stream.log.letter import bounded_sentence
 from stream.log.protocol import Record
-from stream.reasons import DeadLetterReason
+from stream.records.interaction import Interaction, decode_interaction
+from stream.records.reasons import DeadLetterReason
 from stream.schema import Version, parse_version
 
 __all__ = ["DECODED_BYTES", "Item", "PendingVersion", "Plausible"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from stream.log.letter import bounded_sentence, size_bytes, times_resent
 from stream.log.protocol import Commit, DeadLetter, Record
-from stream.reasons import RejectionReason
+from stream.records.reasons import RejectionReason
 from stream.service.item import Item, PendingVersion
 
 __all__ = ["Ledger", "Postmark"]

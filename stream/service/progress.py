@@ -18,7 +18,7 @@ class Rejection(NamedTuple):
     version: int | None
     """None where no number could be read."""
     reason: str
-    """The word for it, of those in `stream.reasons`."""
+    """The word for it, of those in `stream.records.reasons`."""
     message: str
     """The sentence."""
 

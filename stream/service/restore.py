@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from stream.checkpoint import CheckpointFile, reading
 from stream.errors import CheckpointCorrupt, CheckpointError, ConfigurationError
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.service.kept import parts_of
 from stream.service.learner_settings import from_plain
 from stream.settings.learner import LearnerSettings
@@ -15,7 +15,7 @@ from stream.state import Tree, misfit
 
 __all__ = ["learner_in", "learner_of"]
 
-L = TypeVar("L", bound=Learner)
+L = TypeVar("L", bound=LearnerCore)
 
 
 def learner_in(checkpoint: CheckpointFile, kind: type[L], device: str | None = None) -> tuple[L, Tree]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stream import state
+from stream.adaptation.mlet.convert import largest_difference
 from stream.checkpoint.file import CheckpointFile, checkpoint_name, read_at, write_checkpoint
 from stream.errors import CheckpointError, ConfigurationError
-from stream.factors import largest_difference
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import parameter_counts
 from stream.service.learner_settings import to_plain
 from stream.service.restore import learner_in
@@ -20,7 +20,7 @@ TOLERANCE = 1e-5
 """Of a logit, relative to 1 + the largest one: what the contract grants to a changed order of summation."""
 
 
-def convert(checkpoint: Path, out: Path, change: Callable[[Learner], Learner]) -> str:
+def convert(checkpoint: Path, out: Path, change: Callable[[LearnerCore], LearnerCore]) -> str:
     """Write what ``change`` makes of a checkpoint's model, after a check that it predicts the same; say what it did.
 
     ``checkpoint`` is a file, or a directory whose newest one is taken.
@@ -31,7 +31,7 @@ def convert(checkpoint: Path, out: Path, change: Callable[[Learner], Learner]) -
         CheckpointError: the new model's predictions differ, or it cannot be written.
     """
     found = read_at(checkpoint)
-    learner, _ = learner_in(found, Learner, device="cpu")
+    learner, _ = learner_in(found, LearnerCore, device="cpu")
     changed = change(learner)
     difference, largest = largest_difference(learner, changed)
     if not difference <= TOLERANCE * (1.0 + largest):
@@ -48,7 +48,7 @@ def convert(checkpoint: Path, out: Path, change: Callable[[Learner], Learner]) -
     )
 
 
-def rewrite(checkpoint: CheckpointFile, learner: Learner, out: Path) -> Path:
+def rewrite(checkpoint: CheckpointFile, learner: LearnerCore, out: Path) -> Path:
     """Write ``checkpoint`` with ``learner`` in the place of its model to ``out``, a new file, and return its path.
 
     Where ``out`` is a directory, the file gets the checkpoint's own name in it, under which a learner finds it. Number

@@ -46,15 +46,15 @@ def serve(
     Raises `ConfigurationError` where a file cannot be written, before anything is learned as far as that can be known,
     and what `stream.service.start.open_service` and `Service.run` raise.
     """
-    from stream.learner import Learner
+    from stream.learner.core import LearnerCore
     from stream.service.learner_settings import require_device
     from stream.service.restore import learner_of
     from stream.service.start import open_service
     from stream.settings.show import masked
     from stream.state import Tree
 
-    def learner(tree: Tree | None) -> Learner:
-        return Learner(settings) if tree is None else learner_of(tree, settings, Learner)
+    def learner(tree: Tree | None) -> LearnerCore:
+        return LearnerCore(settings) if tree is None else learner_of(tree, settings, LearnerCore)
 
     _require_writable(outputs.summary)
     require_device(settings.device)
@@ -98,7 +98,7 @@ def require_accepted(summary: Mapping[str, Any]) -> None:
 
 def _rehearse() -> None:
     """Compile, or load, the loops that training needs: before the log is asked for anything, and said."""
-    from stream.rehearsal import rehearse
+    from stream.learner.rehearsal import rehearse
 
     log = logging.getLogger("stream.service")
     log.info("loading the compiled loops; the first time on a machine they are compiled, which takes up to a minute")

@@ -10,9 +10,9 @@ from typing import Any
 
 from stream.checkpoint import crash_point
 from stream.errors import BrokerUnavailable, SchemaRejected
-from stream.event_time import utc
 from stream.observe import Observer
-from stream.reasons import RejectionReason
+from stream.records.event_time import utc
+from stream.records.reasons import RejectionReason
 from stream.service.align import Aligner
 from stream.service.batch import PartialBatch
 from stream.service.burst import BurstGuard

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from stream.event_time import seems_to_be, utc
 from stream.log.protocol import Record
+from stream.records.event_time import seems_to_be, utc
 from stream.service.item import Item, PendingVersion
 
 __all__ = ["UnitWatch"]

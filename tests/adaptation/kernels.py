@@ -9,9 +9,9 @@ import numpy as np
 
 from stream.adaptation.iak.kernel import COMMON, KernelTrunk
 from stream.adaptation.settings import IakSettings, WarmupSettings
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
+from stream.records.interaction import Interaction
 from tests.learner.streams import (
     FEATURES,
     OFFERS,
@@ -28,10 +28,10 @@ HELD = 96
 PHASE = 64
 
 
-def learner_of(strategy: str = "iak", *, warmup: int = 64, **iak: Any) -> Learner:
+def learner_of(strategy: str = "iak", *, warmup: int = 64, **iak: Any) -> LearnerCore:
     """A learner that is past pre-training, without a kernel."""
     base = settings(strategy, hidden=(12, 8), warmup=WarmupSettings(max_events=warmup, window_events=16))
-    learner = Learner(replace(base, iak=IakSettings(**{"phase_events": PHASE, **iak})))
+    learner = LearnerCore(replace(base, iak=IakSettings(**{"phase_events": PHASE, **iak})))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, with_scene(events(HELD + 32, 1)))
     return learner
@@ -45,13 +45,13 @@ def with_scene(interactions: list[Interaction]) -> list[Interaction]:
     return interactions
 
 
-def trunk(learner: Learner) -> KernelTrunk:
+def trunk(learner: LearnerCore) -> KernelTrunk:
     found = learner.network.trunk
     assert isinstance(found, KernelTrunk)
     return found
 
 
-def weights(learner: Learner) -> dict[str, bytes]:
+def weights(learner: LearnerCore) -> dict[str, bytes]:
     return {
         name: np.asarray(value).tobytes()
         for name, value in weight_entries(learner.network)
@@ -69,5 +69,5 @@ def of_kernel(names: set[str], kernel: str = COMMON) -> set[str]:
     return {name[len(prefix) : -len(end)] for name in names if name.startswith(prefix) and name.endswith(end)}
 
 
-def trigger(learner: Learner) -> Any:
+def trigger(learner: LearnerCore) -> Any:
     return apply(learner, feature("extra", "numeric"), label("jam", group="g3"))

@@ -10,7 +10,7 @@ import torch
 
 from stream.adaptation.bayes.network import BayesNetwork
 from stream.adaptation.bayes.quadratic import Quadratic, _Fisher
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.descent import Descent
 from stream.network.pair_table import PairTable
 from stream.network.table import Table
@@ -34,11 +34,11 @@ class Recording(Descent):
         assert columns is None
 
 
-def _network(**options: Any) -> Learner:
+def _network(**options: Any) -> LearnerCore:
     return trained("bayes-network", 96, hidden=(12, 8), **options)
 
 
-def _quadratic(learner: Learner) -> Quadratic:
+def _quadratic(learner: LearnerCore) -> Quadratic:
     method = learner.strategy.methods["bayes-network"]
     assert isinstance(method, BayesNetwork)
     return method.quadratic

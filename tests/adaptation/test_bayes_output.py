@@ -11,7 +11,7 @@ import torch
 
 from stream.adaptation.bayes.output_layer import BayesOutputLayer
 from stream.adaptation.settings import BayesSettings, WarmupSettings
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, label, learn, restored, settings
@@ -28,24 +28,24 @@ def _settings(strategy: str = "bayes-output", **bayes: Any) -> LearnerSettings:
     )
 
 
-def _trained(number: int = 96, **bayes: Any) -> Learner:
-    learner = Learner(_settings(**bayes))
+def _trained(number: int = 96, **bayes: Any) -> LearnerCore:
+    learner = LearnerCore(_settings(**bayes))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number))
     return learner
 
 
-def _layer(learner: Learner) -> BayesOutputLayer:
+def _layer(learner: LearnerCore) -> BayesOutputLayer:
     assert isinstance(learner.network.output, BayesOutputLayer)
     return learner.network.output
 
 
-def _theta(learner: Learner, name: str) -> torch.Tensor:
+def _theta(learner: LearnerCore, name: str) -> torch.Tensor:
     slot, layer = learner.network.layout.offers.offers.slot(name), _layer(learner)
     return torch.cat([layer.offer.weight[slot], layer.offer_bias.weight[slot][None]]).double()
 
 
-def _precision(learner: Learner, name: str) -> torch.Tensor:
+def _precision(learner: LearnerCore, name: str) -> torch.Tensor:
     slot, width = learner.network.layout.offers.offers.slot(name), len(_layer(learner).prior)
     lower = torch.zeros(width, width, dtype=torch.float64)
     rows, columns = torch.tril_indices(width, width)
@@ -124,7 +124,7 @@ def test_a_new_offer_has_the_prior_also_where_another_had_the_slot_or_the_name()
 
 
 def test_a_warm_up_moves_the_posteriors_of_new_offers_alone() -> None:
-    learner = Learner(dataclasses.replace(_settings(), warmup=WarmupSettings(max_events=96, window_events=200)))
+    learner = LearnerCore(dataclasses.replace(_settings(), warmup=WarmupSettings(max_events=96, window_events=200)))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(96))
     assert apply(learner, label("jam", group="g2")).warmup_started
@@ -172,7 +172,7 @@ def test_a_diagonal_learns_too() -> None:
 
 
 def test_an_offer_that_is_ignored_has_no_posterior_to_speak_of() -> None:
-    learner = Learner(_settings("never+bayes-output"))
+    learner = LearnerCore(_settings("never+bayes-output"))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(48))
     apply(learner, label("jam", group="g2"))
@@ -188,7 +188,7 @@ def test_an_offer_that_is_ignored_has_no_posterior_to_speak_of() -> None:
 
 
 def test_the_clock_of_forgetting_goes_on_with_each_step_of_a_batch_and_over_events_without_an_offer() -> None:
-    learner = Learner(dataclasses.replace(_settings(), optimiser=OptimiserSettings(step_events=5, step_age=0)))
+    learner = LearnerCore(dataclasses.replace(_settings(), optimiser=OptimiserSettings(step_events=5, step_age=0)))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, [dataclasses.replace(one, shown=(), labels=()) for one in events(16)])  # the first is one step
     batch = events(16, first=16)

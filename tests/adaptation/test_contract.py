@@ -10,10 +10,10 @@ import pytest
 
 from stream.adaptation import METHODS, Seat, parse_strategy
 from stream.adaptation.settings import WarmupSettings
-from stream.digest import digest
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
+from stream.state.digest import digest
 from tests.learner.streams import (
     FEATURES,
     OFFERS,
@@ -67,7 +67,7 @@ SCRIPT: list[list[dict[str, Any]]] = [
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_any_schema_change_with_a_restore_after_every_batch_gives_the_same_state(strategy: str) -> None:
-    straight, broken = Learner(settings(strategy, **SHAPE)), Learner(settings(strategy, **SHAPE))
+    straight, broken = LearnerCore(settings(strategy, **SHAPE)), LearnerCore(settings(strategy, **SHAPE))
     stream = iter(events(1000, seed=5, labels=LABELS))
     for step, changes in enumerate([[*FEATURES, *OFFERS], *SCRIPT]):
         for learner in (straight, broken):
@@ -143,7 +143,7 @@ def test_a_rename_moves_everything_and_changes_no_bit(strategy: str) -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_order_of_names_in_a_version_shows_in_nothing_but_rounding(strategy: str) -> None:
-    plain, shuffled = Learner(settings(strategy, **SHAPE)), Learner(settings(strategy, **SHAPE))
+    plain, shuffled = LearnerCore(settings(strategy, **SHAPE)), LearnerCore(settings(strategy, **SHAPE))
     apply(plain, *FEATURES, *OFFERS)
     apply(shuffled, *reversed(OFFERS), *reversed(FEATURES))
     one, two = _weights(plain), _weights(shuffled)
@@ -197,7 +197,7 @@ def test_the_control_that_ignores_new_names_gives_a_new_offer_the_prior_and_read
 def test_the_control_that_starts_from_scratch_forgets_all_but_the_names() -> None:
     learner = trained("scratch", 112, **SHAPE)
     apply(learner, *SCRIPT[0])
-    fresh = Learner(settings("carry", **SHAPE))
+    fresh = LearnerCore(settings("carry", **SHAPE))
     apply(fresh, *FEATURES, SCRIPT[0][0], *OFFERS, SCRIPT[0][1])
     one, two = _weights(learner), _weights(fresh)
     assert one.keys() == two.keys()
@@ -217,5 +217,5 @@ def test_a_held_backbone_never_moves_again_while_the_head_and_new_inputs_do() ->
     assert any(now["input/numeric/extra"] != 0)
 
 
-def _weights(learner: Learner) -> dict[str, Any]:
+def _weights(learner: LearnerCore) -> dict[str, Any]:
     return {name: value for name, value in weight_entries(learner.network) if isinstance(value, np.ndarray)}

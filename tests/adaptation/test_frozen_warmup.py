@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from stream.adaptation.settings import WarmupSettings
-from stream.digest import digest
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.pair_table import PairTable
 from stream.network.persistence import weight_entries
 from stream.network.table import Table
+from stream.state.digest import digest
 from tests.learner.streams import apply, events, feature, label, learn, trained
 
 LONG = WarmupSettings(max_events=96, window_events=200)
@@ -31,7 +31,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def _warm(learner: Learner, first: int = 2000, number: int = 96) -> list[Any]:
+def _warm(learner: LearnerCore, first: int = 2000, number: int = 96) -> list[Any]:
     labels = ["soap", "milk", "bread", "tea", "jam"]
     return learn(learner, events(number, 4, first, labels))
 
@@ -58,7 +58,7 @@ def test_what_is_frozen_stands_still_and_what_is_new_moves(strategy: str, change
     assert learner.summary()["warmups"] == 1
 
 
-def _weights(learner: Learner) -> str:
+def _weights(learner: LearnerCore) -> str:
     return digest(weight_entries(learner.network))
 
 

@@ -11,7 +11,7 @@ import torch
 from stream.adaptation.glmix.random_effects import RandomEffects
 from stream.adaptation.settings import GlmixSettings
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
@@ -26,14 +26,14 @@ def _settings(strategy: str = "glmix", **glmix: Any) -> LearnerSettings:
     )
 
 
-def _trained(number: int = 160, **glmix: Any) -> Learner:
-    learner = Learner(_settings(**glmix))
+def _trained(number: int = 160, **glmix: Any) -> LearnerCore:
+    learner = LearnerCore(_settings(**glmix))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number))
     return learner
 
 
-def _pairs(learner: Learner) -> RandomEffects:
+def _pairs(learner: LearnerCore) -> RandomEffects:
     assert isinstance(learner.network.pairs, RandomEffects)
     return learner.network.pairs
 
@@ -109,7 +109,7 @@ def test_a_restored_learner_goes_on_as_the_other_does() -> None:
 
 
 def test_it_joins_with_a_bayesian_output_layer_and_not_with_a_quadratic_over_all_weights() -> None:
-    learner = Learner(_settings("glmix+bayes-output"))
+    learner = LearnerCore(_settings("glmix+bayes-output"))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(64))
     network = learner.network

@@ -10,7 +10,7 @@ from stream.adaptation import parse_strategy
 from stream.adaptation.iak.bottleneck import DECODER, ENCODER, forward
 from stream.adaptation.iak.kernel import COMMON, Phase
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from tests.adaptation.kernels import PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
 from tests.learner.streams import (
     FEATURES,
@@ -37,7 +37,7 @@ def test_before_any_trigger_it_is_the_head_alone_on_a_frozen_backbone() -> None:
 
 
 def test_triggers_before_the_backbone_is_frozen_are_the_backbones_own_to_learn_from() -> None:
-    learner = Learner(settings("iak", hidden=(12, 8)))
+    learner = LearnerCore(settings("iak", hidden=(12, 8)))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(48, 1))
     trigger(learner)
@@ -129,7 +129,7 @@ def test_a_warm_up_that_no_round_belongs_to_freezes_the_kernel_and_its_clock() -
     assert trunk(learner).kernels[COMMON].events > clock
 
 
-def drift(learner: Learner) -> None:
+def drift(learner: LearnerCore) -> None:
     """Let the detector report a drift with the next batch."""
     update = learner.drift.update
     learner.drift.update = lambda losses: bool(update(losses)) or True  # type: ignore[method-assign]

@@ -13,9 +13,9 @@ import torch
 from stream.adaptation.iak.kernel import COMMON, Phase
 from stream.adaptation.iak.method import Iak
 from stream.adaptation.settings import IakSettings, WarmupSettings
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.descent import Descent
+from stream.records.interaction import Interaction
 from tests.adaptation.kernels import HELD, PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
 from tests.learner.streams import (
     FEATURES,
@@ -31,11 +31,11 @@ from tests.learner.streams import (
 )
 
 
-def domains_of(**iak: Any) -> Learner:
+def domains_of(**iak: Any) -> LearnerCore:
     """A learner whose domain feature has been there for a while."""
     base = settings("iak", hidden=(12, 8), warmup=WarmupSettings(max_events=32, window_events=16))
     chosen = {"phase_events": PHASE, "domain_feature": "scene", "domain_batch_events": 1, **iak}
-    learner = Learner(replace(base, iak=IakSettings(**chosen)))
+    learner = LearnerCore(replace(base, iak=IakSettings(**chosen)))
     apply(learner, *FEATURES, feature("scene", "categorical"), *OFFERS)
     learn(learner, with_scene(events(HELD + 32, 1)))
     return learner
@@ -119,7 +119,7 @@ def test_a_rare_domains_gradient_is_gathered_until_enough_of_its_events_were_see
     assert not table.moments["gathered"][slot].any()
 
 
-def weight_rows(learner: Learner, name: str) -> np.ndarray:
+def weight_rows(learner: LearnerCore, name: str) -> np.ndarray:
     slot = trunk(learner).names.slot(name)
     return np.concatenate([table.weight[slot].reshape(-1).numpy() for table in trunk(learner).kernel_tables.values()])
 

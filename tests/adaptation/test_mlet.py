@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from stream.adaptation import parse_strategy
+from stream.adaptation.mlet.convert import factorised, largest_difference, merged
 from stream.adaptation.mlet.factorised_input import FactorisedInput, balanced_factors
 from stream.adaptation.settings import MletSettings
 from stream.cli import main
 from stream.encoding.offers import Offers
 from stream.errors import ConfigurationError
-from stream.factors import factorised, largest_difference, merged
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.descent import Descent
 from stream.network.frame import Arrays, Frame
 from stream.network.settings import NetworkSettings, OptimiserSettings
@@ -290,7 +290,7 @@ def _with_store(value: str) -> list[Any]:
 
 def test_what_a_removed_feature_held_is_zero_and_a_returning_one_starts_as_it_first_did() -> None:
     learner = trained("mlet", 96)
-    first = Learner(settings("mlet"))
+    first = LearnerCore(settings("mlet"))
     apply(first, *FEATURES, *OFFERS)
     layer, start = learner.network.input, first.network.input
     assert isinstance(layer, FactorisedInput)
@@ -305,7 +305,7 @@ def test_what_a_removed_feature_held_is_zero_and_a_returning_one_starts_as_it_fi
 
 def test_the_inner_width_is_four_times_the_outer_one_unless_it_is_set() -> None:
     for inner, found in ((0, 16), (6, 6)):
-        learner = Learner(
+        learner = LearnerCore(
             LearnerSettings(
                 strategy="mlet", mlet=MletSettings(inner=inner), network=NetworkSettings(embedding_dim=4, hidden=(8,))
             )

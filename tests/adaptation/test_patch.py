@@ -7,9 +7,9 @@ import torch
 
 from stream.adaptation.peterrec.linear_fit import Sample, linear_fit
 from stream.adaptation.peterrec.patch import Patch
+from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.table import Table
-from stream.slots import SlotRegistry
 
 
 class Gradients(Descent):

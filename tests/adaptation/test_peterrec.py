@@ -13,10 +13,10 @@ from stream.adaptation.peterrec.method import PeterRec
 from stream.adaptation.peterrec.patched_trunk import PatchedTrunk
 from stream.adaptation.settings import BackboneSettings, PeterRecSettings
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import parameter_counts, weight_entries
 from stream.network.settings import OptimiserSettings
-from stream.reasons import WarmupEnd
+from stream.records.reasons import WarmupEnd
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import (
     FEATURES,
@@ -46,23 +46,23 @@ def _settings(strategy: str, *, pretrain: int = 96, hidden: tuple[int, ...] = (1
     )
 
 
-def _trained(strategy: str, number: int = 160, **options: Any) -> Learner:
-    learner = Learner(_settings(strategy, **options))
+def _trained(strategy: str, number: int = 160, **options: Any) -> LearnerCore:
+    learner = LearnerCore(_settings(strategy, **options))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number))
     return learner
 
 
-def _trunk(learner: Learner) -> PatchedTrunk:
+def _trunk(learner: LearnerCore) -> PatchedTrunk:
     assert isinstance(learner.network.trunk, PatchedTrunk)
     return learner.network.trunk
 
 
-def _weights(learner: Learner) -> dict[str, np.ndarray]:
+def _weights(learner: LearnerCore) -> dict[str, np.ndarray]:
     return {name: value for name, value in weight_entries(learner.network) if isinstance(value, np.ndarray)}
 
 
-def _backbone(learner: Learner) -> dict[str, np.ndarray]:
+def _backbone(learner: LearnerCore) -> dict[str, np.ndarray]:
     held = ("input/", "trunk/0", "trunk/1")
     return {name: value.copy() for name, value in _weights(learner).items() if name.startswith(held)}
 
@@ -70,7 +70,7 @@ def _backbone(learner: Learner) -> dict[str, np.ndarray]:
 @BOTH
 @pytest.mark.parametrize("batch", [16, 20])
 def test_a_patch_that_is_inserted_changes_no_bit(strategy: str, batch: int) -> None:
-    learner = Learner(_settings(strategy, pretrain=10_000))
+    learner = LearnerCore(_settings(strategy, pretrain=10_000))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(160), batch)
     probes = all_shown(events(batch, 77, 5000))
@@ -86,8 +86,8 @@ def test_a_patch_that_is_inserted_changes_no_bit(strategy: str, batch: int) -> N
 def test_until_it_is_pre_trained_the_network_learns_what_carry_learns(strategy: str) -> None:
     """Bit for bit in steps of whole blocks of 64 events, to which the patched trunk fills its rows up."""
     whole = OptimiserSettings(step_events=64, step_age=0)
-    plain = Learner(replace(settings("carry", hidden=(12, 8)), optimiser=whole))
-    patched = Learner(replace(_settings(strategy, pretrain=10_000), optimiser=whole))
+    plain = LearnerCore(replace(settings("carry", hidden=(12, 8)), optimiser=whole))
+    patched = LearnerCore(replace(_settings(strategy, pretrain=10_000), optimiser=whole))
     for learner in (plain, patched):
         apply(learner, *FEATURES, *OFFERS)
         learn(learner, events(128), 64)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stream.adaptation.settings import WarmupSettings
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
 
 LONG = WarmupSettings(max_events=640, window_events=320, budget_share=0.9)
@@ -17,8 +17,8 @@ CHANGES = {
 }
 
 
-def trained(strategy: str) -> Learner:
-    learner = Learner(settings(strategy, warmup=LONG))
+def trained(strategy: str) -> LearnerCore:
+    learner = LearnerCore(settings(strategy, warmup=LONG))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(240))
     return learner

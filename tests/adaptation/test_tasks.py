@@ -12,9 +12,9 @@ import torch
 
 from stream.adaptation.peterrec.patched_trunk import PatchedTrunk
 from stream.adaptation.settings import BackboneSettings, PeterRecSettings
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
+from stream.records.interaction import Interaction
 from stream.settings.learner import LearnerSettings
 from stream.state import decode, encode
 from tests.learner.streams import (
@@ -44,16 +44,16 @@ def _trained(strategy: str, tasks: int) -> tuple[LearnerSettings, bytes]:
         backbone=BackboneSettings(pretrain_events=96),
         peterrec=PeterRecSettings(tasks=tasks),
     )
-    learner = Learner(shape)
+    learner = LearnerCore(shape)
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(192))
     return shape, encode(learner.state())
 
 
-def _learner(strategy: str = "peterrec-serial", tasks: int = 8) -> Learner:
+def _learner(strategy: str = "peterrec-serial", tasks: int = 8) -> LearnerCore:
     """A learner whose backbone is frozen and whose patches have been trained a little."""
     shape, state = _trained(strategy, tasks)
-    return Learner.from_state(decode(state), shape)
+    return LearnerCore.from_state(decode(state), shape)
 
 
 def _of(names: Sequence[str], number: int, seed: int = 4, first: int = 2000) -> list[Interaction]:
@@ -64,12 +64,12 @@ def _of(names: Sequence[str], number: int, seed: int = 4, first: int = 2000) -> 
     return stream
 
 
-def _trunk(learner: Learner) -> PatchedTrunk:
+def _trunk(learner: LearnerCore) -> PatchedTrunk:
     assert isinstance(learner.network.trunk, PatchedTrunk)
     return learner.network.trunk
 
 
-def _owned(learner: Learner, task: str) -> dict[str, bytes]:
+def _owned(learner: LearnerCore, task: str) -> dict[str, bytes]:
     """Every weight and moment that is a task's own: patches, mixer, flags, and the cells of its offers and values."""
     network = learner.network
     offers, tasks = network.layout.offers, network.layout.offers.tasks
@@ -98,7 +98,7 @@ def _owned(learner: Learner, task: str) -> dict[str, bytes]:
     return own
 
 
-def _shared(learner: Learner) -> dict[str, np.ndarray]:
+def _shared(learner: LearnerCore) -> dict[str, np.ndarray]:
     found = weight_entries(learner.network)
     return {
         name: value.copy()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stream.adaptation import Warmup
 from stream.adaptation.settings import WarmupSettings
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings, trained
 
 STRATEGIES = ("carry", "replace")
@@ -134,7 +134,7 @@ def test_a_change_that_leaves_nothing_new_starts_and_joins_no_warm_up(
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_version_that_creates_the_network_starts_none(strategy: str) -> None:
-    learner = Learner(settings(strategy))
+    learner = LearnerCore(settings(strategy))
     assert not apply(learner, *FEATURES, *OFFERS).warmup_started
     assert learn(learner, events(16))[0].phase == "train"
 

@@ -13,7 +13,7 @@ from stream.bench.adaptation.slices import domains_of, rarity_of, tasks_of
 from stream.bench.adaptation.stream import STREAMS, BenchStream, of_json
 from stream.bench.adaptation.trace import Trace
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.schema import Version
 
 SMALL = {"network.hidden": "8", "batch_size": "16"}
@@ -34,7 +34,7 @@ def trace(stream: BenchStream) -> Trace:
 
 
 def test_the_trace_sums_up_to_the_learners_own_summary(stream: BenchStream, trace: Trace) -> None:
-    learner = Learner(arm_settings(stream, SMALL | {"evaluation.finite": "true"}, 3))
+    learner = LearnerCore(arm_settings(stream, SMALL | {"evaluation.finite": "true"}, 3))
     for versions, events in stream.batches(16):
         for version in versions:
             learner.apply(version)

@@ -17,7 +17,7 @@ from stream.bench.adaptation.peers import run_peer
 from stream.bench.adaptation.stream import STREAMS, of_json
 from stream.bench.peer_environment import DEEP_RIVER, peer_python
 from stream.errors import ConfigurationError
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Schema, Version
 
 

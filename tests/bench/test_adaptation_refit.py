@@ -15,8 +15,8 @@ from stream.bench.adaptation.past import Past
 from stream.bench.adaptation.refit import Refitted
 from stream.bench.adaptation.retrain import run_retrain
 from stream.bench.adaptation.stream import STREAMS, BenchStream, of_json
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.schema import Kind, Schema, Version
 
 SMALL = {"network.hidden": "8", "batch_size": "20"}
@@ -106,7 +106,7 @@ def stream() -> BenchStream:
 def test_without_changes_a_refit_of_one_epoch_is_the_online_learner_itself() -> None:
     stream = STREAMS["synthetic:stationary"](1, 200)
     settings = arm_settings(stream, SMALL, 1)
-    arm, learner = Refitted(settings), Learner(settings)
+    arm, learner = Refitted(settings), LearnerCore(settings)
     for versions, events in stream.batches(settings.batch_size):
         for each in versions:
             arm.apply(each)
@@ -121,7 +121,7 @@ def test_without_changes_a_refit_of_one_epoch_is_the_online_learner_itself() -> 
 
 def test_replay_moves_weights_and_nothing_that_is_counted(stream: BenchStream) -> None:
     settings = arm_settings(stream, SMALL, 1)
-    learner = Learner(settings)
+    learner = LearnerCore(settings)
     versions, events = next(stream.batches(20))
     for each in versions:
         learner.apply(each)
@@ -141,7 +141,7 @@ def test_replay_reads_the_counts_that_it_is_given(stream: BenchStream) -> None:
     settings = arm_settings(stream, SMALL, 1)
     states = []
     for scale in (0.0, 1.0):
-        learner = Learner(settings)
+        learner = LearnerCore(settings)
         versions, events = next(stream.batches(20))
         for each in versions:
             learner.apply(each)

@@ -38,7 +38,7 @@ from stream.bench.adaptation.report import make_report
 from stream.bench.adaptation.results import Missing, Results
 from stream.bench.adaptation.stream import stream_named
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from tests.bench.made_traces import facts_with, trace_of
 
 EVENTS = 1500
@@ -331,7 +331,7 @@ def test_the_counting_baselines_rank_as_the_contract_says() -> None:
     stream = stream_named("synthetic:both_layers")(0, 400)
     learned = run_arm(stream, {}, 0, lambda done, total: None)
     counted = {name: run_baseline(name, stream, 0, lambda done, total: None) for name in BASELINES}
-    learner = Learner(arm_settings(stream, {}, 0))
+    learner = LearnerCore(arm_settings(stream, {}, 0))
     expected: dict[str, list[float]] = {name: [] for name in BASELINES}
     for versions, events in stream.batches(64):
         for version in versions:

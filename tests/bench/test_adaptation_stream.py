@@ -9,7 +9,7 @@ from stream.bench.adaptation.plan import synthetic as synthetic_courses
 from stream.bench.adaptation.stream import STREAMS, merged, of_json, stream_named
 from stream.data import synthetic
 from stream.errors import ConfigurationError
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Schema, Version
 
 SYNTHETIC = [name for name in STREAMS if name.startswith("synthetic:")]

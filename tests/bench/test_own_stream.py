@@ -23,11 +23,11 @@ from stream.bench.own.reading import KeptRange, Range, keep_range, load_range
 from stream.bench.own.rows import Row, rows_of
 from stream.cli import main
 from stream.errors import ConfigurationError
-from stream.interaction import Interaction
 from stream.log.connection import Connection
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from stream.log.settings import LogSettings, TopicSettings
 from stream.log.writer import writing
+from stream.records.interaction import Interaction
 from stream.settings.load import load
 from stream.settings.root import Settings
 from tests.bench.made_traces import PAIRS, trace_of

@@ -11,10 +11,10 @@ import pytest
 
 from stream.cli import main
 from stream.errors import ConfigurationError
-from stream.explore import Exploration
-from stream.interaction import decode_interaction
-from stream.learner import Learner
-from stream.recommend import recommend
+from stream.learner.core import LearnerCore
+from stream.learner.explore import Exploration
+from stream.learner.recommend import recommend
+from stream.records.interaction import decode_interaction
 from stream.schema import parse_version
 from stream.settings.learner import LearnerSettings
 
@@ -35,8 +35,8 @@ def _event(number: int, label: str, **more: Any) -> bytes:
     return json.dumps(event | more).encode()
 
 
-def _trained(strategy: str, number: int, shown: list[str] | None = None) -> Learner:
-    learner = Learner(LearnerSettings(strategy=strategy))
+def _trained(strategy: str, number: int, shown: list[str] | None = None) -> LearnerCore:
+    learner = LearnerCore(LearnerSettings(strategy=strategy))
     learner.apply(parse_version(json.dumps(VERSION).encode()))
     more = {} if shown is None else {"shown": shown}
     for start in range(0, number, 16):
@@ -45,7 +45,7 @@ def _trained(strategy: str, number: int, shown: list[str] | None = None) -> Lear
     return learner
 
 
-def _explored(learner: Learner, kind: Any, number: int = 7, **options: Any) -> dict[str, Any]:
+def _explored(learner: LearnerCore, kind: Any, number: int = 7, **options: Any) -> dict[str, Any]:
     return recommend(learner, _event(number, "a1"), 4, Exploration.of(learner, kind, **options))
 
 

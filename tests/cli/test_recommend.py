@@ -9,9 +9,9 @@ import pytest
 
 from stream.cli import main
 from stream.errors import InvalidInteraction
-from stream.interaction import decode_interaction
-from stream.learner import Learner
-from stream.recommend import recommend
+from stream.learner.core import LearnerCore
+from stream.learner.recommend import recommend
+from stream.records.interaction import decode_interaction
 from stream.schema import parse_version
 from stream.settings.learner import LearnerSettings
 
@@ -31,7 +31,7 @@ def _event(number: int, label: str) -> dict[str, object]:
 
 def test_the_best_offers_come_first_with_probabilities_and_the_model_stays_as_it_is() -> None:
     """Offers outside `shown` are left out; labels may be absent; nothing of the learner changes."""
-    learner = Learner(LearnerSettings(batch_size=8))
+    learner = LearnerCore(LearnerSettings(batch_size=8))
     learner.apply(parse_version(json.dumps(VERSION).encode()))
     for start in range(0, 64, 8):
         events = [decode_interaction(json.dumps(_event(start + i, "a2")).encode()) for i in range(8)]
@@ -49,7 +49,7 @@ def test_the_best_offers_come_first_with_probabilities_and_the_model_stays_as_it
 
 def test_without_labels_no_byte_of_the_event_is_read_otherwise() -> None:
     """An integer beyond 64 bits was read as a float, deep nesting was a traceback, a repeated key passed."""
-    learner = Learner(LearnerSettings(batch_size=8))
+    learner = LearnerCore(LearnerSettings(batch_size=8))
     changes = [
         {"op": "add_feature", "name": "u", "kind": "categorical"},
         *({"op": "add_label", "name": name} for name in "ab"),

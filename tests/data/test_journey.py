@@ -17,7 +17,7 @@ from stream.data import journey
 from stream.data.journey import Journey, JourneyFiles
 from stream.data.journey.tables import DAY_MS, Tables
 from stream.errors import ConfigurationError
-from stream.interaction import decode_interaction
+from stream.records.interaction import decode_interaction
 from stream.schema import Kind, Schema, parse_version
 
 APRIL_MS = 1_491_004_800_000

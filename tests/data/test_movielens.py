@@ -13,7 +13,7 @@ from stream.data.movielens import stream, wheel
 from stream.data.movielens.events import tell
 from stream.data.movielens.tables import Tables, parse
 from stream.errors import ConfigurationError
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Schema, Version
 
 DAY = 86_400_000

@@ -23,7 +23,7 @@ from stream.data.synthetic import (
     write,
 )
 from stream.errors import ConfigurationError, SchemaRejected
-from stream.interaction import decode_interaction
+from stream.records.interaction import decode_interaction
 from stream.schema import Schema, parse_version
 
 EVERYTHING = SyntheticSettings(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from stream.encoding.values import MISTYPED, boolean_value, categorical_value, multi_values, numeric_value
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.schema import Kind
 from tests.learner.streams import apply, feature, label, settings
 
@@ -27,9 +27,9 @@ VALUES: list[Any] = [
 OFFERS = [f"o{number}" for number in range(6)]
 
 
-def a_learner() -> Learner:
+def a_learner() -> LearnerCore:
     """With slots of every kind that were given up, and values of their own rows."""
-    learner = Learner(settings(admission_count=1))
+    learner = LearnerCore(settings(admission_count=1))
     features = [feature(f"{kind}{number}", kind) for kind in Kind for number in range(3)]
     apply(learner, *features, *(label(name, group=name[-1]) for name in OFFERS))
     known = Interaction("0", "k", 0, {f["name"]: f["kind"] == "numeric" or ["a", "b"] for f in features}, ("o1",))

@@ -11,8 +11,8 @@ import pytest
 from stream.encoding.kept_name import LONGEST, any_long, kept_name
 from stream.encoding.offers import Offers
 from stream.evaluation.settings import EvaluationSettings
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.state import decode, encode
 from tests.learner.streams import apply, feature, label, settings
 
@@ -39,8 +39,8 @@ def an_event(number: int, **more: Any) -> Interaction:
     return Interaction(str(number), f"{text(9)} {number % 2}", number, features, ("o1",), **more)
 
 
-def a_learner() -> Learner:
-    learner = Learner(replace(settings(), evaluation=EvaluationSettings(attribute="group")))
+def a_learner() -> LearnerCore:
+    learner = LearnerCore(replace(settings(), evaluation=EvaluationSettings(attribute="group")))
     changes = [feature("note", "categorical"), feature("notes", "multi_categorical")]
     apply(learner, *changes, *(label(f"o{number}", group=text(number)) for number in range(3)))
     return learner
@@ -73,7 +73,7 @@ def test_a_value_that_looks_like_what_is_kept_of_another_is_a_value_of_its_own()
     learner = a_learner()
     learner.learn(learner.encode([an_event(event) for event in range(24)]))
     forged = kept_name(text(0))
-    again = Learner.from_state(decode(encode(learner.state())), learner.settings)
+    again = LearnerCore.from_state(decode(encode(learner.state())), learner.settings)
     for each in (learner, again):
         event = Interaction("f", forged, 1, {"note": forged, "notes": [forged]}, ())
         batch = each.encode([event])
@@ -84,7 +84,7 @@ def test_a_value_that_looks_like_what_is_kept_of_another_is_a_value_of_its_own()
 def test_a_learner_with_long_names_comes_back_as_it_was() -> None:
     learner = a_learner()
     learner.learn(learner.encode([an_event(event) for event in range(16)]))
-    again = Learner.from_state(decode(encode(learner.state())), learner.settings)
+    again = LearnerCore.from_state(decode(encode(learner.state())), learner.settings)
     for each in (learner, again):
         each.learn(each.encode([an_event(event) for event in range(16, 32)]))
         apply(each, {"op": "remove_label", "name": "o0"}, label("o9", group=text(0)))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.digest import digest
 from stream.errors import ConfigurationError
 from stream.evaluation import Evaluation, EvaluationSettings, RankingQuality, WindowedMeasures
 from stream.state import decode, encode
+from stream.state.digest import digest
 from tests.evaluation.histories import Event, Step, Teller, histories, scored, tell_oracle
 from tests.evaluation.oracle import BASELINES, Oracle
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stream.cli import main
 from stream.errors import InvalidInteraction, InvalidVersion
 from stream.forms import FORMS, form
-from stream.interaction import decode_interaction
+from stream.records.interaction import decode_interaction
 from stream.schema.kinds import Kind
 from stream.schema.version import parse_version
 

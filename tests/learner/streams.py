@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from stream.adaptation.settings import BackboneSettings, WarmupSettings
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.settings import NetworkSettings, OptimiserSettings
+from stream.records.interaction import Interaction
 from stream.schema import Version, parse_version
 from stream.settings.learner import LearnerSettings
 from stream.state import decode, encode
@@ -46,7 +46,7 @@ def version(number: int, changes: Sequence[dict[str, Any]], ts: int = 0) -> Vers
     return parse_version(json.dumps({"version": number, "ts": ts, "changes": list(changes)}).encode())
 
 
-def apply(learner: Learner, *changes: dict[str, Any]) -> Any:
+def apply(learner: LearnerCore, *changes: dict[str, Any]) -> Any:
     """Put the next version of the learner's schema in effect."""
     return learner.apply(version(learner.schema.version + 1, changes))
 
@@ -107,7 +107,7 @@ def events(number: int, seed: int = 0, first: int = 0, labels: Sequence[str] | N
     return [event(first + index, rng, wanted) for index in range(number)]
 
 
-def learn(learner: Learner, interactions: Sequence[Interaction], batch: int = 16) -> list[Any]:
+def learn(learner: LearnerCore, interactions: Sequence[Interaction], batch: int = 16) -> list[Any]:
     """Train in batches; return the reports."""
     return [
         learner.learn(learner.encode(interactions[start : start + batch]))
@@ -115,7 +115,7 @@ def learn(learner: Learner, interactions: Sequence[Interaction], batch: int = 16
     ]
 
 
-def first_step(learner: Learner, interactions: int) -> int:
+def first_step(learner: LearnerCore, interactions: int) -> int:
     """How many events of the next batch of so many are predicted before any of them is trained."""
     return min(
         interactions,
@@ -123,20 +123,20 @@ def first_step(learner: Learner, interactions: int) -> int:
     )
 
 
-def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> Learner:
+def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> LearnerCore:
     """A learner of the standard schema after some events."""
-    learner = Learner(settings(strategy, **options))
+    learner = LearnerCore(settings(strategy, **options))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number, seed))
     return learner
 
 
-def restored(learner: Learner) -> Learner:
+def restored(learner: LearnerCore) -> LearnerCore:
     """What a checkpoint gives back."""
-    return Learner.from_state(decode(encode(learner.state())), learner.settings)
+    return LearnerCore.from_state(decode(encode(learner.state())), learner.settings)
 
 
-def logits(learner: Learner, interactions: Sequence[Interaction]) -> dict[tuple[int, str], float]:
+def logits(learner: LearnerCore, interactions: Sequence[Interaction]) -> dict[tuple[int, str], float]:
     """The logit of each (event, offer)."""
     predictions = learner.predict(learner.encode(interactions))
     names = predictions.names

@@ -12,8 +12,8 @@ import pytest
 
 from stream.cli import main
 from stream.errors import SchemaRejected
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.schema import Change, Op, Schema, describe, parse_version
 from tests.learner.streams import FEATURES, OFFERS, apply, events, learn, restored, settings, trained, version
 
@@ -27,7 +27,7 @@ def schema_of(*changes: dict[str, Any], ts: int = 0) -> Schema:
     return Schema.empty().apply(version(1, added)).apply(version(2, changes, ts))
 
 
-def renamed(learner: Learner) -> Learner:
+def renamed(learner: LearnerCore) -> LearnerCore:
     apply(learner, FEATURE, LABEL)
     return learner
 
@@ -154,7 +154,7 @@ def test_alias_until_has_to_be_a_time_and_belongs_to_renames(wrong: Any) -> None
 
 def test_the_unknown_names_are_in_the_summary_the_checkpoint_and_the_digest() -> None:
     """After a rename without an alias, 1,700 labels of a producer on the old name vanished without a line."""
-    learner = Learner(settings())
+    learner = LearnerCore(settings())
     apply(learner, *FEATURES, *OFFERS)
     apply(learner, {"op": "rename_label", "name": "tea", "to": "chai"})
     stream = [

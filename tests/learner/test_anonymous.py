@@ -12,9 +12,9 @@ import torch
 
 from stream.cli import main
 from stream.encoding.features import KEY
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.counts import _BY_KEY, _KEY_OFFER, _KEY_VALUE
+from stream.records.interaction import Interaction
 from tests.learner.streams import FEATURES, OFFERS, apply, events, learn, restored, settings, trained
 
 KEYED = (*_BY_KEY, *_KEY_OFFER, *_KEY_VALUE)
@@ -49,7 +49,7 @@ def test_anonymous_events_leave_nothing_of_a_key(strategy: str) -> None:
 
 
 def test_the_model_learns_from_anonymous_events_all_the_same() -> None:
-    learner = Learner(settings())
+    learner = LearnerCore(settings())
     apply(learner, *FEATURES, *OFFERS)
     reports = learn(learner, anonymous(events(480, seed=2)))
     assert reports[-1].loss < reports[1].loss
@@ -65,7 +65,7 @@ def test_an_anonymous_event_is_predicted_as_nobody_s_and_not_as_a_rare_key_s() -
 
 def test_in_the_baseline_c_is_0_for_an_anonymous_event() -> None:
     """It scores as an event of a key that has never taken anything, and what it takes is nobody's."""
-    first, second = Learner(settings()), Learner(settings())
+    first, second = LearnerCore(settings()), LearnerCore(settings())
     apply(first, *OFFERS)
     apply(second, *OFFERS)
     stream = events(96, seed=5)

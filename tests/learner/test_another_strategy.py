@@ -10,7 +10,7 @@ import pytest
 
 from stream.adaptation.catalogue import METHODS, Seat
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.schema import Kind
 from stream.state import decode, encode
 from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, feature, label, learn, logits, settings
@@ -19,9 +19,9 @@ CHANGES = tuple(name for name, entry in METHODS.items() if entry.seat is Seat.CH
 LABELS = ("soap", "milk", "bread", "tea", "jam")
 
 
-def left_by(strategy: str, events_after: int) -> Learner:
+def left_by(strategy: str, events_after: int) -> LearnerCore:
     """Return a learner that was left so many events after a change of everything."""
-    learner = Learner(settings(strategy))
+    learner = LearnerCore(settings(strategy))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(96))
     apply(
@@ -36,10 +36,10 @@ def left_by(strategy: str, events_after: int) -> Learner:
     return learner
 
 
-def under(strategy: str, learner: Learner) -> Learner:
+def under(strategy: str, learner: LearnerCore) -> LearnerCore:
     """Return what a restart makes of a learner under another strategy."""
     wanted = dataclasses.replace(learner.settings, strategy=strategy)
-    return Learner.from_state(decode(encode(learner.state())), wanted)
+    return LearnerCore.from_state(decode(encode(learner.state())), wanted)
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(CHANGES, 2)))

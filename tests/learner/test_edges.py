@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import is_finite
+from stream.records.interaction import Interaction
 from tests.learner.streams import (
     FEATURES,
     OFFERS,
@@ -47,7 +47,7 @@ def one(**fields: Any) -> Interaction:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("entity", [True, False])
 def test_without_features_or_labels_events_count_as_trained(strategy: str, entity: bool) -> None:
-    learner = Learner(settings(strategy, entity_embedding=entity))
+    learner = LearnerCore(settings(strategy, entity_embedding=entity))
     apply(learner)
     report = learn(learner, events(16))[0]
     assert (report.phase, report.pairs, report.loss, report.labels_dropped > 0) == ("idle", 0, 0.0, True)
@@ -66,7 +66,7 @@ def test_without_features_or_labels_events_count_as_trained(strategy: str, entit
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_ten_versions_in_a_row_without_an_event_leave_a_learner_that_learns(strategy: str) -> None:
-    learner = Learner(settings(strategy))
+    learner = LearnerCore(settings(strategy))
     apply(learner, *FEATURES, *OFFERS)
     for step in range(10):
         apply(learner, feature(f"f{step}", "numeric"), label(f"l{step}", group=f"g{step}"))
@@ -130,7 +130,7 @@ def test_shown_admits_what_the_contract_says_in_any_order_of_asking(shown: Any, 
 
 
 def test_an_event_of_weight_zero_trains_nothing_but_is_counted() -> None:
-    learner = Learner(settings())
+    learner = LearnerCore(settings())
     apply(learner, *FEATURES, *OFFERS)
     weights = learner.frozen_digest()
     stream = events(16)
@@ -149,7 +149,7 @@ def test_an_event_of_weight_zero_trains_nothing_but_is_counted() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_huge_numbers_weights_and_times_leave_the_weights_finite(strategy: str) -> None:
-    learner = Learner(settings(strategy))
+    learner = LearnerCore(settings(strategy))
     apply(learner, *FEATURES, *OFFERS)
     rng = random.Random(0)
     for step in range(12):
@@ -167,7 +167,7 @@ def test_huge_numbers_weights_and_times_leave_the_weights_finite(strategy: str) 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_tight_bounds_hold_and_evictions_are_counted(strategy: str) -> None:
-    learner = Learner(settings(strategy, **TIGHT))
+    learner = LearnerCore(settings(strategy, **TIGHT))
     apply(learner, *FEATURES, *OFFERS)
     evictions = 0
     rng = random.Random(1)
@@ -195,7 +195,7 @@ def test_tight_bounds_hold_and_evictions_are_counted(strategy: str) -> None:
 
 
 def test_a_value_with_an_odd_name_takes_nobodys_place_in_the_digest() -> None:
-    learner = Learner(settings(admission_count=1))
+    learner = LearnerCore(settings(admission_count=1))
     apply(learner, feature("a", "categorical"), feature("a\0b", "categorical"), label("o", g="\0missing"))
     odd = ["\0missing", "\0rare", "events", "candidates", "b\0c", "c", "\0events", "", " missing", '"']
     for _ in range(2):
@@ -210,7 +210,7 @@ def test_a_value_with_an_odd_name_takes_nobodys_place_in_the_digest() -> None:
 
 
 def test_attributes_beyond_the_limit_share_no_weights_but_selectors_see_them() -> None:
-    learner = Learner(settings(attributes=2))
+    learner = LearnerCore(settings(attributes=2))
     apply(learner, label("o", a="1", b="2", c="3"), label("p", c="3"), label("q", d="4"))
     assert set(learner.network.layout.offers.attributes) == {"a", "b"}
     assert len(learner.network.layout.offers.values) == 2

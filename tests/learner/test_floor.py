@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream.interaction import Interaction, decode_interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.learner.recommend import recommend
 from stream.network.experts import EXPERTS
-from stream.recommend import recommend
+from stream.records.interaction import Interaction, decode_interaction
 from stream.settings.learner import LearnerSettings
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, restored, settings
 
@@ -51,7 +51,7 @@ STREAMS = {
 @pytest.mark.parametrize("name", STREAMS)
 def test_on_any_stream_it_is_near_the_best_expert_by_that_experts_own_loss(name: str) -> None:
     changes, interactions = stream(*STREAMS[name])
-    learner = Learner(LearnerSettings(seed=1))
+    learner = LearnerCore(LearnerSettings(seed=1))
     apply(learner, *changes)
     scores, taken, published = [], [], 0.0
     for start in range(0, len(interactions), 64):
@@ -75,8 +75,8 @@ def test_on_any_stream_it_is_near_the_best_expert_by_that_experts_own_loss(name:
         assert abs(outcome[group].sum() - expected) <= max(0.15 * expected, 4 * spread), name
 
 
-def trained(strategy: str = "carry", number: int = 160) -> Learner:
-    learner = Learner(settings(strategy))
+def trained(strategy: str = "carry", number: int = 160) -> LearnerCore:
+    learner = LearnerCore(settings(strategy))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number))
     return learner
@@ -115,7 +115,7 @@ def test_the_network_trains_on_its_own_logit_whatever_the_mixture_says() -> None
 def test_weights_do_not_enter_the_mixture() -> None:
     reports = []
     for factor in (1.0, 50.0):
-        learner = Learner(settings(hidden=(4,)))
+        learner = LearnerCore(settings(hidden=(4,)))
         apply(learner, *FEATURES, *OFFERS)
         stream_of = events(64)
         for number, event in enumerate(stream_of):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
 from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, learn, settings
 
@@ -15,7 +15,7 @@ from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, le
 def _steps(monkeypatch: pytest.MonkeyPatch, *, step_age: int, step_events: int, batches: int) -> list[list[int]]:
     """Return the sizes of the steps of each batch of 16."""
     optimiser = OptimiserSettings(step_events=step_events, step_age=step_age)
-    learner = Learner(dataclasses.replace(settings(), optimiser=optimiser))
+    learner = LearnerCore(dataclasses.replace(settings(), optimiser=optimiser))
     apply(learner, *FEATURES, *OFFERS)
     sizes: list[int] = []
     train = learner.network.train

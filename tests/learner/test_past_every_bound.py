@@ -17,8 +17,8 @@ from stream.encoding.vocabulary import ValueRows
 from stream.evaluation.earlier import Earlier
 from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
 from stream.evaluation.settings import EvaluationSettings
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from tests.learner.streams import apply, feature, label, settings
 
 
@@ -126,7 +126,7 @@ SMALL: dict[str, Any] = {
 }
 
 
-def held(learner: Learner) -> dict[str, int]:
+def held(learner: LearnerCore) -> dict[str, int]:
     """How much each register and each table of the network holds."""
     network = learner.network
     sizes = {
@@ -150,7 +150,7 @@ def held(learner: Learner) -> dict[str, int]:
 def test_no_name_too_many_leaves_anything_behind(strategy: str) -> None:
     rng = random.Random(5)
     evaluation = EvaluationSettings(attribute="group", max_key_values=90)
-    learner = Learner(replace(settings(strategy, **SMALL), evaluation=evaluation))
+    learner = LearnerCore(replace(settings(strategy, **SMALL), evaluation=evaluation))
     apply(learner, feature("tags", "multi_categorical"), feature("store", "categorical"), label("o"))
     seen: dict[int, dict[str, int]] = {}
     for batch in range(150):

@@ -10,8 +10,8 @@ import json
 import pytest
 
 from stream.data.synthetic import ScheduledChanges, SyntheticEvent, SyntheticSettings, generate
-from stream.interaction import Interaction, decode_interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction, decode_interaction
 from stream.schema import parse_version
 from stream.settings.learner import LearnerSettings
 
@@ -37,7 +37,7 @@ def test_the_summed_loss_of_one_stream_with_changes_is_what_it_was_within_half_a
         shown="names",
         schedule=(ScheduledChanges(1_800, changes),),
     )
-    learner = Learner(LearnerSettings(seed=1))
+    learner = LearnerCore(LearnerSettings(seed=1))
     waiting: list[Interaction] = []
     total = 0.0
 

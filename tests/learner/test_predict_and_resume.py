@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stream.encoding.pool import RowPool
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from tests.learner.streams import (
     FEATURES,
     OFFERS,
@@ -62,7 +62,7 @@ def test_predict_leaves_no_trace_and_equals_what_learn_scores(strategy: str, bou
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("bounds", [{}, TIGHT])
 def test_save_and_restore_anywhere_changes_nothing_that_follows(strategy: str, bounds: dict[str, Any]) -> None:
-    straight, broken = Learner(settings(strategy, **bounds)), Learner(settings(strategy, **bounds))
+    straight, broken = LearnerCore(settings(strategy, **bounds)), LearnerCore(settings(strategy, **bounds))
     stream = events(320, seed=5)
     for step in range(20):
         for learner in (straight, broken):
@@ -114,7 +114,7 @@ def test_a_batch_encoded_under_another_version_is_refused() -> None:
 
 
 def _seeded(seed: int) -> str:
-    learner = Learner(settings(seed=seed))
+    learner = LearnerCore(settings(seed=seed))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(32))
     return learner.state_digest()

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from stream.adaptation.settings import WarmupSettings
 from stream.encoding.features import KEY, slot_name
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import is_finite
 from stream.schema import Kind
 from tests.learner.streams import apply, event, feature, label, learn, restored, settings
@@ -38,7 +38,7 @@ class _Life(RuleBasedStateMachine):
     @initialize(strategy=st.sampled_from(["carry", "replace"]), tight=st.booleans())
     def begin(self, strategy: str, tight: bool) -> None:
         bounds = TIGHT if tight else {}
-        self.learner = Learner(settings(strategy, warmup=WarmupSettings(max_events=24, window_events=8), **bounds))
+        self.learner = LearnerCore(settings(strategy, warmup=WarmupSettings(max_events=24, window_events=8), **bounds))
         self.rng = random.Random(0)
         self.number = 0
         apply(self.learner, feature("age", "numeric"), feature("tags", "multi_categorical"), label("soap", group="g1"))

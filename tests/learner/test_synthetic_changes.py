@@ -19,8 +19,8 @@ import pytest
 from stream import state
 from stream.data.synthetic import SyntheticEvent, generate
 from stream.data.synthetic.scenarios import scenario
-from stream.interaction import Interaction, decode_interaction
-from stream.learner import Learner, Predictions
+from stream.learner.core import LearnerCore, Predictions
+from stream.records.interaction import Interaction, decode_interaction
 from stream.schema import parse_version
 from stream.settings.learner import LearnerSettings
 
@@ -34,7 +34,7 @@ SCENARIOS = ("rename", "numeric_added", "offers_removed", "offers_added", "input
 class Measured:
     """A learner on a stream; `excess` has a row an event: nats beyond the truth, and pairs."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: LearnerCore) -> None:
         self.learner = learner
         self.excess: list[tuple[float, int]] = []
         self._waiting: list[Interaction] = []
@@ -91,7 +91,7 @@ def events_of(name: str, seed: int, first: int, last: int) -> Iterator[dict[str,
 @pytest.fixture(scope="module", params=SEEDS)
 def past(request: pytest.FixtureRequest) -> tuple[int, bytes, float]:
     """A seed, the learner before the change, which all scenarios share, and its excess over the last 2,000 events."""
-    run = Measured(Learner(LearnerSettings(seed=request.param)))
+    run = Measured(LearnerCore(LearnerSettings(seed=request.param)))
     for item in events_of("stationary", request.param, 0, CHANGE):
         run.take(item)
     run.flush()
@@ -101,7 +101,7 @@ def past(request: pytest.FixtureRequest) -> tuple[int, bytes, float]:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_excess_is_back_to_what_it_was_before_the_change(past: tuple[int, bytes, float], name: str) -> None:
     seed, learner, before = past
-    run = Measured(Learner.from_state(state.decode(learner), LearnerSettings(seed=seed)))
+    run = Measured(LearnerCore.from_state(state.decode(learner), LearnerSettings(seed=seed)))
     for item in events_of(name, seed, CHANGE, CHANGE + AFTER):
         run.take(item)
     run.flush()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 from stream.data.synthetic import SyntheticEvent, SyntheticSettings, generate
-from stream.interaction import Interaction, decode_interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction, decode_interaction
 from stream.schema import parse_version
 from stream.settings.learner import LearnerSettings
 
 
 def test_the_excess_over_the_true_loss_falls_below_a_third() -> None:
-    learner = Learner(LearnerSettings(seed=1))
+    learner = LearnerCore(LearnerSettings(seed=1))
     stream = SyntheticSettings(
         seed=4, events=3_000, numeric=6, categorical=2, values=8, users=40, offers=10, groups=3, positives=2.0
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from stream.evaluation import EventScore, RankingQuality, WindowedMeasures
 from stream.observe import Observer
-from stream.reasons import WarmupEnd
+from stream.records.reasons import WarmupEnd
 from stream.report import BatchReport, MixtureReport, SchemaReport, SlotCount, WarmupReport
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from stream.evaluation import RankingQuality
 from stream.metrics.catalogue import CATALOGUE
 from stream.metrics.observer import PrometheusObserver
-from stream.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
+from stream.records.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 from stream.report import SchemaReport, SlotCount, WarmupReport
 from tests.metrics.scripted_run import Clock, Script, batch, score, window
 
@@ -305,7 +305,7 @@ def test_a_rejection_stands_until_a_next_version_is_applied(watched: Watched) ->
 
 
 def test_every_reason_there_is_has_a_series_of_its_own_from_the_start(watched: Watched) -> None:
-    """The series come from the enumeration that whoever raises has to take its word from (tests/test_reasons.py)."""
+    """The series come from the enumeration that errors take their word from (tests/records/test_reasons.py)."""
     for reason in DEAD_LETTER_REASONS:
         assert watched.value("stream_dead_letters_total", reason=reason) == 0
         watched.observer.dead_letter(reason.value)

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from stream.encoding.features import KEY
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.schema import Kind
 
 Leaves = dict[str, torch.Tensor]
 
 
-def leaves(learner: Learner) -> Leaves:
+def leaves(learner: LearnerCore) -> Leaves:
     """Return every weight of the network as a float64 leaf, by part and table."""
     network = learner.network
     found = {f"{part}/{name}": table.weight for part, module in network.parts() for name, table in module.tables()}
@@ -23,7 +23,7 @@ def leaves(learner: Learner) -> Leaves:
 
 
 def plain_logit(
-    learner: Learner, leaf: Leaves, event: Interaction, offer: str, numeric: dict[str, Any], counts: torch.Tensor
+    learner: LearnerCore, leaf: Leaves, event: Interaction, offer: str, numeric: dict[str, Any], counts: torch.Tensor
 ) -> torch.Tensor:
     """Return the logit of one offer; ``numeric`` holds standardised values, None where missing."""
     network = learner.network
@@ -68,7 +68,7 @@ def plain_logit(
 
 
 def _pair(
-    learner: Learner,
+    learner: LearnerCore,
     leaf: Leaves,
     event: Interaction,
     offer: str,

@@ -13,8 +13,8 @@ from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from stream.encoding.features import slot_name
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.schema import Kind
 from tests.learner.streams import (
     FEATURES,
@@ -37,17 +37,17 @@ FACTORED = (4, 5)
 LEAN = given_settings(max_examples=12, deadline=None)
 
 
-def _learner(seed: int, hidden: tuple[int, ...] = (12,)) -> Learner:
-    learner = Learner(settings("carry+mlet" if seed in FACTORED else "carry", seed=seed, hidden=hidden))
+def _learner(seed: int, hidden: tuple[int, ...] = (12,)) -> LearnerCore:
+    learner = LearnerCore(settings("carry+mlet" if seed in FACTORED else "carry", seed=seed, hidden=hidden))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(160, seed))
     return learner
 
 
-_MODELS: dict[int, Learner] = {}
+_MODELS: dict[int, LearnerCore] = {}
 
 
-def model(seed: int) -> Learner:
+def model(seed: int) -> LearnerCore:
     """A trained learner, made once for each seed and copied."""
     if seed not in _MODELS:
         _MODELS[seed] = _learner(seed, (12,) if seed % 2 else (12, 8))
@@ -58,7 +58,7 @@ def probes(seed: int) -> list[Interaction]:
     return all_shown(events(23, seed + 100, 5000))
 
 
-def changed(learner: Learner, seed: int, *changes: dict[str, Any]) -> tuple[dict[Any, float], dict[Any, float]]:
+def changed(learner: LearnerCore, seed: int, *changes: dict[str, Any]) -> tuple[dict[Any, float], dict[Any, float]]:
     """Logits just before and just after a version."""
     before = logits(learner, probes(seed))
     apply(learner, *changes)
@@ -167,7 +167,7 @@ def test_a_new_offer_starts_from_what_its_attributes_already_know() -> None:
 class _Contributions:
     """Means over all trained events of what an input adds, found by the network's own forward with it zeroed."""
 
-    def __init__(self, learner: Learner, name: str, shown: list[Any]) -> None:
+    def __init__(self, learner: LearnerCore, name: str, shown: list[Any]) -> None:
         """``shown``: the frames of the trained events, as they were encoded then."""
         self.learner, self.name = learner, name
         self.frames = shown
@@ -217,7 +217,7 @@ class _Contributions:
         return z_sum / total, {name: value / total for name, value in logit_sum.items()}
 
 
-def _reencoded(learner: Learner, batches: list[Any], read: list[torch.Tensor]) -> list[Any]:
+def _reencoded(learner: LearnerCore, batches: list[Any], read: list[torch.Tensor]) -> list[Any]:
     """Frames of past batches under the matches and attributes of now, with every offer a pair.
 
     Numeric inputs are ``read`` as they were then: what a value reads as moves with what was seen before it, and the
@@ -244,7 +244,7 @@ def _reencoded(learner: Learner, batches: list[Any], read: list[torch.Tensor]) -
 @pytest.mark.parametrize("bounds", [{}, {"vocabulary_capacity": 4, "admission_count": 1}])
 @pytest.mark.parametrize("strategy", ["carry", "carry+mlet"])
 def test_a_removed_input_leaves_its_running_mean_behind(strategy: str, name: str, bounds: dict[str, Any]) -> None:
-    learner = Learner(settings(strategy, seed=5, **bounds))
+    learner = LearnerCore(settings(strategy, seed=5, **bounds))
     apply(learner, *FEATURES, *OFFERS)
     batches: list[Any] = []
     read: list[torch.Tensor] = []

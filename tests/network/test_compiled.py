@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 
 from stream.adaptation.settings import WarmupSettings
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.compiled import chosen
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
 
 LABELS = ["soap", "milk", "bread", "tea", "jam", "leek"]
 
 
-def _run(strategy: str, kernels: str, **network: Any) -> tuple[Learner, list[np.ndarray]]:
+def _run(strategy: str, kernels: str, **network: Any) -> tuple[LearnerCore, list[np.ndarray]]:
     """Train over two changes, one of which starts a warm-up and the other a task."""
     warmup = WarmupSettings(max_events=48, window_events=24)
     wanted = settings(strategy, kernels=kernels, hidden=(12, 12), warmup=warmup, **network)
-    learner = Learner(dataclasses.replace(wanted, optimiser=dataclasses.replace(wanted.optimiser, embedding_rate=0.05)))
+    rates = dataclasses.replace(wanted.optimiser, embedding_rate=0.05)
+    learner = LearnerCore(dataclasses.replace(wanted, optimiser=rates))
     apply(learner, *FEATURES, *OFFERS)
     found = [report.logits for report in learn(learner, events(240, 1))]
     apply(learner, label("jam", group="g1", task="other"), feature("colour", "categorical"))
@@ -50,7 +51,7 @@ def test_a_run_by_compiled_loops_is_one_by_plain_passes_up_to_rounding(strategy:
 def test_one_step_s_weights_are_those_of_the_plain_one_to_a_millionth() -> None:
     both = []
     for kernels in ("plain", "auto"):
-        learner = Learner(settings(kernels=kernels, hidden=(12, 12)))
+        learner = LearnerCore(settings(kernels=kernels, hidden=(12, 12)))
         apply(learner, *FEATURES, *OFFERS)
         learn(learner, events(16, 1))
         both.append(learner)

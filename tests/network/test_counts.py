@@ -8,8 +8,8 @@ import random
 import numpy as np
 import pytest
 
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.schema import Kind
 from tests.learner.streams import DAY, FEATURES, OFFERS, apply, events, learn, settings
 from tests.network.plain_counts import Event, PlainCounts
@@ -31,7 +31,7 @@ def _possible(event: Interaction) -> set[str]:
     return {n for n, own in OF_OFFER.items() if all(own.get(a) in values for a, values in event.shown.items())}
 
 
-def _seen(event: Interaction, learner: Learner) -> Event:
+def _seen(event: Interaction, learner: LearnerCore) -> Event:
     assert event.key is not None
     rows: dict[str, set[str]] = {}
     features = learner.network.layout.features
@@ -49,7 +49,7 @@ def _seen(event: Interaction, learner: Learner) -> Event:
 def test_the_inputs_of_every_pair_are_those_of_plain_dictionaries(size: int, kernels: str) -> None:
     wanted = settings(count_half_life_days=0.5, kernels=kernels)
     steps = dataclasses.replace(wanted.optimiser, step_events=size, step_age=0)
-    learner = Learner(dataclasses.replace(wanted, optimiser=steps))
+    learner = LearnerCore(dataclasses.replace(wanted, optimiser=steps))
     apply(learner, *FEATURES, *OFFERS)
     network = learner.network
     plain = PlainCounts(wanted.network.prevalence, 0.5 * DAY, OF_OFFER)

@@ -14,7 +14,7 @@ from stream.adaptation.bayes.output_layer import BayesOutputLayer
 from stream.adaptation.glmix.random_effects import RandomEffects
 from stream.adaptation.iak.kernel import KernelTrunk, Phase
 from stream.adaptation.settings import IakSettings, WarmupSettings
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.curvature import HiddenCurvature
 from stream.network.descent import Descent
 from stream.network.frame import Frame
@@ -45,16 +45,16 @@ class Recording(Descent):
         full[where] += total.detach()
 
 
-def _learner(strategy: str = "carry", hidden: tuple[int, ...] = (12, 12, 8), number: int = 224) -> Learner:
+def _learner(strategy: str = "carry", hidden: tuple[int, ...] = (12, 12, 8), number: int = 224) -> LearnerCore:
     wanted = settings(strategy, hidden=hidden, kernels="plain", warmup=WarmupSettings(max_events=96, window_events=48))
     wanted = replace(wanted, iak=IakSettings(stochastic=False, phase_events=32))
-    learner = Learner(wanted)
+    learner = LearnerCore(wanted)
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number, 1))
     return learner
 
 
-def _frame(learner: Learner) -> Frame:
+def _frame(learner: LearnerCore) -> Frame:
     batch = learner.encode(events(24, 5, 4000))
     learner.network.admit_keys(batch, learner.events_trained, warming_up=learner.warmup.active)
     return learner.network.frame(batch)
@@ -64,7 +64,7 @@ def _frame(learner: Learner) -> Frame:
 def in_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Turn a network to float64, its steps into records, and give back what its backward pass finds."""
 
-    def passed(learner: Learner, frame: Frame) -> tuple[torch.Tensor, Recording]:
+    def passed(learner: LearnerCore, frame: Frame) -> tuple[torch.Tensor, Recording]:
         network, recording = learner.network, Recording()
         counts = network.counts.inputs(frame).double()
         for name in ("numeric", "missing", "row_weight", "taken", "weight"):
@@ -106,7 +106,7 @@ def _loss(frame: Frame, logits: torch.Tensor) -> torch.Tensor:
     return binary_cross_entropy_with_logits(logits, frame.taken, weight, reduction="sum")
 
 
-def _tables(learner: Learner) -> dict[str, Table | PairTable]:
+def _tables(learner: LearnerCore) -> dict[str, Table | PairTable]:
     network = learner.network
     found: dict[str, Table | PairTable] = {
         f"{part}/{name}": table for part, module in network.parts() for name, table in module.tables()
@@ -115,7 +115,7 @@ def _tables(learner: Learner) -> dict[str, Table | PairTable]:
 
 
 def _check(
-    learner: Learner,
+    learner: LearnerCore,
     recording: Recording,
     wanted: dict[str, torch.Tensor | None],
     skip: set[str],

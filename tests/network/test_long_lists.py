@@ -10,9 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network import uses
+from stream.records.interaction import Interaction
 from tests.learner.streams import apply, event, feature, label, settings
 
 VALUES, OFFERS = 20_000, 1_000
@@ -33,8 +33,8 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return made
 
 
-def a_learner(strategy: str, **network: Any) -> Learner:
-    learner = Learner(settings(strategy, attributes=1, **network))
+def a_learner(strategy: str, **network: Any) -> LearnerCore:
+    learner = LearnerCore(settings(strategy, attributes=1, **network))
     apply(
         learner,
         feature("history", "multi_categorical"),
@@ -71,7 +71,7 @@ def test_blocks_change_no_bit(strategy: str, monkeypatch: pytest.MonkeyPatch) ->
     for cells in (1 << 20, 300, 1):
         monkeypatch.setattr(uses, "BLOCK_CELLS", cells)
         rng = random.Random(7)
-        learner = Learner(settings(strategy, batch_size=8))
+        learner = LearnerCore(settings(strategy, batch_size=8))
         apply(
             learner,
             feature("tags", "multi_categorical"),

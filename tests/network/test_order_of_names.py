@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
 from tests.learner.streams import (
     FEATURES,
@@ -27,14 +27,14 @@ from tests.learner.streams import (
 STRATEGIES = ("carry", "replace")
 
 
-def _weights(learner: Learner) -> dict[str, Any]:
+def _weights(learner: LearnerCore) -> dict[str, Any]:
     return {name: value for name, value in weight_entries(learner.network) if isinstance(value, np.ndarray)}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_names_within_a_version_changes_logits_by_rounding_only(strategy: str, seed: int) -> None:
-    learners = [Learner(settings(strategy)) for _ in range(2)]
+    learners = [LearnerCore(settings(strategy)) for _ in range(2)]
     second = [
         feature("extra", "numeric"),
         feature("colour", "categorical"),
@@ -61,7 +61,7 @@ def test_the_order_of_names_within_a_version_changes_logits_by_rounding_only(str
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_equal_initial_values_and_digest_whatever_the_order_of_arrival(strategy: str) -> None:
-    plain, shuffled = Learner(settings(strategy)), Learner(settings(strategy))
+    plain, shuffled = LearnerCore(settings(strategy)), LearnerCore(settings(strategy))
     apply(plain, *FEATURES, *OFFERS)
     apply(shuffled, *reversed(OFFERS), *reversed(FEATURES))
     one, two = _weights(plain), _weights(shuffled)
@@ -74,7 +74,7 @@ def test_a_digest_does_not_see_in_which_slots_the_names_sit(strategy: str) -> No
     """Both end with the same names and history; in the second, others sat in the lower slots when they came."""
     learners = []
     for dummy_first in (False, True):
-        learner = Learner(settings(strategy))
+        learner = LearnerCore(settings(strategy))
         dummy = [
             feature("d1", "numeric"),
             feature("d2", "categorical"),
@@ -111,7 +111,7 @@ def test_without_a_sum_to_round_the_state_digests_are_equal_across_slots() -> No
         [feature("a", "numeric"), feature("b", "categorical")],
         [feature("b", "categorical"), feature("a", "numeric")],
     ):
-        learner = Learner(settings())
+        learner = LearnerCore(settings())
         extra = [feature("d", "numeric"), feature("e", "categorical")]
         first = [*extra, *order] if order[0]["name"] == "a" else [*order, *extra]
         apply(learner, *first, label("o", group="g"), label("p", brand="q"))
@@ -120,8 +120,8 @@ def test_without_a_sum_to_round_the_state_digests_are_equal_across_slots() -> No
     assert len(digests) == 2
 
 
-def _initial_digest(learner: Learner) -> str:
-    from stream.digest import digest
+def _initial_digest(learner: LearnerCore) -> str:
     from stream.network.persistence import named_entries
+    from stream.state.digest import digest
 
     return digest(named_entries(learner.network))

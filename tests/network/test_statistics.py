@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.statistics import RunningStatistics
+from stream.records.interaction import Interaction
 from tests.learner.streams import apply, events, feature, label, settings
 
 NOTHING_ROUNDED = np.zeros((64, 8), dtype=bool)
@@ -136,7 +136,7 @@ def test_it_follows_a_unit_that_changes() -> None:
     ],
 )
 def test_values_that_float64_cannot_tell_apart_are_counted(value: object, resolved: bool) -> None:
-    learner = Learner(settings())
+    learner = LearnerCore(settings())
     apply(learner, feature("at", "numeric"), feature("x", "numeric"), label("a"))
 
     def one(index: int) -> Interaction:
@@ -154,7 +154,7 @@ def test_values_that_float64_cannot_tell_apart_are_counted(value: object, resolv
 def test_epoch_nanoseconds_teach_what_their_seconds_do() -> None:
     losses = []
     for scale in (1, 10**9):
-        learner = Learner(settings())
+        learner = LearnerCore(settings())
         apply(learner, feature("at", "numeric"), *(label(name) for name in ("soap", "milk", "bread", "tea")))
         total = 0.0
         for start in range(0, 1920, 64):

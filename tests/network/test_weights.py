@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.weights import LARGEST_RELATIVE_WEIGHT, RelativeWeights
+from stream.records.interaction import Interaction
 from tests.learner.streams import FEATURES, OFFERS, apply, events, learn, restored, settings
 
 FINITE = st.floats(0.0, 1e308, allow_nan=False)
@@ -64,8 +64,8 @@ def test_a_heavy_weight_among_a_hundred_leaves_the_others_what_they_were(size: f
     assert relative[8] == pytest.approx(1.0, rel=0.1)
 
 
-def weighted(factor: float, heavy: dict[int, float] | None = None, number: int = 320) -> Learner:
-    learner = Learner(settings())
+def weighted(factor: float, heavy: dict[int, float] | None = None, number: int = 320) -> LearnerCore:
+    learner = LearnerCore(settings())
     apply(learner, *FEATURES, *OFFERS)
     stream = events(number)
     for index, event in enumerate(stream):
@@ -74,7 +74,7 @@ def weighted(factor: float, heavy: dict[int, float] | None = None, number: int =
     return learner
 
 
-def logits(learner: Learner) -> np.ndarray:
+def logits(learner: LearnerCore) -> np.ndarray:
     probe: list[Interaction] = events(40, 9)
     return learner.predict(learner.encode(probe)).logits
 
@@ -89,7 +89,7 @@ def test_the_unit_of_weights_does_not_matter(power: int) -> None:
 def test_three_weights_of_1e300_do_no_harm(strategy: str) -> None:
     losses = []
     for heavy in (1.0, 1e300):
-        learner = Learner(settings(strategy))
+        learner = LearnerCore(settings(strategy))
         apply(learner, *FEATURES, *OFFERS)
         stream = events(1000)
         for index, event in enumerate(stream):
@@ -109,7 +109,7 @@ def test_the_mean_is_in_the_checkpoint_and_in_the_digest() -> None:
 
 
 def test_events_without_pairs_are_seen_too() -> None:
-    learner = Learner(settings())
+    learner = LearnerCore(settings())
     apply(learner, *FEATURES)
     learn(learner, events(32, labels=()))
     assert learner.network.weights.events == 32

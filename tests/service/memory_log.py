@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from stream.digest import id_digest, to_hex
 from stream.errors import Fenced, OffsetOutOfRange
-from stream.interaction import Interaction
 from stream.log.protocol import Commit, DeadLetter, Record
+from stream.records.interaction import Interaction
 from stream.schema import Schema, Version
+from stream.state.digest import id_digest, to_hex
 
 if TYPE_CHECKING:
     from stream.report import BatchReport, ModelReport, SchemaReport

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.cli import main
-from stream.digest import id_digest, to_hex
 from stream.errors import ConfigurationError, OffsetOutOfRange, TopicMadeAnew
 from stream.service.files import InteractionsFile, SchemaFile
+from stream.state.digest import id_digest, to_hex
 from tests.service.memory_log import event, version
 
 

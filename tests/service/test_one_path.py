@@ -16,7 +16,7 @@ import pytest
 
 from stream.data.synthetic.files import write
 from stream.data.synthetic.scenarios import scenario
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.log.embedded import EmbeddedTopic
 from stream.log.produce import in_order, produce
 from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
@@ -68,8 +68,8 @@ def served(opening: Opening, settings: Settings, kills: int = 0) -> dict[str, An
     for left in range(kills, -1, -1):
         with opening() as opened:
 
-            def learner(tree: dict[str, Any] | None, dies: bool = left > 0) -> Learner:
-                made = Learner(settings) if tree is None else Learner.from_state(tree, settings)
+            def learner(tree: dict[str, Any] | None, dies: bool = left > 0) -> LearnerCore:
+                made = LearnerCore(settings) if tree is None else LearnerCore.from_state(tree, settings)
                 if dies:
                     die_after(made, chance.randint(3, 8))
                 return made
@@ -82,7 +82,7 @@ def served(opening: Opening, settings: Settings, kills: int = 0) -> dict[str, An
     raise AssertionError("the last process was not to die")
 
 
-def die_after(learner: Learner, batches: int) -> None:
+def die_after(learner: LearnerCore, batches: int) -> None:
     learn, left = learner.learn, [batches]
 
     def dying(batch: Any) -> Any:
@@ -131,7 +131,7 @@ def test_a_service_that_a_finite_pass_ends_has_the_digest_of_a_pass_and_says_tha
     assert opened_service(embedded, stop_after=300)["events_trained"] == 300
     resumed = opened_service(finite)
     with endpoints.files(finite, *stream_files, tmp_path / "pass") as files:
-        whole = open_service(files, finite, lambda tree: Learner(finite), Observer()).run()
+        whole = open_service(files, finite, lambda tree: LearnerCore(finite), Observer()).run()
     assert {name: resumed[name] for name in NOT_THE_CUT} == {name: from_files[name] for name in NOT_THE_CUT}
     assert whole["state_digest"] == resumed["state_digest"]
     assert (whole["first_fifth_left_out"], resumed["first_fifth_left_out"]) == (True, False)
@@ -146,8 +146,8 @@ def opened_service(settings: Settings, stop_after: int | None = None) -> dict[st
             if stop_after is not None and report.events_trained_total >= stop_after:
                 service.stop()
 
-    def learner(tree: dict[str, Any] | None) -> Learner:
-        return Learner(settings) if tree is None else Learner.from_state(tree, settings)
+    def learner(tree: dict[str, Any] | None) -> LearnerCore:
+        return LearnerCore(settings) if tree is None else LearnerCore.from_state(tree, settings)
 
     with endpoints.live(settings) as opened:
         service = open_service(opened, settings, learner, Stopper(), stop_at_end=stop_after is None)

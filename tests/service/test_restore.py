@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.service.restore import learner_of
 from stream.settings.learner import LearnerSettings
 
@@ -19,6 +19,6 @@ def test_a_service_and_a_finite_pass_go_on_from_each_other(before: bool, after: 
     def finite(wanted: bool) -> LearnerSettings:
         return replace(settings, evaluation=replace(settings.evaluation, finite=wanted))
 
-    state = Learner(finite(before)).state()
-    restored = learner_of(state, finite(after), Learner)
-    assert restored.state_digest() == Learner(finite(before)).state_digest()
+    state = LearnerCore(finite(before)).state()
+    restored = learner_of(state, finite(after), LearnerCore)
+    assert restored.state_digest() == LearnerCore(finite(before)).state_digest()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.service.step_times import StepTimes
 from tests.service.memory_log import MemoryLog, event, version
 from tests.service.serving import Run

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.reasons import WarmupEnd
+from stream.records.reasons import WarmupEnd
 from stream.report import SchemaReport, WarmupReport
 from stream.view.history import History, WarmupSpan
 from stream.view.plot import plot_learning

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from stream.adaptation.bayes.posterior import LogisticPosterior
+from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.output_layer import OutputLayer
 from stream.network.settings import NetworkSettings, OptimiserSettings
-from stream.slots import SlotRegistry
 from stream.state import Tree
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from stream.adaptation.glmix.posterior_table import CellPairs, PosteriorTable
+from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.pairs import PairPart
 from stream.network.settings import NetworkSettings, OptimiserSettings
-from stream.slots import SlotRegistry
 from stream.state import Tree
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ import torch
 
 from stream.adaptation.iak.bottleneck import DECODER, ENCODER, Pass, Penalty, backward, forward, kl_nats
 from stream.adaptation.iak.kernel_start import Activations, start_weights
+from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import normal
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.network.trunk import Trunk
-from stream.slots import SlotRegistry
 from stream.state import Tree
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
+from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.initial import uniform
 from stream.network.part import Part
 from stream.network.table import Table
-from stream.slots import SlotRegistry
 
 __all__ = ["Patch", "PatchPass"]
 

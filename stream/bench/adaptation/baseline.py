@@ -10,7 +10,7 @@ from stream.bench.adaptation.slices import tasks_of
 from stream.bench.adaptation.stream import BenchStream
 from stream.bench.adaptation.trace import Trace
 from stream.evaluation import ScoredEvents
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 
 __all__ = ["run_baseline"]
 
@@ -21,7 +21,7 @@ def run_baseline(name: str, stream: BenchStream, seed: int, progress: Progress) 
     A baseline gives no probability, so the trace's losses are NaN over no pairs (contract, part 6: their bce is null).
     """
     settings = arm_settings(stream, {}, seed)
-    learner = Learner(settings)  # for names, slots and the counting; its network is neither asked nor trained
+    learner = LearnerCore(settings)  # for names, slots and the counting; its network is neither asked nor trained
     meter = Meter()
     trace = Trace.empty(stream.events, tasks_of(stream))
     trace.bce_sum[:] = trace.old_sum[:] = trace.new_sum[:] = np.nan

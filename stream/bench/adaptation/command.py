@@ -21,7 +21,7 @@ from stream.bench.adaptation.runner import forever, run_jobs
 from stream.bench.adaptation.terminal import print_report
 from stream.bench.adaptation.work import Outcome
 from stream.errors import ConfigurationError
-from stream.extras import require
+from stream.installed.extras import require
 
 __all__ = ["Wanted", "bench_adaptation"]
 

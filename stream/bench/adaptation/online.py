@@ -8,7 +8,7 @@ from stream.bench.adaptation.cost import Meter
 from stream.bench.adaptation.scoring import Scorer
 from stream.bench.adaptation.stream import BenchStream
 from stream.bench.adaptation.trace import Trace
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.settings.learner import LearnerSettings
 from stream.settings.load import load
 
@@ -34,7 +34,7 @@ def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progre
     Raises ConfigurationError for settings that are none, NonFinite where the learner diverges.
     """
     settings = arm_settings(stream, overrides, seed)
-    learner = Learner(settings)
+    learner = LearnerCore(settings)
     scorer, meter = Scorer(stream), Meter()
     trace = scorer.trace
     total = len(trace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Schema
 
 __all__ = ["Pairs", "admits", "pairs_of"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stream.bench.adaptation.pairs import admits
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Change, Op, Schema, Version
 
 __all__ = ["Past"]

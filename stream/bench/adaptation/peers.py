@@ -25,7 +25,7 @@ from stream.bench.adaptation.trace import Trace
 from stream.bench.peer_environment import DEEP_RIVER, peer_python
 from stream.encoding.values import MISTYPED, boolean_value, categorical_value, multi_values, numeric_value
 from stream.errors import ConfigurationError
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Kind, Schema, Version
 
 __all__ = ["LIMIT_EVENTS", "LIMIT_SECONDS", "PEERS", "run_peer"]

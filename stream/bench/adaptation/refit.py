@@ -13,7 +13,7 @@ from stream.bench.adaptation.past import Past
 from stream.bench.adaptation.scoring import Scorer
 from stream.bench.adaptation.stream import BenchStream
 from stream.bench.adaptation.trace import Trace
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.schema import Version
 from stream.settings.learner import LearnerSettings
 
@@ -29,7 +29,7 @@ class Refitted:
     def __init__(self, settings: LearnerSettings) -> None:
         self._settings = settings
         self.past = Past()
-        self.learner = Learner(settings)
+        self.learner = LearnerCore(settings)
         self.refits = 0
         self.events_refitted = 0
         """Events trained in refits, each as often as it was."""
@@ -48,7 +48,7 @@ class Refitted:
         epochs are shuffled and move weights alone, with each event's counts as they were then.
         """
         events = self.past.told_today()
-        learner = Learner(self._settings)
+        learner = LearnerCore(self._settings)
         learner.apply(self.past.creating_version())
         size = self._settings.batch_size
         counts: list[torch.Tensor] = []

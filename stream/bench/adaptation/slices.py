@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stream.bench.adaptation.stream import BenchStream
 from stream.encoding.values import MISTYPED, categorical_value, multi_values
-from stream.interaction import Interaction
+from stream.records.interaction import Interaction
 from stream.schema import Kind, Op, Schema
 
 __all__ = ["TASK", "domains_of", "rarity_of", "tasks_of"]

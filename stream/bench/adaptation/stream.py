@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stream.data import journey, synthetic
 from stream.errors import ConfigurationError
-from stream.interaction import Interaction, decode_interaction
+from stream.records.interaction import Interaction, decode_interaction
 from stream.schema import Version, parse_version
 
 __all__ = ["STREAMS", "BenchStream", "StreamSource", "stream_named"]

@@ -14,9 +14,9 @@ from typing import Final
 from stream.bench.adaptation.stream import BenchStream, Item
 from stream.bench.own.opening import Opened
 from stream.errors import BrokerUnavailable, ConfigurationError, InvalidInteraction
-from stream.interaction import Interaction, decode_interaction
 from stream.log.protocol import InteractionSource, Record
 from stream.log.schema_history import SchemaHistory
+from stream.records.interaction import Interaction, decode_interaction
 from stream.schema import Version, parse_version
 from stream.schema.version import version_to_json
 from stream.settings.learner import LearnerSettings

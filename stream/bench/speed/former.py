@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from stream.bench.speed.workload import Workload
-from stream.cache import user_cache
 from stream.errors import ConfigurationError
+from stream.installed.cache import user_cache
 
 __all__ = ["FORMER", "former_code", "from_memory_then"]
 

@@ -6,9 +6,9 @@ import gc
 import time
 
 from stream.bench.speed.workload import Workload
-from stream.interaction import Interaction, decode_interaction
-from stream.learner import Learner
-from stream.rehearsal import rehearse
+from stream.learner.core import LearnerCore
+from stream.learner.rehearsal import rehearse
+from stream.records.interaction import Interaction, decode_interaction
 from stream.schema import parse_version
 
 __all__ = ["from_memory"]
@@ -16,7 +16,7 @@ __all__ = ["from_memory"]
 
 def from_memory(workload: Workload, lines: list[bytes]) -> tuple[float, float]:
     """Return the CPU seconds, and the mean loss of the predictions in nats a pair."""
-    learner = Learner(workload.settings)
+    learner = LearnerCore(workload.settings)
     versions = [parse_version(line) for line in workload.schema.read_bytes().splitlines()]
     size = workload.settings.batch_size
     waiting: list[Interaction] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.bench.speed.workload import Workload
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from stream.observe import Observer
 from stream.service import endpoints
@@ -56,9 +56,9 @@ def _with(settings: Settings, checkpoints: Path, **sections: dict[str, Any]) -> 
 def _serve(settings: Settings) -> float:
     """Run the whole service to the end of its log; the seconds are those of its own summary less the idle wait."""
 
-    def learner(tree: Tree | None) -> Learner:
+    def learner(tree: Tree | None) -> LearnerCore:
         assert tree is None, "a benchmark begins anew"
-        return Learner(settings)
+        return LearnerCore(settings)
 
     with endpoints.live(settings) as opened:
         summary = open_service(opened, settings, learner, Observer(), stop_at_end=True).run()

@@ -29,12 +29,12 @@ def run(args: argparse.Namespace) -> int:
     """Write the checkpoint with factors and say what became of sizes; raises ConfigurationError where it has some."""
     from dataclasses import replace
 
+    from stream.adaptation.mlet.convert import factorised
     from stream.adaptation.settings import MletSettings
-    from stream.factors import factorised
-    from stream.learner import Learner
+    from stream.learner.core import LearnerCore
     from stream.service.rewrite import convert
 
-    def change(learner: Learner) -> Learner:
+    def change(learner: LearnerCore) -> LearnerCore:
         old = learner.settings
         return factorised(learner, replace(old, strategy=f"{old.strategy}+mlet", mlet=MletSettings(inner=args.inner)))
 

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from stream.checkpoint import read_at
-    from stream.event_time import utc
+    from stream.records.event_time import utc
     from stream.service.inside import inside
 
     found = inside(read_at(args.checkpoint))

@@ -51,17 +51,17 @@ def run(args: argparse.Namespace) -> int:
 
     from stream.checkpoint import read_at
     from stream.errors import ConfigurationError, InvalidInteraction
-    from stream.explore import Exploration
-    from stream.learner import Learner
+    from stream.learner.core import LearnerCore
+    from stream.learner.explore import Exploration
+    from stream.learner.recommend import recommend, represent
     from stream.log.line_file import opened_lines
-    from stream.recommend import recommend, represent
     from stream.service.restore import learner_in
 
     if args.top < 1:
         raise ConfigurationError(f"--top {args.top} asks for nothing; give at least 1")
     if args.explore_seed < 0 or not 0 <= args.explore_width < math.inf:
         raise ConfigurationError("--explore-seed is a whole number from 0 on, and --explore-width a finite one")
-    learner, _ = learner_in(read_at(args.checkpoint), Learner, device="cpu")
+    learner, _ = learner_in(read_at(args.checkpoint), LearnerCore, device="cpu")
     explore = None
     if args.explore:
         explore = Exploration.of(learner, args.explore, width=args.explore_width, seed=args.explore_seed)

@@ -125,7 +125,7 @@ def _renames(history: SchemaHistory, args: argparse.Namespace) -> Renames:
 
 
 def _history(history: SchemaHistory, as_json: bool) -> None:
-    from stream.event_time import utc
+    from stream.records.event_time import utc
     from stream.schema import describe
 
     if as_json:
@@ -176,9 +176,9 @@ def _show(settings: Settings, number: int | None, as_json: bool) -> None:
 
 
 def _publish(settings: Settings, args: argparse.Namespace) -> None:
-    from stream.event_time import utc
     from stream.log.far import require_near, require_not_too_far_ahead
     from stream.log.publish import next_version, publish_embedded, publish_kafka
+    from stream.records.event_time import utc
     from stream.schema import describe
 
     ts = None if args.at_once else _time_ms(args.ts)
@@ -284,7 +284,7 @@ def _time_ms(text: str) -> int:
 
 
 def _print_heading(schema: Schema) -> None:
-    from stream.event_time import utc
+    from stream.records.event_time import utc
 
     when = (
         "" if schema.event_time_ms is None else f", in force from {schema.event_time_ms} ({utc(schema.event_time_ms)})"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import ConfigurationError
-from stream.extras import install
+from stream.installed.extras import install
 
 DAY_MS = 86_400_000
 PROFILE = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from stream.cache import user_cache
 from stream.errors import ConfigurationError
+from stream.installed.cache import user_cache
 
 __all__ = ["FILES", "fetch"]
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from stream.explore import Exploration
-from stream.interaction import Interaction, decode_interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.learner.explore import Exploration
+from stream.records.interaction import Interaction, decode_interaction
 
 __all__ = ["best_offers", "recommend", "represent"]
 
 
-def recommend(learner: Learner, line: bytes, top: int, explore: Exploration | None = None) -> dict[str, Any]:
+def recommend(learner: LearnerCore, line: bytes, top: int, explore: Exploration | None = None) -> dict[str, Any]:
     """Return id, schema version and the ``top`` possible offers with probabilities, best first, ties by name.
 
     ``line`` is an interaction as JSON; ``labels`` may be absent and is ignored. With ``explore`` the explored score
@@ -25,7 +25,7 @@ def recommend(learner: Learner, line: bytes, top: int, explore: Exploration | No
 
 
 def best_offers(
-    learner: Learner, event: Interaction, top: int, explore: Exploration | None = None
+    learner: LearnerCore, event: Interaction, top: int, explore: Exploration | None = None
 ) -> dict[str, list[list[Any]]]:
     """Return ``recommendations``, and with ``explore`` ``explored``, as :func:`recommend` has them for ``event``."""
     batch = learner.encode([event])
@@ -47,7 +47,7 @@ def best_offers(
     return found
 
 
-def represent(learner: Learner, line: bytes) -> dict[str, Any]:
+def represent(learner: LearnerCore, line: bytes) -> dict[str, Any]:
     """Return id, key and the representation that all tasks share: the trunk's last hidden activations, patch-free.
 
     ``line`` is as for :func:`recommend`; what is possible or taken does not matter. Raises InvalidInteraction.

@@ -1,8 +1,8 @@
 """One JSON object out of bytes, by the strict reading that the contract asks for of every record.
 
 Python's `json` is lenient where the contract is not (NaN, lone surrogates, duplicate keys) and `orjson` where it may
-not be (duplicate keys, integers beyond 64 bits become floats). This module is the exact reading; `stream.interaction`
-has the fast one.
+not be (duplicate keys, integers beyond 64 bits become floats). This module is the exact reading;
+`stream.records.interaction` has the fast one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from stream.errors import InvalidRecord
-from stream.reasons import Unreadable
+from stream.records.reasons import Unreadable
 
 __all__ = ["MAX_DEPTH", "described", "quoted", "strict_object"]
 

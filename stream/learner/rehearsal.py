@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
+from stream.records.interaction import Interaction
 from stream.schema import parse_version
 from stream.settings.learner import LearnerSettings
 
@@ -22,11 +22,11 @@ _VERSION = (
 
 def rehearse() -> str:
     """Learn three batches and restore the learner; return which implementation of the loops a new network uses."""
-    learner = Learner(LearnerSettings())
+    learner = LearnerCore(LearnerSettings())
     learner.apply(parse_version(_VERSION))
     for batch in range(3):
         if batch == 2:
-            learner = Learner.from_state(learner.state(), learner.settings)
+            learner = LearnerCore.from_state(learner.state(), learner.settings)
         learner.learn(learner.encode([_event(4 * batch + place) for place in range(4)]))
     flags = learner.network.pairs.flags
     flags.step(torch.zeros_like(flags.weight))  # what only a warm-up does

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from stream.errors import ConfigurationError
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 
 __all__ = ["Exploration"]
 
@@ -28,7 +28,7 @@ class Exploration:
 
     @classmethod
     def of(
-        cls, learner: Learner, kind: Literal["thompson", "ucb"], *, width: float = 1.0, seed: int = 0
+        cls, learner: LearnerCore, kind: Literal["thompson", "ucb"], *, width: float = 1.0, seed: int = 0
     ) -> Exploration:
         """Return the exploration of a learner; raises ConfigurationError where its strategy keeps no posterior."""
         if not learner.network.keeps_posterior:

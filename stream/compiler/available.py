@@ -12,7 +12,7 @@ __all__ = ["compiles"]
 def compiles() -> bool:
     """Try the compiler once; a warning says why it cannot be used."""
     try:
-        import stream.jit  # noqa: F401
+        import stream.compiler.jit  # noqa: F401
     except Exception as error:
         warnings.warn(f"no loop is compiled ({error}): the plain passes are used, which are slower", stacklevel=2)
         return False

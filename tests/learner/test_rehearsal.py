@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 CODE = """
-from stream.rehearsal import rehearse
+from stream.learner.rehearsal import rehearse
 from stream.evaluation import loops
 from stream.network import pair_kernels, step_kernels
 assert rehearse() == "compiled"
@@ -14,8 +14,8 @@ found = {name: getattr(module, name) for module in (loops, pair_kernels, step_ke
 known = {name: len(loop.signatures) for name, loop in found.items()}
 assert all(known.values()), known
 from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
-from stream.learner import Learner
-learner = Learner(settings(hidden=(12, 12)))
+from stream.learner.core import LearnerCore
+learner = LearnerCore(settings(hidden=(12, 12)))
 apply(learner, *FEATURES, *OFFERS)
 learn(learner, events(96))
 apply(learner, label("jam", group="g1"))

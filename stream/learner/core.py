@@ -2,7 +2,7 @@
 
 Pure: it knows neither logs nor files nor time. In ten lines, without Kafka:
 
-    learner = Learner(LearnerSettings(seed=1))
+    learner = LearnerCore(LearnerSettings(seed=1))
     learner.apply(parse_version(b'{"version": 1, "ts": 0, "changes": [...]}'))
     report = learner.learn(learner.encode(interactions))
 """
@@ -19,14 +19,12 @@ import torch
 from stream.adaptation import Warmup
 from stream.adaptation.changes import make_changes, take_up, what_changed
 from stream.adaptation.strategy import Strategy
-from stream.digest import digest, id_digest, to_hex
 from stream.encoding.aliases import resolved
 from stream.encoding.batch import Batch
 from stream.encoding.encoder import encode
 from stream.encoding.top_names import TOP_UNKNOWN, UNKNOWN, TopNames
 from stream.errors import NonFinite
 from stream.evaluation import Evaluation, LossDrift, ScoredEvents
-from stream.interaction import Interaction
 from stream.network.frame import Frame
 from stream.network.network import Network
 from stream.network.persistence import (
@@ -38,13 +36,15 @@ from stream.network.persistence import (
     parameters_in_use,
     restore_network,
 )
-from stream.reasons import WarmupEnd
+from stream.records.interaction import Interaction
+from stream.records.reasons import WarmupEnd
 from stream.report import BatchReport, MixtureReport, ModelReport, SchemaReport, SlotCount, WarmupReport
 from stream.schema import Schema, Version, describe
 from stream.settings.learner import LearnerSettings
 from stream.state import Tree
+from stream.state.digest import digest, id_digest, to_hex
 
-__all__ = ["Learner", "Predictions"]
+__all__ = ["LearnerCore", "Predictions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Predictions:
     """Posterior variance float64 ``(P,)`` of the logits, where asked for and the strategy keeps a posterior."""
 
 
-class Learner:
+class LearnerCore:
     """One network, its schema, its measures and its warm-up: all that a checkpoint has to hold."""
 
     def __init__(self, settings: LearnerSettings) -> None:

@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Unreadable(StrEnum):
-    """A record's value is not one JSON object by the strict reading (`stream.strict_json`)."""
+    """A record's value is not one JSON object by the strict reading (`stream.records.strict_json`)."""
 
     NO_VALUE = "no_value"
     NOT_UTF8 = "not_utf8"

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream.errors import InvalidInteraction
-from stream.interaction import _fast, _interaction, decode_interaction
-from stream.strict_json import strict_object
+from stream.records.interaction import _fast, _interaction, decode_interaction
+from stream.records.strict_json import strict_object
 
 EVENT: dict[str, Any] = {"id": "e", "key": "h", "ts": 5, "features": {"a": "b", "c": [1, "d"]}, "labels": ["x"]}
 

@@ -17,10 +17,10 @@ import numpy as np
 from stream.adaptation import Seat, parse_strategy
 from stream.adaptation.mlet.factorised_input import FactorisedInput
 from stream.errors import ConfigurationError
-from stream.interaction import Interaction
-from stream.learner import Learner
+from stream.learner.core import LearnerCore
 from stream.network.persistence import parameter_counts
 from stream.network.table import Table
+from stream.records.interaction import Interaction
 from stream.schema import Kind
 from stream.settings.learner import LearnerSettings
 
@@ -31,7 +31,7 @@ _PROBES = 256
 _PROBED_AT_ONCE = 32
 
 
-def merged(learner: Learner) -> Learner:
+def merged(learner: LearnerCore) -> LearnerCore:
     """Return the learner with the product of each pair of factors as a single table, and without `mlet`.
 
     Raises ConfigurationError where its tables are single ones already.
@@ -43,7 +43,7 @@ def merged(learner: Learner) -> Learner:
         )
     kept = [entry.name for entry in parse_strategy(learner.settings.strategy) if entry.name != _MLET]
     settings = replace(learner.settings, strategy="+".join(kept))
-    table = Learner(settings).network.input.rows
+    table = LearnerCore(settings).network.input.rows
     table.grow(layer.rows.rows)
     vocabularies = learner.network.layout.rows.vocabularies
     table.weight.copy_(layer.merged_rows((slot, found.rows()) for slot, found in vocabularies.items()))
@@ -51,7 +51,7 @@ def merged(learner: Learner) -> Learner:
     return _with_tables(learner, settings, {"input/rows": table})
 
 
-def factorised(learner: Learner, settings: LearnerSettings) -> Learner:
+def factorised(learner: LearnerCore, settings: LearnerSettings) -> LearnerCore:
     """Return the learner with factors in the place of its single tables, under ``settings``, whose strategy has `mlet`.
 
     Raises ConfigurationError where it has factors already, and where `mlet.inner` is too small to hold its tables.
@@ -61,7 +61,7 @@ def factorised(learner: Learner, settings: LearnerSettings) -> Learner:
         raise ConfigurationError(
             f"strategy = {learner.settings.strategy!r} has factors already: merge the checkpoint first"
         )
-    target = Learner(settings).network.input
+    target = LearnerCore(settings).network.input
     if not isinstance(target, FactorisedInput):
         raise ConfigurationError(f"strategy = {settings.strategy!r} has no factors: add +{_MLET}")
     if target.row_width < target.dim:
@@ -87,21 +87,21 @@ def _mark_as(source: Table, target: Table) -> None:
     target.held.copy_(source.held)
 
 
-def _with_tables(learner: Learner, settings: LearnerSettings, tables: dict[str, Table]) -> Learner:
+def _with_tables(learner: LearnerCore, settings: LearnerSettings, tables: dict[str, Table]) -> LearnerCore:
     """Return a copy of the learner under other settings, with ``tables`` between values and projections."""
     tree = learner.state()
     kept = {name: table for name, table in tree["network"]["tables"].items() if name not in _BETWEEN}
     tree["network"]["tables"] = kept | {name: table.state() for name, table in tables.items()}
     methods = [entry.name for entry in parse_strategy(settings.strategy) if entry.seat is not Seat.CHANGE]
     tree["strategy"] = {name: tree["strategy"].get(name, {}) for name in methods}
-    tree["parameters"] = list(parameter_counts(Learner.from_state(tree, settings).network))
-    return Learner.from_state(tree, settings)
+    tree["parameters"] = list(parameter_counts(LearnerCore.from_state(tree, settings).network))
+    return LearnerCore.from_state(tree, settings)
 
 
 _BETWEEN = frozenset({"input/rows", "input/factor"})
 
 
-def largest_difference(first: Learner, second: Learner) -> tuple[float, float]:
+def largest_difference(first: LearnerCore, second: LearnerCore) -> tuple[float, float]:
     """Return the largest difference between two learners' logits, and the largest of the first's, on made-up events.
 
     The learners share schema, vocabularies and statistics. The events take the features' values in turn, and every live
@@ -117,7 +117,7 @@ def largest_difference(first: Learner, second: Learner) -> tuple[float, float]:
     return difference, largest
 
 
-def _probes(learner: Learner) -> Iterator[Interaction]:
+def _probes(learner: LearnerCore) -> Iterator[Interaction]:
     network = learner.network
     vocabularies = network.layout.rows.vocabularies
     features = network.layout.features

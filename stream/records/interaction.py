@@ -2,7 +2,7 @@
 
 Two readings of the same contract stand here. The fast one takes what `orjson` makes of a record, where cheap checks
 prove that the exact one would make the same of it; everything unusual, and everything invalid, goes to the exact one
-(`stream.strict_json`).
+(`stream.records.strict_json`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import orjson
 
 from stream.errors import InvalidInteraction
-from stream.event_time import MAX_TS_MS, TS_WANTED, YEAR_MS, in_words, seems_to_be, utc
-from stream.reasons import InteractionFault, Unreadable
-from stream.strict_json import described, quoted, strict_object
+from stream.records.event_time import MAX_TS_MS, TS_WANTED, YEAR_MS, in_words, seems_to_be, utc
+from stream.records.reasons import InteractionFault, Unreadable
+from stream.records.strict_json import described, quoted, strict_object
 
 __all__ = ["MAX_AHEAD_MS", "MAX_BEHIND_MS", "Interaction", "decode_interaction", "interaction_of"]
 

@@ -1,6 +1,6 @@
 """Each reason is raised by the code that raises it, from a record that has the fault: none is left over, none missing.
 
-That nobody raises a word of its own is mypy's part: whoever raises takes a member of `stream.reasons`.
+That nobody raises a word of its own is mypy's part: whoever raises takes a member of `stream.records.reasons`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from stream.errors import InvalidInteraction, InvalidVersion, SchemaRejected
-from stream.interaction import decode_interaction
 from stream.log.protocol import Record
-from stream.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, InteractionFault
+from stream.records.interaction import decode_interaction
+from stream.records.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, InteractionFault
 from stream.schema import Schema, parse_version
 from stream.service.align import Aligner, Rules
 from stream.service.item import Item, PendingVersion

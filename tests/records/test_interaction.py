@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stream.errors import InvalidInteraction, InvalidRecord, StreamError
-from stream.interaction import Interaction, decode_interaction
+from stream.records.interaction import Interaction, decode_interaction
 
 TS = 1_483_273_827_000
 EVENT: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Loops compiled by numba, and whether that can be done here."""

@@ -1,0 +1,1 @@
+"""What an installation may have beside this package: optional packages, and a folder for downloads."""
