@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 
 from stream.bench.scale.memory import resident_bytes
-from stream.interaction import decode_interaction
-from stream.learner import Learner
+from stream.learner.core import Learner
+from stream.records.interaction import decode_interaction
 from stream.schema import parse_version
 from stream.settings.root import Settings
 

@@ -89,8 +89,8 @@ def measure_here(size: Size) -> tuple[float, float, int]:
     """Train on a stream of this size in this process; return events/s, CPU microseconds an event, resident bytes."""
     import torch
 
-    from stream.interaction import decode_interaction
-    from stream.learner import Learner
+    from stream.learner.core import Learner
+    from stream.records.interaction import decode_interaction
     from stream.schema import parse_version
     from stream.settings.root import Settings
 
