@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from stream.bench.scale.memory import resident_bytes
-from stream.learner.core import Learner
+from stream.learner.core import LearnerCore
 from stream.records.interaction import decode_interaction
 from stream.schema import parse_version
 from stream.settings.root import Settings
@@ -38,7 +38,7 @@ class Stretch:
 
 def growth(events: int, say: Callable[[str], None]) -> list[Stretch]:
     """Return the stretches of a run over so many events; each is said as it ends."""
-    learner = Learner(Settings(batch_size=256))
+    learner = LearnerCore(Settings(batch_size=256))
     size, done, found = 256, 0, list[Stretch]()
     spent, versions_spent, versions, since = 0.0, 0.0, 0, 0
     length = max(size, events // _STRETCHES)

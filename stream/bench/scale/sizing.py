@@ -89,12 +89,12 @@ def measure_here(size: Size) -> tuple[float, float, int]:
     """Train on a stream of this size in this process; return events/s, CPU microseconds an event, resident bytes."""
     import torch
 
-    from stream.learner.core import Learner
+    from stream.learner.core import LearnerCore
     from stream.records.interaction import decode_interaction
     from stream.schema import parse_version
     from stream.settings.root import Settings
 
-    learner = Learner(Settings(batch_size=size.batch, threads=size.threads))
+    learner = LearnerCore(Settings(batch_size=size.batch, threads=size.threads))
     learner.apply(parse_version(_version(size)))
     for lines in _known(size):
         learner.learn(learner.encode([decode_interaction(line) for line in lines]))
