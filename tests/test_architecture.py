@@ -14,7 +14,18 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "stream"
 
 CORE = (
-    *("adaptation", "compiler", "encoding", "evaluation", "learner", "network", "records", "schema", "state"),
+    *(
+        "adaptation",
+        "compiler",
+        "encoding",
+        "evaluation",
+        "learner",
+        "network",
+        "records",
+        "schema",
+        "scoring",
+        "state",
+    ),
     *("errors", "report", "publish/snapshot"),
 )
 # The declarations of settings, without the reading and writing of them.
@@ -25,7 +36,7 @@ CORE_SETTINGS = ("settings/__init__", "settings/fields", "settings/convert", "se
 ALLOWED = {
     *("__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "difflib", "enum"),
     *("functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "string", "struct"),
-    *("types", "typing", "warnings", "numba", "numpy", "orjson", "safetensors", "torch", "xxhash"),
+    *("types", "typing", "warnings", "weakref", "numba", "numpy", "orjson", "safetensors", "torch", "xxhash"),
     "tomllib",  # parses a text; the file is read in settings/load
 }
 # Single exceptions: (module, what it imports, why).

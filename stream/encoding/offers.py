@@ -13,7 +13,7 @@ from stream.encoding.slots import SlotRegistry
 from stream.encoding.tasks import DEFAULT, Tasks
 from stream.state import Tree
 
-__all__ = ["Offers", "value_name"]
+__all__ = ["Offers", "Shown", "value_name"]
 
 Shown = tuple[str, ...] | Mapping[str, tuple[str, ...]] | None
 _CACHED_BYTES = 8 << 20

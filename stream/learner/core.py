@@ -85,6 +85,8 @@ class LearnerCore:
             "schema_changes": 0,
         }
         self.dead_letters: dict[str, int] = {}
+        self.moves = 0
+        """How often the model may have changed, for whoever keeps something that was made of it; no state."""
         self.unknown_names = {what: TopNames() for what in UNKNOWN}
         """The most frequent names that the schema lacks, by where they stood."""
 
@@ -135,6 +137,7 @@ class LearnerCore:
             raise ValueError(f"the batch is of schema version {batch.schema_version}, not {self.schema.version}")
         if not len(batch):
             raise ValueError("the batch is empty; learn from one event at least")
+        self.moves += 1
         now = self.events_trained
         ended = None
         if self.warmup.active:
@@ -236,6 +239,7 @@ class LearnerCore:
         """
         if not batch.pairs:
             return
+        self.moves += 1
         frame = self.network.frame(batch)
         logits = self.network.forward(frame, training=self.strategy.stochastic, count_inputs=count_inputs)
         self.network.train(frame, logits, warming_up=False)
@@ -326,6 +330,7 @@ class LearnerCore:
         """Take a version into effect, all of it or (SchemaRejected) nothing; a duplicate changes nothing."""
         if self.schema.check(version) == "duplicate":
             return SchemaReport(version.version, len(version.changes), duplicate=True)
+        self.moves += 1
         creating = self.schema.version == 0
         transfer = self.strategy.transfer
         active = self.warmup.active

@@ -9,6 +9,7 @@ import numpy as np
 from stream.learner.core import LearnerCore
 from stream.learner.explore import Exploration
 from stream.records.interaction import Interaction, decode_interaction
+from stream.scoring.of_learner import scorer_of
 
 __all__ = ["best_offers", "recommend", "represent"]
 
@@ -28,23 +29,25 @@ def best_offers(
     learner: LearnerCore, event: Interaction, top: int, explore: Exploration | None = None
 ) -> dict[str, list[list[Any]]]:
     """Return ``recommendations``, and with ``explore`` ``explored``, as :func:`recommend` has them for ``event``."""
-    batch = learner.encode([event])
-    predictions = learner.predict(batch, variance=explore is not None)
-    named = [(predictions.names[slot], pair) for pair, slot in enumerate(batch.pair_slot.tolist())]
-    by_name = sorted((name.encode(), pair) for name, pair in named if name is not None and batch.possible[pair])
-    pairs = np.array([pair for _, pair in by_name], dtype=np.int64)
-    names = [name.decode() for name, _ in by_name]
-    published = scores = predictions.scores[pairs]
-    spread = np.zeros(len(pairs))
-    if explore is not None:
-        assert predictions.variance is not None
-        scores = explore.scores(published, predictions.variance[pairs])
-        spread = np.sqrt(predictions.variance[pairs])
-    best = np.argsort(-scores, kind="stable")[:top].tolist()  # stable: ties stay in the order of names
-    found = {"recommendations": [[names[place], _probability(published[place])] for place in best]}
-    if explore is not None:
-        found["explored"] = [[names[place], _probability(scores[place]), float(spread[place])] for place in best]
-    return found
+    scorer = scorer_of(learner)
+    if explore is None:
+        [found] = scorer.best([event], top)
+        return {"recommendations": [[one.offer, one.probability] for one in found]}
+    batch = scorer.encode([event])
+    published = scorer.score(batch).scores
+    variance = learner.predict(learner.encode([event]), variance=True).variance
+    assert variance is not None
+    names = scorer.names.offers.offers.names
+    named = [(str(names[slot]).encode(), pair) for pair, slot in enumerate(batch.pair_slot.tolist())]
+    pairs = np.array([pair for _, pair in sorted(named) if batch.possible[pair]], dtype=np.int64)
+    published, spread = published[pairs], np.sqrt(variance[pairs])
+    scores = explore.scores(published, variance[pairs])
+    order = np.argsort(-scores, kind="stable")[:top].tolist()  # stable: ties stay in the order of names
+    told = {place: names[batch.pair_slot[pairs[place]]] for place in order}
+    return {
+        "recommendations": [[told[place], _probability(published[place])] for place in order],
+        "explored": [[told[place], _probability(scores[place]), float(spread[place])] for place in order],
+    }
 
 
 def represent(learner: LearnerCore, line: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A few made-up events through a learner of its own: then every loop that training needs is compiled, or loaded."""
+"""A few made-up events through a learner of its own: then every loop is compiled, or loaded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 import torch
 
 from stream.learner.core import LearnerCore
+from stream.learner.recommend import best_offers
 from stream.records.interaction import Interaction
 from stream.schema import parse_version
+from stream.scoring.of_learner import scorer_of
+from stream.scoring.why import why
 from stream.settings.learner import LearnerSettings
 
 __all__ = ["rehearse"]
@@ -30,6 +33,9 @@ def rehearse() -> str:
         learner.learn(learner.encode([_event(4 * batch + place) for place in range(4)]))
     flags = learner.network.pairs.flags
     flags.step(torch.zeros_like(flags.weight))  # what only a warm-up does
+    asked = [_event(place) for place in range(2)]
+    best_offers(learner, asked[0], 1)
+    why(scorer_of(learner), asked[1], ["o"])
     return learner.network.implementation
 
 

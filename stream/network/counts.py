@@ -52,7 +52,7 @@ class PairCounts:
         self._room = Room()
         self._views: tuple[tuple[np.ndarray, ...], ...] | None = None
         """The tensors as the loops take them; None once one of them was replaced."""
-        self._half_life_ms = half_life_days * _DAY_MS
+        self.half_life_ms = half_life_days * _DAY_MS
         # Half a label (Krichevsky and Trofimov 1981) in as many pairs as have one: rates near 0 are not taken for 0.
         self.totals = {"taken": 0.5, "possible": 0.5 / prevalence, "events": 0.0, "ts": 0.0}
         shapes = {_BY_OFFER: (32,), _BY_VALUE: (32,), _BY_KEY: (64,), _KEY_OFFER: (64, 32), _KEY_VALUE: (64, 32)}
@@ -122,7 +122,7 @@ class PairCounts:
             frame.columns,
             frame.entity.numpy(),
             frame.ts.astype(np.float64),
-            self._half_life_ms,
+            self.half_life_ms,
             np.array([self.totals["taken"], self.totals["possible"], self.totals["events"]]),
             *self._arrays(),
             inputs,
@@ -175,7 +175,7 @@ class PairCounts:
 
     def _fade(self, ts: np.ndarray, rows: torch.Tensor) -> torch.Tensor:
         elapsed = torch.from_numpy(ts.astype(np.float64)).to(self.device) - self.tensors["key_ts"][rows]
-        return torch.pow(0.5, elapsed.clamp_min(0.0) / self._half_life_ms)
+        return torch.pow(0.5, elapsed.clamp_min(0.0) / self.half_life_ms)
 
     def _value_inputs(self, rows: torch.Tensor, fade: torch.Tensor) -> torch.Tensor:
         """Return ``(B, values + 1, VALUE_INPUTS)``; the last column is that of an offer that lacks the attribute."""
@@ -208,7 +208,7 @@ class PairCounts:
         c = self.tensors
         latest = float(frame.ts.max())
         elapsed = max(0.0, latest - self.totals["ts"]) if self.totals["events"] else 0.0
-        faded = 0.5 ** (elapsed / self._half_life_ms)
+        faded = 0.5 ** (elapsed / self.half_life_ms)
         self.totals["ts"] = max(self.totals["ts"], latest) if self.totals["events"] else latest
         base = self.totals["taken"] / self.totals["possible"]
         if self.compiled:
@@ -265,7 +265,7 @@ class PairCounts:
             frame.rows.numpy(),
             frame.row_event.numpy(),
             frame.matches,
-            self._half_life_ms,
+            self.half_life_ms,
             faded,
             base,
             self._rate.numpy(),
@@ -284,7 +284,7 @@ class PairCounts:
         newest.scatter_reduce_(0, inverse, torch.from_numpy(frame.ts.astype(np.float64)).to(self.device), "amax")
         newest = torch.where(c["key_events"][rows] > 0, torch.maximum(newest, c["key_ts"][rows]), newest)
         elapsed = torch.where(c["key_events"][rows] > 0, newest - c["key_ts"][rows], 0.0)
-        fade = torch.pow(0.5, elapsed / self._half_life_ms)
+        fade = torch.pow(0.5, elapsed / self.half_life_ms)
         for name in _BY_KEY[2:4]:
             c[name][rows] = c[name][rows] * fade
         for name in _RECENT:

@@ -94,7 +94,7 @@ class RunningStatistics:
 
     def _scored(self, values: Floats, slots: NDArray[np.integer]) -> Floats:
         """Return the normal scores of ``values`` ``(B, n)``: linear between points, beyond all that of the last."""
-        points, scores = self.points[slots], self._normal_scores()[slots]
+        points, scores = self.points[slots], self.normal_scores()[slots]
         found = np.where(np.isnan(values), 0.0, values).T
         column = np.arange(len(slots))[:, None]
         below, upto = _places(points, found, np.less), _places(points, found, np.less_equal)
@@ -106,7 +106,7 @@ class RunningStatistics:
         share = np.divide(0.5 * found - 0.5 * first, span, out=np.zeros(span.shape), where=span > 0)
         return np.asarray(((1.0 - share) * scores[column, low] + share * scores[column, high]).T)
 
-    def _normal_scores(self) -> Floats:
+    def normal_scores(self) -> Floats:
         """Return the normal score ``(slots, POINTS)`` of each point's rank: the middle one, if points are equal."""
         if self._scores is None:
             place = np.arange(POINTS)
