@@ -1,6 +1,6 @@
-"""How the network follows its schema: the published methods, how they combine, and the frozen warm-up they share."""
+"""How the network follows its schema: the published methods, a folder each, and how they combine."""
 
-from stream.adaptation.catalogue import METHODS, Entry, Seat, parse_strategy
-from stream.adaptation.warmup import Warmup
+from stream.adaptation.catalogue import METHODS, parse_strategy
+from stream.adaptation.entry import Entry, Seat
 
-__all__ = ["METHODS", "Entry", "Seat", "Warmup", "parse_strategy"]
+__all__ = ["METHODS", "Entry", "Seat", "parse_strategy"]

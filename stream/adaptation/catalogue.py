@@ -1,4 +1,4 @@
-"""The strategies by name: what each does, in a sentence, and which go together. Nothing here needs torch.
+"""The methods by name, and which go together. A method is a folder of this room and one line here.
 
 A strategy is written as one name, or as parts joined by ``+``: each part takes a seat, and no two may share one.
 """
@@ -6,114 +6,46 @@ A strategy is written as one name, or as parts joined by ``+``: each part takes 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from stream.adaptation.backbone.settings import BackboneSettings
+from stream.adaptation.bayes.settings import BayesSettings
+from stream.adaptation.entry import Entry, MethodSettings, Seat
+from stream.adaptation.glmix.settings import GlmixSettings
+from stream.adaptation.iak.settings import IakSettings
+from stream.adaptation.mlet.settings import MletSettings
+from stream.adaptation.peterrec.settings import PeterRecSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.errors import ConfigurationError
+from stream.settings.fields import Section, declared, section
 
-__all__ = ["METHODS", "Entry", "Seat", "parse_strategy"]
-
-
-class Seat(StrEnum):
-    """The part of the learner that a method decides; a strategy has at most one method for each."""
-
-    CHANGE = "what a schema change does to the layers"
-    TRUNK = "what becomes of the trunk"
-    TRAINING = "how every weight is trained"
-    OUTPUT = "how the output layer is trained"
-    KEYS = "how the keys' own weights are trained"
-    TABLES = "how the tables of categorical values are trained"
+__all__ = ["FOLDERS", "METHODS", "MethodSections", "folder_of", "parse_strategy"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One published way to adapt, or a control that it is compared with."""
+@dataclass(frozen=True)
+class MethodSections(Section):
+    """One line a folder of methods: its settings, whose class says which methods they belong to."""
 
-    name: str
-    seat: Seat
-    sentence: str
+    warmup: WarmupSettings = section(WarmupSettings)
+    backbone: BackboneSettings = section(BackboneSettings)
+    peterrec: PeterRecSettings = section(PeterRecSettings)
+    bayes: BayesSettings = section(BayesSettings)
+    glmix: GlmixSettings = section(GlmixSettings)
+    mlet: MletSettings = section(MletSettings)
+    iak: IakSettings = section(IakSettings)
 
 
-METHODS: Final[dict[str, Entry]] = {
-    entry.name: entry
-    for entry in (
-        Entry(
-            "carry",
-            Seat.CHANGE,
-            "Keep what survives by name, add the new without changing the function, warm up only what is new.",
-        ),
-        Entry("carry-unfrozen", Seat.CHANGE, "As carry, without the frozen warm-up: everything trains at once."),
-        Entry(
-            "replace",
-            Seat.CHANGE,
-            "The paper's: a fresh input and/or output layer, all else frozen until it is warm, then all unfrozen.",
-        ),
-        Entry("replace-unfrozen", Seat.CHANGE, "As replace, without the frozen warm-up: everything trains at once."),
-        Entry("scratch", Seat.CHANGE, "A control: all weights, statistics and counts start anew at each change."),
-        Entry("never", Seat.CHANGE, "A control: features and offers added after the first version are ignored."),
-        Entry(
-            "bayes-network",
-            Seat.TRAINING,
-            "Sequential Bayes over all weights: one running quadratic, its diagonal from per-sample gradients.",
-        ),
-        Entry(
-            "iak",
-            Seat.TRUNK,
-            "A bottleneck kernel after a frozen backbone: it first compresses what the backbone knows, then matches.",
-        ),
-        Entry(
-            "tune-head",
-            Seat.TRUNK,
-            "A control: after pre-training, inputs that were there and the trunk stand still for good.",
-        ),
-        Entry(
-            "mlet",
-            Seat.TABLES,
-            "Train each categorical table as a product with a wider inner dimension, merged exactly for serving.",
-        ),
-        Entry(
-            "peterrec-serial",
-            Seat.TRUNK,
-            "PeterRec: patches after the matrices of a trunk frozen for good, a set of them for each task.",
-        ),
-        Entry(
-            "peterrec-parallel",
-            Seat.TRUNK,
-            "PeterRec: patches beside the matrices of a trunk frozen for good, a set of them for each task.",
-        ),
-        Entry(
-            "bayes-output",
-            Seat.OUTPUT,
-            "Each offer's weights are a logistic regression with a posterior, updated by sequential Bayes.",
-        ),
-        Entry(
-            "glmix",
-            Seat.KEYS,
-            "The network is the fixed effect; each key has random effects with a posterior of their own.",
-        ),
-    )
-}
+FOLDERS: Final[tuple[type[MethodSettings], ...]] = tuple(kind for _, kind, _ in declared(MethodSections))
+METHODS: Final[dict[str, Entry]] = {entry.name: entry for kind in FOLDERS for entry in kind.methods}
 
-_NO_BACKBONE: Final = "scratch starts a new network at each change, so that no backbone stays to be frozen."
 
-# Pairs whose seats differ and that still do not go together, with the reason.
-_REFUSED: Final[dict[frozenset[str], str]] = {
-    frozenset({"bayes-network", "mlet"}): "only the product of two factors is identified, not the factors, so that a "
-    "quadratic around them measures nothing. Use bayes-output with mlet, or bayes-network with single tables.",
-    frozenset({"scratch", "peterrec-serial"}): _NO_BACKBONE,
-    frozenset({"scratch", "peterrec-parallel"}): _NO_BACKBONE,
-    frozenset({"scratch", "iak"}): _NO_BACKBONE,
-    frozenset({"scratch", "tune-head"}): _NO_BACKBONE,
-    frozenset({"iak", "bayes-network"}): (
-        "the quadratic takes the step of every weight, and what of a kernel trains, and how fast, is up to its phases."
-    ),
-    frozenset({"bayes-network", "bayes-output"}): "each would keep a posterior of the offers' weights.",
-    frozenset({"bayes-network", "glmix"}): "each would keep a posterior of the keys' weights.",
-}
+def folder_of(name: str) -> type[MethodSettings]:
+    """Return the settings of the folder that a method lives in."""
+    return next(kind for kind in FOLDERS if any(entry.name == name for entry in kind.methods))
 
 
 def parse_strategy(name: str) -> tuple[Entry, ...]:
-    """Return the methods of a strategy, that of the seat CHANGE first (``carry`` where none is named).
+    """Return the methods of a strategy, that of the seat CHANGE first (``carry`` if none is named).
 
     Raises ConfigurationError for an unknown part, for two parts of one seat, and for a pair that makes no sense.
     """
@@ -131,7 +63,10 @@ def parse_strategy(name: str) -> tuple[Entry, ...]:
                 f"strategy = {name!r}: {by_seat[entry.seat].name} and {entry.name} both decide {entry.seat}. Keep one."
             )
         by_seat[entry.seat] = entry
-    for pair, reason in _REFUSED.items():
-        if pair <= {entry.name for entry in entries}:
-            raise ConfigurationError(f"strategy = {name!r}: {' and '.join(sorted(pair))} do not go together: {reason}")
+    for entry in entries:
+        for other in entries:
+            if other.name in entry.refuses:
+                pair = " and ".join(sorted((entry.name, other.name)))
+                reason = entry.refuses[other.name]
+                raise ConfigurationError(f"strategy = {name!r}: {pair} do not go together: {reason}")
     return tuple(sorted(entries, key=lambda entry: list(Seat).index(entry.seat)))

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from stream.adaptation.backbone.method import FrozenBackbone
-from stream.adaptation.bayes.network import BayesNetwork
-from stream.adaptation.bayes.output import BayesOutput
-from stream.adaptation.bayes.quadratic import Quadratic
-from stream.adaptation.catalogue import parse_strategy
-from stream.adaptation.glmix.method import Glmix
-from stream.adaptation.iak.method import Iak
+from stream.adaptation.catalogue import folder_of, parse_strategy
 from stream.adaptation.method import ChangeMade, Method
-from stream.adaptation.mlet.method import Mlet
-from stream.adaptation.peterrec.method import PeterRec
-from stream.adaptation.transfer.method import Carry, Never, Replace, Scratch, Transfer, Unfrozen, UnfrozenReplace
+from stream.adaptation.transfer.method import Transfer
 from stream.errors import ConfigurationError
 from stream.state import Tree
 
@@ -27,30 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Strategy"]
 
-_BUILD: Final[dict[str, Callable[[LearnerSettings], Method]]] = {
-    "carry": lambda settings: Carry(),
-    "carry-unfrozen": lambda settings: Unfrozen(),
-    "replace": lambda settings: Replace(),
-    "replace-unfrozen": lambda settings: UnfrozenReplace(),
-    "scratch": lambda settings: Scratch(),
-    "never": lambda settings: Never(),
-    "bayes-network": lambda settings: BayesNetwork(
-        Quadratic(
-            seed=settings.seed,
-            prior_precision=settings.bayes.prior_precision,
-            half_life_events=settings.bayes.half_life_events,
-            bound=settings.bayes.step_bound,
-            output_step=settings.bayes.output_step,
-        )
-    ),
-    "iak": Iak,
-    "tune-head": lambda settings: FrozenBackbone(settings.backbone.pretrain_events),
-    "mlet": lambda settings: Mlet(settings.mlet, settings.optimiser),
-    "peterrec-serial": lambda settings: PeterRec(settings, serial=True),
-    "peterrec-parallel": lambda settings: PeterRec(settings, serial=False),
-    "bayes-output": BayesOutput,
-    "glmix": Glmix,
-}
+
+def _built(name: str, settings: LearnerSettings) -> Method:
+    """Return a method, built by the module `method` of its folder."""
+    home = folder_of(name).__module__.rpartition(".")[0]
+    method = import_module(f"{home}.method").build(name, settings)
+    assert isinstance(method, Method)
+    return method
 
 
 class Strategy:
@@ -58,7 +34,7 @@ class Strategy:
 
     def __init__(self, settings: LearnerSettings) -> None:
         self.methods: dict[str, Method] = {
-            entry.name: _BUILD[entry.name](settings) for entry in parse_strategy(settings.strategy)
+            entry.name: _built(entry.name, settings) for entry in parse_strategy(settings.strategy)
         }
         first = next(iter(self.methods.values()))
         assert isinstance(first, Transfer)

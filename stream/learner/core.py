@@ -16,9 +16,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from stream.adaptation import Warmup
 from stream.adaptation.changes import make_changes, take_up, what_changed
 from stream.adaptation.strategy import Strategy
+from stream.adaptation.transfer.warmup import Warmup
 from stream.encoding.aliases import resolved
 from stream.encoding.batch import Batch
 from stream.encoding.encoder import encode

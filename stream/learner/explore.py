@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from stream.adaptation import METHODS
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 
@@ -32,9 +33,10 @@ class Exploration:
     ) -> Exploration:
         """Return the exploration of a learner; raises ConfigurationError where its strategy keeps no posterior."""
         if not learner.network.keeps_posterior:
+            known = [entry.name for entry in METHODS.values() if entry.keeps_posterior]
             raise ConfigurationError(
                 f"--explore {kind} needs to know how sure the model is, and the strategy {learner.settings.strategy!r} "
-                "keeps no posterior; train with bayes-output, glmix, both (bayes-output+glmix) or bayes-network"
+                f"keeps no posterior; train with one that does: {', '.join(known)}"
             )
         return cls(kind, width, np.random.default_rng(seed))
 

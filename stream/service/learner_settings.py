@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from stream.adaptation import Seat, parse_strategy
+from stream.adaptation.catalogue import FOLDERS
 from stream.errors import ConfigurationError
 from stream.settings.catalogue import entries, sections
 from stream.settings.fields import Section
@@ -15,7 +16,10 @@ __all__ = ["from_plain", "require_device", "require_same_model", "to_plain"]
 
 S = TypeVar("S", bound=Section)
 
-_OF_THE_MODEL = ("seed", "network.", "evaluation.", "mlet.inner", "iak.domain_feature", "optimiser.embedding_method")
+_OF_THE_MODEL = (
+    *("seed", "network.", "evaluation.", "optimiser.embedding_method"),
+    *(folder.key(name) for folder in FOLDERS for name in folder.shape_the_model),
+)
 """What decides on the shape and meaning of the state itself; everything else may change between two runs."""
 
 _FREE = frozenset({"evaluation.finite"})

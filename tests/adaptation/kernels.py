@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from stream.adaptation.iak.kernel import COMMON, KernelTrunk
-from stream.adaptation.settings import IakSettings, WarmupSettings
+from stream.adaptation.iak.settings import IakSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
 from stream.records.interaction import Interaction

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from stream.adaptation.bayes.output_layer import BayesOutputLayer
-from stream.adaptation.settings import BayesSettings, WarmupSettings
+from stream.adaptation.bayes.settings import BayesSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stream.adaptation import METHODS, Seat, parse_strategy
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.pair_table import PairTable
 from stream.network.persistence import weight_entries

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stream.adaptation.glmix.random_effects import RandomEffects
-from stream.adaptation.settings import GlmixSettings
+from stream.adaptation.glmix.settings import GlmixSettings
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings

@@ -12,7 +12,8 @@ import torch
 
 from stream.adaptation.iak.kernel import COMMON, Phase
 from stream.adaptation.iak.method import Iak
-from stream.adaptation.settings import IakSettings, WarmupSettings
+from stream.adaptation.iak.settings import IakSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.descent import Descent
 from stream.records.interaction import Interaction

@@ -13,7 +13,7 @@ import torch
 from stream.adaptation import parse_strategy
 from stream.adaptation.mlet.convert import factorised, largest_difference, merged
 from stream.adaptation.mlet.factorised_input import FactorisedInput, balanced_factors
-from stream.adaptation.settings import MletSettings
+from stream.adaptation.mlet.settings import MletSettings
 from stream.cli import main
 from stream.encoding.offers import Offers
 from stream.errors import ConfigurationError

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from stream.adaptation.backbone.settings import BackboneSettings
 from stream.adaptation.peterrec.method import PeterRec
 from stream.adaptation.peterrec.patched_trunk import PatchedTrunk
-from stream.adaptation.settings import BackboneSettings, PeterRecSettings
+from stream.adaptation.peterrec.settings import PeterRecSettings
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.network.persistence import parameter_counts, weight_entries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from stream.adaptation.backbone.settings import BackboneSettings
 from stream.adaptation.peterrec.patched_trunk import PatchedTrunk
-from stream.adaptation.settings import BackboneSettings, PeterRecSettings
+from stream.adaptation.peterrec.settings import PeterRecSettings
 from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
 from stream.records.interaction import Interaction

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from stream.adaptation import Warmup
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation.transfer.settings import WarmupSettings
+from stream.adaptation.transfer.warmup import Warmup
 from stream.learner.core import LearnerCore
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings, trained
 

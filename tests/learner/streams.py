@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stream.adaptation.settings import BackboneSettings, WarmupSettings
+from stream.adaptation.backbone.settings import BackboneSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.records.interaction import Interaction

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
-from stream.adaptation.catalogue import METHODS, Seat
+from stream.adaptation import METHODS, Seat
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.schema import Kind

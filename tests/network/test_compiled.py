@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.compiled import chosen
 from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings

@@ -13,7 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from stream.adaptation.bayes.output_layer import BayesOutputLayer
 from stream.adaptation.glmix.random_effects import RandomEffects
 from stream.adaptation.iak.kernel import KernelTrunk, Phase
-from stream.adaptation.settings import IakSettings, WarmupSettings
+from stream.adaptation.iak.settings import IakSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.curvature import HiddenCurvature
 from stream.network.descent import Descent

@@ -73,7 +73,8 @@ def test_scores_are_the_learners_whatever_the_networks_shape(more: dict[str, Any
 
 
 def test_the_same_with_tasks_and_with_domains() -> None:
-    from stream.adaptation.settings import IakSettings, PeterRecSettings
+    from stream.adaptation.iak.settings import IakSettings
+    from stream.adaptation.peterrec.settings import PeterRecSettings
 
     for strategy, more in (
         ("peterrec-serial", {"peterrec": PeterRecSettings(task_attribute="group", tasks=4)}),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stream.adaptation.catalogue import METHODS, Seat
+from stream.adaptation import METHODS, Seat
 from stream.cli import main
 from stream.errors import CheckpointCorrupt, CheckpointError, ConfigurationError
 from tests.service.memory_log import CountingLearner, MemoryLog, event, version

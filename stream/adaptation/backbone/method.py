@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from stream.encoding.batch import Batch
     from stream.network.frame import Frame
     from stream.network.network import Network
+    from stream.settings.learner import LearnerSettings
 
-__all__ = ["FrozenBackbone"]
+__all__ = ["FrozenBackbone", "build"]
 
 
 class FrozenBackbone(Method):
@@ -42,3 +43,8 @@ class FrozenBackbone(Method):
     def restore(self, tree: Tree) -> None:
         """Take back what :meth:`state` returned."""
         self.held = bool(tree["held"])
+
+
+def build(name: str, settings: LearnerSettings) -> FrozenBackbone:
+    """Return `tune-head`: the frozen backbone alone."""
+    return FrozenBackbone(settings.backbone.pretrain_events)

@@ -8,21 +8,18 @@ what absorbs its motion. Attribute values are shared by offers and are trained a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from stream.adaptation.bayes.posterior import LogisticPosterior
+from stream.adaptation.bayes.settings import BayesSettings
 from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.output_layer import OutputLayer
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.state import Tree
-
-if TYPE_CHECKING:
-    from stream.adaptation.settings import BayesSettings
 
 __all__ = ["BayesOutputLayer"]
 

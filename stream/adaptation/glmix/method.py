@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stream.network.network import Network
     from stream.settings.learner import LearnerSettings
 
-__all__ = ["Glmix"]
+__all__ = ["Glmix", "build"]
 
 
 class Glmix(Method):
@@ -51,3 +51,8 @@ class Glmix(Method):
     def _of(network: Network) -> RandomEffects:
         assert isinstance(network.pairs, RandomEffects)
         return network.pairs
+
+
+def build(name: str, settings: LearnerSettings) -> Glmix:
+    """Return `glmix`."""
+    return Glmix(settings)

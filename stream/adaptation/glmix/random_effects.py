@@ -7,20 +7,17 @@ values. These are the coordinates: trained one after the other, each with the ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import torch
 
 from stream.adaptation.glmix.posterior_table import CellPairs, PosteriorTable
+from stream.adaptation.glmix.settings import GlmixSettings
 from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.pairs import PairPart
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.state import Tree
-
-if TYPE_CHECKING:
-    from stream.adaptation.settings import GlmixSettings
 
 __all__ = ["RandomEffects"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 import torch
 
 from stream.adaptation.iak.bottleneck import DECODER, ENCODER, Pass, Penalty, backward, forward, kl_nats
 from stream.adaptation.iak.kernel_start import Activations, start_weights
+from stream.adaptation.iak.settings import IakSettings
 from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.frame import Frame
@@ -23,9 +23,6 @@ from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.network.trunk import Trunk
 from stream.state import Tree
-
-if TYPE_CHECKING:
-    from stream.adaptation.settings import IakSettings
 
 __all__ = ["COMMON", "Kernel", "KernelTrunk", "Phase"]
 

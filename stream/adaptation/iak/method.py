@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stream.network.network import Network
     from stream.settings.learner import LearnerSettings
 
-__all__ = ["Iak"]
+__all__ = ["Iak", "build"]
 
 _DOMAIN = "domain "
 _WITH_DOMAINS = (Kind.CATEGORICAL, Kind.BOOLEAN)
@@ -191,3 +191,8 @@ class Iak(FrozenBackbone):
         super().restore(tree)
         self.domain = str(tree["domain"])
         self.warming_up = bool(tree["warming_up"])
+
+
+def build(name: str, settings: LearnerSettings) -> Iak:
+    """Return `iak`."""
+    return Iak(settings)

@@ -16,6 +16,7 @@ import numpy as np
 
 from stream.adaptation import Seat, parse_strategy
 from stream.adaptation.mlet.factorised_input import FactorisedInput
+from stream.adaptation.mlet.settings import MletSettings
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.network.persistence import parameter_counts
@@ -24,7 +25,7 @@ from stream.records.interaction import Interaction
 from stream.schema import Kind
 from stream.settings.learner import LearnerSettings
 
-__all__ = ["factorised", "largest_difference", "merged"]
+__all__ = ["factorised", "largest_difference", "merged", "with_factors"]
 
 _MLET = "mlet"
 _PROBES = 256
@@ -49,6 +50,11 @@ def merged(learner: LearnerCore) -> LearnerCore:
     table.weight.copy_(layer.merged_rows((slot, found.rows()) for slot, found in vocabularies.items()))
     _mark_as(layer.rows, table)
     return _with_tables(learner, settings, {"input/rows": table})
+
+
+def with_factors(settings: LearnerSettings, inner: int) -> LearnerSettings:
+    """Return the settings with `mlet` in the strategy, and its inner dimension."""
+    return replace(settings, strategy=f"{settings.strategy}+{_MLET}", mlet=MletSettings(inner=inner))
 
 
 def factorised(learner: LearnerCore, settings: LearnerSettings) -> LearnerCore:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from stream.adaptation.method import Method
 from stream.adaptation.mlet.factorised_input import FactorisedInput
-from stream.adaptation.settings import MletSettings
+from stream.adaptation.mlet.settings import MletSettings
 from stream.network.settings import OptimiserSettings
 
 if TYPE_CHECKING:
     from stream.network.network import Network
+    from stream.settings.learner import LearnerSettings
 
-__all__ = ["Mlet"]
+__all__ = ["Mlet", "build"]
 
 
 class Mlet(Method):
@@ -51,3 +52,8 @@ class Mlet(Method):
             "mlet_parameters": rows * layer.row_width + features * layer.row_width * layer.dim,
             "mlet_parameters_merged": rows * layer.dim,
         }
+
+
+def build(name: str, settings: LearnerSettings) -> Mlet:
+    """Return `mlet`."""
+    return Mlet(settings.mlet, settings.optimiser)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stream.network.network import Network
     from stream.settings.learner import LearnerSettings
 
-__all__ = ["PeterRec"]
+__all__ = ["PeterRec", "build"]
 
 
 class PeterRec(FrozenBackbone):
@@ -118,3 +118,8 @@ class PeterRec(FrozenBackbone):
         """Take back what :meth:`state` returned."""
         super().restore(tree)
         self._warmed, self._explained = bool(tree["warmed"]), float(tree["explained"])
+
+
+def build(name: str, settings: LearnerSettings) -> PeterRec:
+    """Return `peterrec-serial` or `peterrec-parallel`."""
+    return PeterRec(settings, serial=name == "peterrec-serial")

@@ -7,14 +7,15 @@ this project's variant: what survives by name keeps its weights and its optimise
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stream.adaptation.method import ChangeMade, Method
 
 if TYPE_CHECKING:
     from stream.network.network import Network
+    from stream.settings.learner import LearnerSettings
 
-__all__ = ["Carry", "Never", "Replace", "Scratch", "Transfer", "Unfrozen", "UnfrozenReplace"]
+__all__ = ["Carry", "Never", "Replace", "Scratch", "Transfer", "Unfrozen", "UnfrozenReplace", "build"]
 
 
 class Transfer(Method):
@@ -79,3 +80,18 @@ class Never(Transfer):
 
     warms_up = False
     ignores_new = True
+
+
+_KINDS: Final[dict[str, type[Transfer]]] = {
+    "carry": Carry,
+    "carry-unfrozen": Unfrozen,
+    "replace": Replace,
+    "replace-unfrozen": UnfrozenReplace,
+    "scratch": Scratch,
+    "never": Never,
+}
+
+
+def build(name: str, settings: LearnerSettings) -> Transfer:
+    """Return the method of this name."""
+    return _KINDS[name]()

@@ -27,16 +27,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the checkpoint with factors and say what became of sizes; raises ConfigurationError where it has some."""
-    from dataclasses import replace
-
-    from stream.adaptation.mlet.convert import factorised
-    from stream.adaptation.settings import MletSettings
+    from stream.adaptation.mlet.convert import factorised, with_factors
     from stream.learner.core import LearnerCore
     from stream.service.rewrite import convert
 
     def change(learner: LearnerCore) -> LearnerCore:
         old = learner.settings
-        return factorised(learner, replace(old, strategy=f"{old.strategy}+mlet", mlet=MletSettings(inner=args.inner)))
+        return factorised(learner, with_factors(old, args.inner))
 
     print(convert(args.checkpoint, args.out, change))
     return 0

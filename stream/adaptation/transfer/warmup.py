@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from stream.adaptation.settings import WarmupSettings
+from stream.adaptation.transfer.settings import WarmupSettings
 from stream.records.reasons import WarmupEnd
 from stream.state import Tree
 
