@@ -28,10 +28,12 @@ __all__ = [
     "LogError",
     "NonFinite",
     "OffsetOutOfRange",
+    "PublishError",
     "RejectionOpen",
     "SchemaRejected",
     "StreamError",
     "TopicMadeAnew",
+    "VersionDamaged",
 ]
 
 
@@ -167,3 +169,13 @@ class RejectionOpen(StreamError):
     """A finite pass has ended, and its last schema version was rejected: what needed that version was not learned."""
 
     exit_code: ClassVar[int] = 9
+
+
+class PublishError(StreamError):
+    """A model version could not be published, read, promoted or rolled back."""
+
+    exit_code: ClassVar[int] = 11
+
+
+class VersionDamaged(PublishError):
+    """The files of a model version are not, byte for byte, those that were published."""

@@ -86,6 +86,21 @@ class Observer:
     def checkpoint_damaged(self, name: str) -> None:
         """A damaged checkpoint was passed over at the start, after ``restored``; it lies under this file name now."""
 
+    def version_published(self, kind: str, version: int, schema_version: int, size_bytes: int, seconds: float) -> None:
+        """A model version, full or delta, is served, so many seconds after its state was copied."""
+
+    def version_refused(self, version: int, sentence: str) -> None:
+        """The gate refused a full model version, and why."""
+
+    def publishing(self, state: str, sentence: str) -> None:
+        """Whether deltas go out changed: `on`, `stopped` (by a bound on the loss) or `held` (by an operator)."""
+
+    def publishing_failed(self, sentence: str) -> None:
+        """A model version could not be written; training goes on, and the next one is tried."""
+
+    def publishing_cost(self, cpu_seconds: float) -> None:
+        """Publishing took so much processor time, of this thread or of another one."""
+
     def stopped(self, summary: Mapping[str, Any]) -> None:
         """The service ended normally; ``summary`` is the contract's summary."""
 
@@ -167,6 +182,26 @@ class CompositeObserver(Observer):
     def checkpoint_damaged(self, name: str) -> None:
         for observer in self._observers:
             observer.checkpoint_damaged(name)
+
+    def version_published(self, kind: str, version: int, schema_version: int, size_bytes: int, seconds: float) -> None:
+        for observer in self._observers:
+            observer.version_published(kind, version, schema_version, size_bytes, seconds)
+
+    def version_refused(self, version: int, sentence: str) -> None:
+        for observer in self._observers:
+            observer.version_refused(version, sentence)
+
+    def publishing(self, state: str, sentence: str) -> None:
+        for observer in self._observers:
+            observer.publishing(state, sentence)
+
+    def publishing_failed(self, sentence: str) -> None:
+        for observer in self._observers:
+            observer.publishing_failed(sentence)
+
+    def publishing_cost(self, cpu_seconds: float) -> None:
+        for observer in self._observers:
+            observer.publishing_cost(cpu_seconds)
 
     def stopped(self, summary: Mapping[str, Any]) -> None:
         for observer in self._observers:

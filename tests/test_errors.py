@@ -29,6 +29,8 @@ def test_each_error_has_the_exit_code_of_its_branch() -> None:
         "NonFinite": 7,
         "DeadLetterBurst": 8,
         "RejectionOpen": 9,
+        "PublishError": 11,
+        "VersionDamaged": 11,
     }
 
 

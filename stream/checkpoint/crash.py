@@ -16,6 +16,10 @@ CRASH_POINTS = (
     "committed_before_rename",  # the log's commit names a file that still has its temporary name
     "after_rename",  # the checkpoint is complete
     "warm_up",  # a batch was trained inside a warm-up
+    "version_writing",  # the arrays of a model version are in a temporary file, not yet durable
+    "version_arrays_written",  # they have their name, the version's JSON file has not
+    "version_written",  # both files are there, the pointer does not name them
+    "pointer_moved",  # it does
 )
 
 _visits: Counter[str] = Counter()

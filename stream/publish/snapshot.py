@@ -24,9 +24,11 @@ class Snapshot:
         manifest: members that `json` can write: the schema, registries (names to slots), settings that scoring needs,
             the mixture's weights, scalars. `schema_version`, `event_time_ms` and `events_trained` are always there.
             A delta carries the members that changed; of a long list it carries the places that changed. A registry is
-            best a list by slot, null for a free one: then a name that goes is one changed place.
+            best a list by slot, null for a free one: then a name that goes is one changed place. Nobody changes it
+            after the snapshot was made, so lists that live on are copied into it.
         arrays: name to array, of booleans, integers or floats. Axis 0 counts rows if a part of the rows can change
-            between two versions. Read, never written to.
+            between two versions. They may be views of arrays that live on: who keeps a snapshot copies what it keeps
+            before these change. Read, never written to.
     """
 
     manifest: Mapping[str, Any]

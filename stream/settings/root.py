@@ -8,6 +8,7 @@ from datetime import datetime
 from stream.checkpoint.settings import CheckpointSettings
 from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
 from stream.metrics.settings import MetricsSettings
+from stream.publish.settings import PublishSettings
 from stream.service.settings import DeadLetterSettings, HeldSettings
 from stream.settings.fields import section, setting
 from stream.settings.learner import LearnerSettings
@@ -65,6 +66,7 @@ class Settings(LearnerSettings):
     checkpoint: CheckpointSettings = section(CheckpointSettings)
     dead_letters: DeadLetterSettings = section(DeadLetterSettings)
     held: HeldSettings = section(HeldSettings)
+    publish: PublishSettings = section(PublishSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     view: ViewSettings = section(ViewSettings)
 
