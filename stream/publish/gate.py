@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stream.interaction import Interaction
 from stream.publish.snapshot import Snapshot
+from stream.records.interaction import Interaction
 
 __all__ = ["Bounds", "Scored", "Scores", "Verdict", "compare"]
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stream.errors import PublishError
-from stream.interaction import Interaction
 from stream.publish.change import ArrayChange
 from stream.publish.files import DELTA, FULL, REFUSED
 from stream.publish.follow import Follower
@@ -19,6 +18,7 @@ from stream.publish.pointer import Link, Pointer
 from stream.publish.shadow import Shadow
 from stream.publish.snapshot import Array, Snapshot
 from stream.publish.store import EARLIER_DELTAS, VersionStore
+from stream.records.interaction import Interaction
 
 __all__ = ["Delta", "Done", "Full", "write_delta", "write_full"]
 

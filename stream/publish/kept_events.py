@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from stream.errors import InvalidInteraction
-from stream.interaction import Interaction, decode_interaction
+from stream.records.interaction import Interaction, decode_interaction
 
 __all__ = ["KeptEvents"]
 

@@ -375,4 +375,4 @@ class Publisher:
 
 def store_of(settings: PublishSettings, learner: str, directory: Path) -> VersionStore:
     """Return the store of a learner's settings."""
-    return VersionStore(directory, learner, Retention(settings.keep, settings.keep_bytes))
+    return VersionStore(directory, learner, Retention(settings.full_versions, settings.disk_bytes))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stream.jit import compiled
+from stream.compiler.jit import compiled
 from stream.publish.snapshot import Array
 
 __all__ = ["changed_rows", "rehearse_rows"]

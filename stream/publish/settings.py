@@ -34,8 +34,8 @@ class PublishSettings(Section):
         above=0,
         maximum=1,
     )
-    keep: int = setting(5, "How many full versions stay on disk, to roll back to.", minimum=1)
-    keep_bytes: int = setting(
+    full_versions: int = setting(5, "How many full versions stay on disk, to roll back to.", minimum=1)
+    disk_bytes: int = setting(
         10 << 30, "Bytes of all versions; beyond it the oldest go sooner, but never the served one.", minimum=1
     )
     gate_events: int = setting(

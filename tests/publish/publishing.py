@@ -62,7 +62,7 @@ class Publishing:
         self.heard = Heard()
         chosen = PublishSettings(**{"directory": str(directory), "gate_events_min": 1, **settings})
         self.store = VersionStore(
-            directory, name, Retention(chosen.keep, chosen.keep_bytes), unix_seconds=lambda: self.now
+            directory, name, Retention(chosen.full_versions, chosen.disk_bytes), unix_seconds=lambda: self.now
         )
         # Costs are counted by a clock of the test's own: 0, so that they never decide.
         self.publisher = Publisher(

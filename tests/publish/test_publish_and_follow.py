@@ -243,7 +243,7 @@ def test_what_is_damaged_is_not_taken_and_the_last_good_version_stays(
 
 
 def test_a_reader_that_lags_too_far_takes_the_next_full_version(tmp_path: Path) -> None:
-    publishing = begun(tmp_path, full_seconds=10.0, keep=1)
+    publishing = begun(tmp_path, full_seconds=10.0, full_versions=1)
     follower = follow(tmp_path)
     for _ in range(80):
         publishing.train()
@@ -255,14 +255,14 @@ def test_a_reader_that_lags_too_far_takes_the_next_full_version(tmp_path: Path) 
 
 
 def test_retention_by_count_and_by_bytes_never_takes_what_is_served(tmp_path: Path) -> None:
-    publishing = begun(tmp_path, full_seconds=10.0, keep=3)
+    publishing = begun(tmp_path, full_seconds=10.0, full_versions=3)
     for _ in range(60):
         publishing.train()
         publishing.pass_seconds(1)
     assert len(list(tmp_path.glob("full-*.json"))) == 3
     assert len(list(tmp_path.glob("delta-*.json"))) < 90
     publishing.publisher.close()
-    small = Publishing(tmp_path, publishing.model, full_seconds=10.0, keep=3, keep_bytes=1)
+    small = Publishing(tmp_path, publishing.model, full_seconds=10.0, full_versions=3, disk_bytes=1)
     small.pass_seconds(1)
     assert len(list(tmp_path.glob("full-*.json"))) == 1
     assert_equal(follow(tmp_path).snapshot, publishing.model.frozen())
