@@ -6,7 +6,8 @@ a categorical value a row of width ``embedding_dim``, a feature its projection P
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ import torch
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import uniform
-from stream.network.part import Part
+from stream.network.part import Owner, Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
@@ -24,6 +25,13 @@ __all__ = ["InputLayer", "embedding_table"]
 class InputLayer(Part):
     """Tables by numeric column, categorical slot and vocabulary row, with a hand-written backward pass."""
 
+    owners: ClassVar[Mapping[str, Owner]] = {
+        "numeric": Owner.NUMERIC,
+        "missing": Owner.NUMERIC,
+        "bias": Owner.PART,
+        "projection": Owner.CATEGORICAL,
+        "rows": Owner.VALUE_ROW,
+    }
     compiled = False
     """Whether the passes over vocabulary rows are compiled loops."""
 

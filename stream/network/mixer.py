@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
 
 import torch
 
@@ -11,7 +12,7 @@ from stream.network.counts import BASE_INPUTS, VALUE_INPUTS
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import uniform
-from stream.network.part import Part
+from stream.network.part import Owner, Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
@@ -26,6 +27,13 @@ class Mixer(Part):
     The task in slot t owns row t of ``bias`` and ``out``, and of ``inputs`` and ``linear`` the ``width`` rows from
     ``t * width`` on. A task starts as a copy of the default one as it stands then.
     """
+
+    owners: ClassVar[Mapping[str, Owner]] = {
+        "mixer_in": Owner.COUNT_INPUT,
+        "linear": Owner.COUNT_INPUT,
+        "mixer_bias": Owner.TASK,
+        "mixer_out": Owner.TASK,
+    }
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
         self.seed = seed

@@ -6,15 +6,16 @@ at zero beside the values that it shares with others, so it begins from what res
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import ClassVar
 
 import torch
 
 from stream.network.curvature import HiddenCurvature
 from stream.network.descent import Descent
 from stream.network.frame import Frame
-from stream.network.part import Part
+from stream.network.part import Owner, Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.state import Tree
@@ -27,6 +28,13 @@ _Designs = list[tuple[slice, torch.Tensor, HiddenCurvature]]
 
 class OutputLayer(Part):
     """Scores ``(B, slots)`` by offer and by attribute value; rows without a gradient do not move."""
+
+    owners: ClassVar[Mapping[str, Owner]] = {
+        "offer": Owner.OFFER,
+        "offer_bias": Owner.OFFER,
+        "value": Owner.ATTRIBUTE_VALUE,
+        "value_bias": Owner.ATTRIBUTE_VALUE,
+    }
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, device: torch.device) -> None:
         width = network.hidden[-1]

@@ -7,7 +7,8 @@ the offer; and a small network over the pair's running counts (:mod:`stream.netw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.mixer import Mixer
 from stream.network.pair_table import PairTable
-from stream.network.part import Part
+from stream.network.part import Owner, Part
 from stream.network.room import Room
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
@@ -28,6 +29,7 @@ __all__ = ["PairPart"]
 class PairPart(Part):
     """The pair tables and the mixer; of neither input nor output layer, it stays if these are replaced."""
 
+    owners: ClassVar[Mapping[str, Owner]] = {"flags": Owner.CATEGORICAL, **Mixer.owners}
     compiled = False
     """Whether the compiled loops are used, if what they do is what is asked for."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import ClassVar
 
 import torch
 
@@ -10,18 +12,44 @@ from stream.network.frame import Frame
 from stream.network.table import Table
 from stream.state import Tree
 
-__all__ = ["Part"]
+__all__ = ["Owner", "Part"]
+
+
+class Owner(StrEnum):
+    """What the rows of a table belong to; a table with names of its own (``table.names``) needs none of these."""
+
+    NUMERIC = "numeric feature"
+    CATEGORICAL = "categorical feature"
+    VALUE_ROW = "value of a categorical feature"
+    OFFER = "offer"
+    ATTRIBUTE_VALUE = "attribute value"
+    COUNT_INPUT = "running count as an input"
+    TASK = "task"
+    PART = "the part as a whole"
+    """The table has one row."""
 
 
 class Part:
     """The base of input layer, trunk, output layer and pair part; a method may put a subclass in their place."""
 
+    owners: ClassVar[Mapping[str, Owner]] = {}
+    """By the name of a table, what its rows belong to; digests and checkpoints name the rows by it."""
     keeps_posterior = False
     """Whether some of its weights have a posterior, whose variance :meth:`logit_variance` tells."""
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield each table with its name."""
         yield from ()
+
+    def owner_of(self, name: str, table: Table) -> Owner:
+        """Return what a table's rows belong to; raises LookupError if the part does not say it."""
+        owner = self.owners.get(name)
+        if owner is None or (owner is Owner.PART and table.rows != 1):
+            raise LookupError(
+                f"{type(self).__name__} does not say what the {table.rows} rows of its table {name!r} belong to; "
+                "add it to `owners`, or give the table names of its own"
+            )
+        return owner
 
     @property
     def any_fresh(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import torch
 
 from stream.encoding.offers import Offers
 from stream.network.network import Network
 from stream.network.pair_table import PairTable
+from stream.network.part import Owner
 from stream.network.table import Table
 from stream.state import Tree
 
@@ -78,22 +78,6 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.layout.evictions = int(tree["evictions"])
 
 
-_OWNERS: Final = {
-    **dict.fromkeys(("input/numeric", "input/missing"), "numeric"),
-    **dict.fromkeys(("input/projection", "input/factor", "pairs/flags"), "categorical"),
-    **dict.fromkeys(("pairs/mixer_in", "pairs/linear"), "count"),
-    **dict.fromkeys(("pairs/mixer_bias", "pairs/mixer_out"), "task"),
-    "input/rows": "row",
-    **dict.fromkeys(("output/offer", "output/offer_bias"), "offer"),
-    **dict.fromkeys(("output/value", "output/value_bias"), "value"),
-}
-"""What owns the rows of each table; one that is not here has names of its own, or a single row."""
-
-
-def _own_names(table: Table) -> list[tuple[str, int]]:
-    return [("", 0)] if table.names is None else list(table.names.items())
-
-
 def _count_inputs(network: Network) -> list[tuple[str, int]]:
     offers = network.layout.offers
     return network.pairs.mixer.input_rows(list(offers.attributes.items()), offers.tasks.names.items())
@@ -102,17 +86,20 @@ def _count_inputs(network: Network) -> list[tuple[str, int]]:
 def _named_rows(network: Network) -> Iterator[tuple[str, Table, list[tuple[str, int]]]]:
     """Yield each table with the names of its rows in use."""
     features, offers = network.layout.features, network.layout.offers
-    owned = {
-        "numeric": list(features.numeric.items()),
-        "categorical": list(features.categorical.items()),
-        "count": _count_inputs(network),
-        "task": list(offers.tasks.names.items()),
-        "row": [(network.layout.row_name(row), row) for row, _, _ in network.layout.rows.owners()],
-        "offer": list(offers.offers.items()),
-        "value": list(offers.values.items()),
+    owned: dict[Owner, list[tuple[str, int]]] = {
+        Owner.NUMERIC: list(features.numeric.items()),
+        Owner.CATEGORICAL: list(features.categorical.items()),
+        Owner.COUNT_INPUT: _count_inputs(network),
+        Owner.TASK: list(offers.tasks.names.items()),
+        Owner.VALUE_ROW: [(network.layout.row_name(row), row) for row, _, _ in network.layout.rows.owners()],
+        Owner.OFFER: list(offers.offers.items()),
+        Owner.ATTRIBUTE_VALUE: list(offers.values.items()),
+        Owner.PART: [("", 0)],
     }
-    for name, table in _layers(network):
-        yield name, table, owned[_OWNERS[name]] if name in _OWNERS else _own_names(table)
+    for layer, part in network.parts():
+        for name, table in part.tables():
+            own = table.names
+            yield f"{layer}/{name}", table, owned[part.owner_of(name, table)] if own is None else list(own.items())
 
 
 def _match_slots(offers: Offers) -> list[int]:
@@ -230,16 +217,18 @@ def _rows_in_use(network: Network) -> Iterator[tuple[Table, int]]:
     """Yield each table with how many of its rows are in use; after every batch, so without their names."""
     features, offers = network.layout.features, network.layout.offers
     owned = {
-        "numeric": len(features.numeric),
-        "categorical": len(features.categorical),
-        "count": len(_count_inputs(network)),
-        "task": len(offers.tasks.names),
-        "row": network.layout.rows.live,
-        "offer": len(offers.offers),
-        "value": len(offers.values),
+        Owner.NUMERIC: len(features.numeric),
+        Owner.CATEGORICAL: len(features.categorical),
+        Owner.COUNT_INPUT: len(_count_inputs(network)),
+        Owner.TASK: len(offers.tasks.names),
+        Owner.VALUE_ROW: network.layout.rows.live,
+        Owner.OFFER: len(offers.offers),
+        Owner.ATTRIBUTE_VALUE: len(offers.values),
+        Owner.PART: 1,
     }
-    for name, table in _layers(network):
-        yield table, owned[_OWNERS[name]] if name in _OWNERS else len(_own_names(table))
+    for _, part in network.parts():
+        for name, table in part.tables():
+            yield table, owned[part.owner_of(name, table)] if table.names is None else len(table.names)
 
 
 def _cells_in_use(network: Network) -> Iterator[tuple[PairTable, int, int]]:

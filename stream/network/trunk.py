@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import uniform
-from stream.network.part import Part
+from stream.network.part import Owner, Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
@@ -39,6 +39,11 @@ class Trunk(Part):
         for index, (weight, bias) in enumerate(self.layers):
             yield f"{index}/weight", weight
             yield f"{index}/bias", bias
+
+    @property
+    def owners(self) -> Mapping[str, Owner]:  # type: ignore[override]  # as many as there are layers
+        """What the rows of each table belong to: the trunk, as a whole."""
+        return {name: Owner.PART for name, _ in Trunk.tables(self)}
 
     def hold(self) -> None:
         """Let the layers stand still for good; what a method has put beside them goes on."""

@@ -8,7 +8,8 @@ moves row i by ``-eta (|A_i|^2 I + B'B) g`` and each other row m, too, by ``-eta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ import torch
 from stream.network.descent import Descent
 from stream.network.initial import uniform
 from stream.network.input_layer import InputLayer, embedding_table
+from stream.network.part import Owner
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
@@ -27,6 +29,8 @@ _NOISE = 0.1
 
 class FactorisedInput(InputLayer):
     """An input layer whose vocabulary rows are ``inner`` wide and reach their projection through a factor each."""
+
+    owners: ClassVar[Mapping[str, Owner]] = {**InputLayer.owners, "factor": Owner.CATEGORICAL}
 
     def __init__(
         self,
