@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,7 +76,8 @@ class ModelReport:
     schema_version: int
     phase: str
     """``warm_up`` | ``train`` | ``idle`` (no live offer to train); a batch's report says in which it was trained."""
-    window: WindowedMeasures
+    read_window: Callable[[], WindowedMeasures]
+    """Returns the measures over the window as they stand when it is called: ask before the next batch."""
     mixture: MixtureReport
     parameters: int
     parameters_frozen: int
@@ -94,6 +95,11 @@ class ModelReport:
     """By where they stood (``feature``, ``label``, ``shown``), the most frequent names that the schema lacks, with how
     often each was met at least."""
 
+    @property
+    def window(self) -> WindowedMeasures:
+        """The measures over the window as they stand now."""
+        return self.read_window()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport(ModelReport):
@@ -110,6 +116,12 @@ class BatchReport(ModelReport):
     published: np.ndarray
     """float64 ``(pairs,)``, likewise: the log-odds of the published probability."""
     scores: Sequence[EventScore]
+    running_rate_loss: float
+    """Cross-entropy of the running rate, in nats, summed over the pairs."""
+    contested_events: int
+    """Events with labels and more possible offers than a ranking has places."""
+    quality_sums: Mapping[str, Mapping[str, float]]
+    """By ranking (``model`` and the baselines) and measure: its sum over the events with labels."""
     labels_dropped: int
     unknown_features: int
     unknown_shown: int

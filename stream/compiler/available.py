@@ -11,9 +11,8 @@ __all__ = ["compiles"]
 @functools.cache
 def compiles() -> bool:
     """Try the compiler once; a warning says why it cannot be used."""
-    try:
-        import stream.compiler.jit  # noqa: F401
-    except Exception as error:
-        warnings.warn(f"no loop is compiled ({error}): the plain passes are used, which are slower", stacklevel=2)
-        return False
-    return True
+    from stream.compiler.jit import PROBLEM  # numba takes its time to load
+
+    if PROBLEM is not None:
+        warnings.warn(f"no loop is compiled ({PROBLEM}): the plain passes are used, which are slower", stacklevel=2)
+    return PROBLEM is None

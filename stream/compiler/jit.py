@@ -5,29 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+try:
+    from numba import njit
+except Exception as error:  # it is not there, or does not load
+    PROBLEM: Exception | None = error
+else:
+    PROBLEM = None
 
-__all__ = ["compiled", "compiled_freely"]
+__all__ = ["PROBLEM", "compiled", "compiled_exactly", "compiled_freely"]
 
 _OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
 """A product and a sum may become one operation; nothing else is reordered."""
+_EXACT: dict[str, Any] = {"error_model": "numpy"}
+"""Every operation rounds as it does interpreted."""
 _FREE: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz"}, "error_model": "numpy", "nogil": True}
 """Sums may be taken in any order: what only reads a model need not give the bits that training would."""
 
+Loop = Callable[..., Any]
 
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function on its first call with arguments of new types."""
+
+def compiled(loop: Loop) -> Loop:
+    """Compile a function on its first call with arguments of new types; without a compiler it stays as it is."""
     return _compiled(loop, _OPTIONS)
 
 
-def compiled_freely(loop: Callable[..., Any]) -> Callable[..., Any]:
+def compiled_exactly(loop: Loop) -> Loop:
+    """Compile a function likewise, to the bits that it gives interpreted."""
+    return _compiled(loop, _EXACT)
+
+
+def compiled_freely(loop: Loop) -> Loop:
     """Compile a function likewise, for speed: sums in any order, and other threads run beside it."""
     return _compiled(loop, _FREE)
 
 
-def _compiled(loop: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
+def _compiled(loop: Loop, options: dict[str, Any]) -> Loop:
+    if PROBLEM is not None:
+        return loop
     try:
-        found: Callable[..., Any] = njit(cache=True, **options)(loop)
+        found: Loop = njit(cache=True, **options)(loop)
     except RuntimeError:  # no directory for the cache can be written: compiled anew in each process
         found = njit(**options)(loop)
     return found

@@ -2,10 +2,14 @@
 
 from stream.evaluation.drift import LossDrift
 from stream.evaluation.evaluation import Evaluation
-from stream.evaluation.scored import EventScore, RankingQuality, ScoredEvents, WindowedMeasures
+from stream.evaluation.quality import RankingQuality
+from stream.evaluation.scored import ScoredEvents
+from stream.evaluation.scores import BatchScores, EventScore
 from stream.evaluation.settings import DriftSettings, EvaluationSettings
+from stream.evaluation.windowed import WindowedMeasures
 
 __all__ = [
+    "BatchScores",
     "DriftSettings",
     "Evaluation",
     "EvaluationSettings",

@@ -8,24 +8,36 @@ rounding.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BINS", "codes", "expected_calibration_error", "histogram", "micro_auc", "reliability"]
+__all__ = [
+    "BINS",
+    "PER_UNIT",
+    "Pooled",
+    "codes",
+    "expected_calibration_error",
+    "histogram",
+    "micro_auc",
+    "pooled",
+    "reliability",
+]
 
 BINS = 2048
-_PER_UNIT = 64
+PER_UNIT = 64
+"""Bins of a logit of 1."""
 _GROUPS = 15
-_PROBABILITY = 1.0 / (1.0 + np.exp(-(np.arange(BINS) + 0.5 - BINS / 2) / _PER_UNIT))
+_PROBABILITY = 1.0 / (1.0 + np.exp(-(np.arange(BINS) + 0.5 - BINS / 2) / PER_UNIT))
 
 Histogram = NDArray[np.integer[Any]]
 
 
 def codes(logit: NDArray[np.float64], taken: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return (P,) codes of pairs for :func:`histogram`, from their (P,) logits and outcomes."""
-    bins = np.clip(np.floor(logit * _PER_UNIT) + BINS / 2, 0, BINS - 1).astype(np.int64)
+    bins = np.clip(np.floor(logit * PER_UNIT) + BINS / 2, 0, BINS - 1).astype(np.int64)
     return bins + BINS * taken
 
 
@@ -34,21 +46,14 @@ def histogram(pair_codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.bincount(pair_codes, minlength=2 * BINS).reshape(2, BINS)
 
 
-def micro_auc(counts: Histogram) -> float | None:
-    """Return the chance that a positive pair has the higher logit than a negative one, ties counted half.
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """What a histogram says of a model."""
 
-    ``counts`` is a (2, BINS) histogram; None where it lacks positives or negatives.
-    """
-    negative, positive = counts.astype(np.float64)
-    comparisons = negative.sum() * positive.sum()
-    if not comparisons:
-        return None
-    below = np.cumsum(negative) - negative
-    return float((positive * (below + negative / 2)).sum() / comparisons)
-
-
-def reliability(counts: Histogram) -> list[tuple[float, float, int]]:
-    """Return (mean predicted probability, observed rate, pairs) of at most 15 groups of like predictions, ascending.
+    micro_auc: float | None
+    """The chance that a positive pair has the higher logit than a negative one, ties counted half; or None."""
+    reliability: list[tuple[float, float, int]]
+    """(mean predicted probability, observed rate, pairs) of at most 15 groups of like predictions, ascending.
 
     Groups are whole bins, and of like weight: half of it is their share of the pairs, half their share of the positives
     predicted. Where positives are rare, bins of equal width in probability, as of Guo et al. ("On Calibration of Modern
@@ -56,22 +61,39 @@ def reliability(counts: Histogram) -> list[tuple[float, float, int]]:
     O'Connor, "Posterior calibration and exploratory analysis for natural language processing models", EMNLP 2015)
     nearly every positive into the last.
     """
-    pairs = counts.sum(axis=0)
-    total = int(pairs.sum())
-    if not total:
-        return []
-    expected = pairs * _PROBABILITY
-    weight = (pairs / total + expected / expected.sum()) / 2
-    middle = np.cumsum(weight) - weight / 2
-    group = np.minimum((middle * _GROUPS).astype(np.int64), _GROUPS - 1)
-    size, predicted, observed = (
-        np.bincount(group, weights=weights, minlength=_GROUPS) for weights in (pairs, expected, counts[1])
+
+    @property
+    def expected_calibration_error(self) -> float | None:
+        """The mean over pairs of |predicted - observed| of its group; None without pairs."""
+        total = sum(size for _, _, size in self.reliability)
+        away = sum(abs(predicted - observed) * size for predicted, observed, size in self.reliability)
+        return away / total if total else None
+
+
+def pooled(counts: Histogram) -> Pooled:
+    """Look through a (2, BINS) histogram."""
+    from stream.evaluation import loops
+
+    sizes = np.zeros(_GROUPS, dtype=np.int64)
+    predicted, observed = np.zeros((2, _GROUPS))
+    auc = loops.pooled(counts, _PROBABILITY, _GROUPS, sizes, predicted, observed)
+    groups = zip(predicted.tolist(), observed.tolist(), sizes.tolist(), strict=True)
+    return Pooled(
+        auc if auc >= 0.0 else None,
+        [(mass / size, positives / size, size) for mass, positives, size in groups if size],
     )
-    return [(float(predicted[g] / size[g]), float(observed[g] / size[g]), int(size[g])) for g in np.flatnonzero(size)]
+
+
+def micro_auc(counts: Histogram) -> float | None:
+    """Return :attr:`Pooled.micro_auc` of a histogram."""
+    return pooled(counts).micro_auc
+
+
+def reliability(counts: Histogram) -> list[tuple[float, float, int]]:
+    """Return :attr:`Pooled.reliability` of a histogram."""
+    return pooled(counts).reliability
 
 
 def expected_calibration_error(counts: Histogram) -> float | None:
-    """Return the mean over pairs of |predicted - observed| of its group in :func:`reliability`; None without pairs."""
-    groups = reliability(counts)
-    total = sum(size for _, _, size in groups)
-    return sum(abs(predicted - observed) * size for predicted, observed, size in groups) / total if total else None
+    """Return :attr:`Pooled.expected_calibration_error` of a histogram."""
+    return pooled(counts).expected_calibration_error

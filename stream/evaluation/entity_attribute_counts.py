@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice, pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -13,25 +11,14 @@ from numpy.typing import NDArray
 
 from stream.encoding.kept_name import kept_name
 from stream.errors import ConfigurationError
-from stream.evaluation.earlier import Earlier
+from stream.evaluation.numbers import Numbers
 
-__all__ = ["EntityAttributeCounts"]
+__all__ = ["POSSIBLE", "TAKEN", "VALUE", "EntityAttributeCounts"]
 
-_TOGETHER = 256
-"""Events whose counts are looked up at once: a row each, as wide as there are values."""
-
-_TOGETHER_CELLS = 1 << 20
-"""Of such rows no more than make 8 MiB, but one."""
-
-_LARGE = 64
-"""Values of one key beyond which giving up the oldest, one by one, has to be cheap."""
-
-_Value = str | int
-"""What a count belongs to: an attribute's value, or the number of one offer's addition (its "own name").
-
-The number stays through a rename and is never given twice, so a count moves with a rename, a name that comes back
-starts anew, and an offer's own name can never be mistaken for an attribute's value.
-"""
+POSSIBLE, TAKEN, VALUE = range(3)
+"""Columns of the offers: events in which one could be taken, and was; the number of its value."""
+_FREE = -1
+_FEWEST = 1024
 
 
 class EntityAttributeCounts:
@@ -39,207 +26,216 @@ class EntityAttributeCounts:
 
     c is undecayed and outlives the offers that share v. It is bounded in (key, v) pairs: beyond the bound the key that
     has taken nothing for the longest loses its counts first, among them the longest untouched first.
+
+    Keys and values have numbers here. A value is an attribute's, or the number of one offer's addition (its "own
+    name"): that stays through a rename and is never given twice, so a count moves with a rename, a name that comes back
+    starts anew, and an offer's own name can never be mistaken for an attribute's value. An own name is written as an
+    integer, an attribute's value as a string.
     """
 
     def __init__(self, attribute: str, max_pairs: int) -> None:
         self._attribute = attribute
-        self._max_pairs = max_pairs
-        self._tables: OrderedDict[str, dict[_Value, int]] = OrderedDict()  # both levels: longest untouched first
-        self._pairs = 0
-        self._dead: set[int] = set()
-        self._additions = 0
-        self._value: NDArray[np.object_] = np.zeros(0, dtype=object)
+        self.max_pairs = max_pairs
+        self.offers = np.zeros((0, 3), dtype=np.int64)
+        """By slot how many events had the offer in R and in T, and its value's number, -1 where the slot is free."""
         self._own = np.zeros(0, dtype=np.int64)
-        self._own_counted: set[int] = set()
-        self._possible = np.zeros(0, dtype=np.int64)
-        self._taken = np.zeros(0, dtype=np.int64)
-        self._column: tuple[dict[_Value, int], NDArray[np.int64]] | None = None
-        self.evictions = 0
-        """(key, value) pairs given up so far because the bound was met."""
+        self._additions = 0
+        self._keys: Numbers[str] = Numbers()
+        self._values: Numbers[str | int] = Numbers()
+        self._users = np.zeros(16, dtype=np.int64)
+        """By value, how many offers have it."""
+        self._empty_tables()
+
+    def _empty_tables(self) -> None:
+        from stream.evaluation.key_values import ENTRY_COLUMNS, KEY_COLUMNS, new_meta
+
+        self.entry = np.zeros((_FEWEST, ENTRY_COLUMNS), dtype=np.int32)
+        self.count = np.zeros(_FEWEST, dtype=np.int64)
+        self.keys = np.full((16, KEY_COLUMNS), -1, dtype=np.int32)
+        self.values = np.full(16, -1, dtype=np.int32)
+        self.meta = new_meta()
+        self._fill_table()
 
     @property
     def pairs(self) -> int:
         """(key, value) pairs remembered."""
-        self._bury()
-        return self._pairs
+        from stream.evaluation.key_values import PAIRS
+
+        return int(self.meta[PAIRS])
+
+    @property
+    def evictions(self) -> int:
+        """(key, value) pairs given up so far because the bound was met."""
+        from stream.evaluation.key_values import EVICTED
+
+        return int(self.meta[EVICTED])
+
+    # -- offers -----------------------------------------------------------------------------------------------------
 
     def add(self, slot: int, attributes: Mapping[str, str], capacity: int) -> None:
         """Start an offer, in tables of at least ``capacity`` slots, with nothing counted for it."""
-        if capacity > self._own.size:
-            more = capacity - self._own.size
-            self._value = np.append(self._value, np.zeros(more, dtype=object))
-            self._own, self._possible, self._taken = (
-                np.append(table, np.zeros(more, dtype=np.int64)) for table in (self._own, self._possible, self._taken)
-            )
+        more = capacity - len(self._own)
+        if more > 0:
+            self.offers = np.concatenate([self.offers, np.full((more, 3), _FREE, dtype=np.int64)])
+            self._own = np.concatenate([self._own, np.zeros(more, dtype=np.int64)])
         self._additions += 1  # so 0 stands for a free slot
         self._own[slot] = self._additions
+        self.offers[slot] = 0, 0, _FREE
         self.update(slot, attributes)
 
     def update(self, slot: int, attributes: Mapping[str, str]) -> None:
         """Count an offer under the value that it has now; what was counted stays where it was."""
         value = attributes.get(self._attribute) if self._attribute else None
-        self._value[slot] = int(self._own[slot]) if value is None else kept_name(value)
-        self._renumber(slot)
+        number = self._values.take(int(self._own[slot]) if value is None else kept_name(value))
+        self.values = _long_enough(self.values, len(self._values), -1)
+        self._users = _long_enough(self._users, len(self._values), 0)
+        self._users[number] += 1
+        self._leave(int(self.offers[slot, VALUE]))
+        self.offers[slot, VALUE] = number
+
+    def _leave(self, value: int) -> None:
+        """Note that an offer has a value no longer."""
+        if value >= 0:
+            self._users[value] -= 1
+            self._forget_value(value)
+
+    def _forget_value(self, value: int) -> None:
+        """Give up the number of a value that no offer has and nothing was counted for."""
+        if not self._users[value] and self.values[value] < 0 and self._values.has(value):
+            self._values.free(value)
 
     def remove(self, slot: int) -> None:
         """Forget an offer's own counts; those under an attribute's value stay."""
-        own = int(self._own[slot])
-        if own in self._own_counted:
-            self._own_counted.discard(own)
-            self._dead.add(own)
-        self._value[slot] = 0
-        self._renumber(slot)
-        self._own[slot] = self._possible[slot] = self._taken[slot] = 0
+        from stream.evaluation.key_values import remove_value
 
-    def scores_then_learn(
-        self,
-        keys: Sequence[str | None],
-        slots: NDArray[np.integer[Any]],
-        bounds: NDArray[np.int64],
-        taken: NDArray[np.integer[Any]],
-        taken_bounds: NDArray[np.int64],
-        earlier: Earlier,
-    ) -> NDArray[np.float64]:
-        """Score each event's offers for its key, then count the event, one after the other, for a whole batch.
+        own = self._values.get(int(self._own[slot]))
+        if own is not None and self.values[own] >= 0:
+            remove_value(own, *self.arrays())
+            self._forget_emptied()
+        self._leave(int(self.offers[slot, VALUE]))
+        self.offers[slot] = 0, 0, _FREE
+        self._own[slot] = 0
 
-        Args:
-            keys: of B events; for an anonymous one (None) c is 0, and nothing is counted.
-            slots: (P,) R of each event, within ``bounds`` (B + 1,).
-            taken: (L,) T of each event, within ``taken_bounds`` (B + 1,), in an order that does not depend on slots.
-            earlier: what both hold of the events before.
+    def live(self, slots: NDArray[np.int64]) -> bool:
+        """Say whether each of some slots (one at least) holds an offer."""
+        inside = slots.min() >= 0 and slots.max() < len(self.offers)
+        return bool(inside and (self.offers[:, VALUE][slots] >= 0).all())
 
-        Returns:
-            (P,) scores.
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def numbers_of(
+        self, keys: Sequence[str | None], labels: NDArray[np.int64], labelled: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the number ``(B,)`` of each event's key, -1 if nothing is or will be counted for it; make room.
+
+        ``labels`` ``(B,)`` says how many there are, ``labelled`` which events have some. Call :meth:`learned` after.
         """
-        rate = 30 * (self._taken[slots] + earlier.labels + 0.5) / (self._possible[slots] + earlier.pairs + 10)
-        shared = np.empty(slots.size)
-        together = min(_TOGETHER, max(1, _TOGETHER_CELLS // (len(self._columns()[0]) + 1)))
-        for first in range(0, len(keys), together):
-            some = slice(first, first + together)
-            ends = slice(first, first + together + 1)
-            shared[bounds[ends][0] : bounds[ends][-1]] = self._shared(
-                keys[some], slots, bounds[ends], taken, taken_bounds[ends].tolist()
-            )
-        np.add.at(self._possible, slots, 1)
-        np.add.at(self._taken, taken, 1)
-        score: NDArray[np.float64] = rate + shared
-        return score
+        numbers = self._keys.of(keys)
+        new = False
+        for event in labelled.tolist():
+            key = keys[event]
+            if key is not None and numbers[event] < 0:
+                numbers[event] = self._keys.take(key)
+                new = True
+        if new:  # and its events in between
+            numbers = self._keys.of(keys)
+            self.keys = _long_enough(self.keys, len(self._keys), -1)
+        self._prepare(int(labels.sum()))
+        return np.array(numbers, dtype=np.int64)
 
-    def _shared(
-        self,
-        keys: Sequence[str | None],
-        slots: NDArray[np.integer[Any]],
-        bounds: NDArray[np.int64],
-        taken: NDArray[np.integer[Any]],
-        taken_bounds: list[int],
-    ) -> NDArray[np.float64]:
-        """Return c of each pair of some events as it is before its event, and count these events' labels in it."""
-        values: list[_Value] = []
-        counts: list[int] = []
-        sizes: list[int] = []
-        labels = self._value[taken[taken_bounds[0] : taken_bounds[-1]]].tolist()
-        start = taken_bounds[0]
-        column, columns = self._columns()
-        for key, (first, last) in zip(keys, pairwise(taken_bounds), strict=True):
-            table = None if key is None else self._tables.get(key)
-            if table is None:
-                sizes.append(0)
-            elif len(table) > len(column):  # only live values are asked for, however many a key has taken
-                live = [value for value in column if value in table]
-                sizes.append(len(live))
-                values += live
-                counts += map(table.__getitem__, live)
-            else:
-                sizes.append(len(table))
-                values += table
-                counts += table.values()
-            if last > first and key is not None:
-                self._count(key, labels[first - start : last - start])
-        # One row an event, one column a live value, and a last one for what no live offer has.
-        where = np.fromiter(map(column.get, values, repeat(len(column))), np.int64, len(values))
-        table_of_event = np.zeros((len(keys), len(column) + 1))
-        table_of_event[np.repeat(np.arange(len(keys)), sizes), where] = counts
-        event = np.repeat(np.arange(len(keys)), np.diff(bounds))
-        found: NDArray[np.float64] = table_of_event[event, columns[slots[bounds[0] : bounds[-1]]]]
-        return found
+    def _prepare(self, entries: int) -> None:
+        """Make room for so many more entries."""
+        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES, USED
 
-    def _columns(self) -> tuple[dict[_Value, int], NDArray[np.int64]]:
-        """Return a number for each value that an offer has, and (capacity,) the number of each slot's value."""
-        if self._column is None:
-            column: dict[_Value, int] = {}
-            columns = [column.setdefault(value, len(column)) for value in self._value.tolist()]
-            self._column = column, np.array(columns, dtype=np.int64)
-        return self._column
+        self.meta[[EMPTIED_KEYS, EMPTIED_VALUES]] = 0
+        wanted = int(self.meta[USED]) + entries
+        if wanted > len(self.count):
+            self.entry = _long_enough(self.entry, wanted, 0)
+            self.count = _long_enough(self.count, wanted, 0)
+            self._fill_table()
 
-    def _renumber(self, slot: int) -> None:
-        """Give a slot's value, which has just changed, its number; those that no offer has any more go in time."""
-        if self._column is None:
-            return
-        column, columns = self._column
-        columns = np.pad(
-            columns, (0, self._value.size - columns.size), constant_values=column.setdefault(0, len(column))
+    def _fill_table(self) -> None:
+        from stream.evaluation.key_values import USED, fill_table
+
+        self.table = np.full(2 * len(self.count), -1, dtype=np.int32)
+        fill_table(int(self.meta[USED]), self.count, self.entry, self.table)
+        self.emptied_keys, self.emptied_values = np.zeros((2, len(self.count)), dtype=np.int32)
+
+    def learned(self) -> None:
+        """Forget the names of what was given up meanwhile."""
+        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES
+
+        if self.meta[EMPTIED_KEYS] or self.meta[EMPTIED_VALUES]:
+            self._forget_emptied()
+
+    def _forget_emptied(self) -> None:
+        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES, FIRST
+
+        for key in self.emptied_keys[: self.meta[EMPTIED_KEYS]].tolist():
+            if self.keys[key, FIRST] < 0 and self._keys.has(key):
+                self._keys.free(key)
+        for value in self.emptied_values[: self.meta[EMPTIED_VALUES]].tolist():
+            self._forget_value(value)
+        self.meta[[EMPTIED_KEYS, EMPTIED_VALUES]] = 0
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return the tables as :mod:`stream.evaluation.key_values` takes them."""
+        return (
+            *(self.entry, self.count, self.table, self.keys, self.values),
+            *(self.meta, self.emptied_keys, self.emptied_values),
         )
-        columns[slot] = column.setdefault(self._value[slot], len(column))
-        self._column = (column, columns) if len(column) <= 2 * self._value.size + 16 else None
 
-    def _count(self, key: str, values: list[_Value]) -> None:
-        if self._dead:
-            self._bury()
-        table = self._tables.pop(key, None)
-        if table is None:
-            table = {}
-        self._tables[key] = table
-        for value in values:
-            count = table.pop(value, 0)
-            table[value] = count + 1
-            if not count:
-                self._pairs += 1
-                if isinstance(value, int):
-                    self._own_counted.add(value)
-        while self._pairs > self._max_pairs:
-            self._evict(self._pairs - self._max_pairs)
+    # -- state ------------------------------------------------------------------------------------------------------
 
     def offer(self, slot: int) -> tuple[int, int, str | None]:
         """Return (possible, taken, attribute value or None) of a slot, for the state digest."""
-        value = self._value[slot]
-        return int(self._possible[slot]), int(self._taken[slot]), value if isinstance(value, str) else None
+        possible, taken, number = self.offers[slot].tolist()
+        value = self._values.name(number)
+        return possible, taken, value if isinstance(value, str) else None
+
+    def counted(self) -> Iterator[tuple[str, dict[str | int, int]]]:
+        """Yield every key with its counts by value, both in order of touch."""
+        from stream.evaluation.key_values import VALUE as OF_VALUE
+        from stream.evaluation.key_values import in_order
+
+        keys, sizes = np.zeros((2, len(self._keys)), dtype=np.int64)
+        entries = np.zeros(self.pairs, dtype=np.int64)
+        number = in_order(self.entry, self.keys, self.meta, keys, sizes, entries)
+        pairs = zip(self.entry[entries, OF_VALUE].tolist(), self.count[entries].tolist(), strict=True)
+        for key, size in zip(keys[:number].tolist(), sizes[:number].tolist(), strict=True):
+            some = (next(pairs) for _ in range(size))
+            yield self._keys.name(key), {self._values.name(value): count for value, count in some}
 
     def named_counts(self, name_of_slot: Mapping[int, str]) -> Iterator[tuple[str, object]]:
         """Yield c by key and the order of keys, both in order of touch and with names instead of slots."""
-        self._bury()
         own = {int(self._own[slot]): name for slot, name in name_of_slot.items()}
-        for key, table in self._tables.items():
+        keys = []
+        for key, table in self.counted():
+            keys.append(key)
             counts = [
                 [value, count] if isinstance(value, str) else [own[value], count, "own"]
                 for value, count in table.items()
             ]
             yield f"count/{key}", json.dumps(counts).encode()
-        yield "counted_keys", json.dumps(list(self._tables)).encode()
+        yield "counted_keys", json.dumps(keys).encode()
 
     def state(self) -> dict[str, Any]:
-        """Return the tables by slot, and c as flat arrays in order of touch."""
-        self._bury()
-        place: dict[_Value, int] = {}
-        for value in chain.from_iterable(self._tables.values()):
-            place.setdefault(value, len(place))
-        live = [value if isinstance(value, str) else None for value in self._value.tolist()]
+        """Return all tables as they are, with the names of keys and values by their numbers."""
+        from stream.evaluation.key_values import USED
+
+        used = int(self.meta[USED])
         return {
             "attribute": self._attribute,
-            "evictions": self.evictions,
             "additions": self._additions,
-            "attribute_value": live,
             "own": self._own.copy(),
-            "possible": self._possible.copy(),
-            "taken": self._taken.copy(),
-            "keys": list(self._tables),
-            "values": list(place),
-            "values_of_key": np.fromiter(map(len, self._tables.values()), np.int64, len(self._tables)),
-            "value": np.fromiter(
-                map(place.__getitem__, chain.from_iterable(self._tables.values())), np.int64, self._pairs
-            ),
-            "count": np.fromiter(
-                chain.from_iterable(table.values() for table in self._tables.values()), np.int64, self._pairs
-            ),
+            "offers": self.offers.copy(),
+            "key_names": self._keys.state(),
+            "value_names": self._values.state(),
+            "entry": self.entry[:used].copy(),
+            "count": self.count[:used].copy(),
+            "keys": self.keys[: len(self._keys)].copy(),
+            "values": self.values[: len(self._values)].copy(),
+            "meta": self.meta.copy(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -248,54 +244,37 @@ class EntityAttributeCounts:
         Raises ConfigurationError where it was counted by another attribute: those counts mean nothing for this one.
         Where the bound has become smaller, the longest untouched pairs leave at once.
         """
+        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES, evict
+
         if state["attribute"] != self._attribute:
             raise ConfigurationError(
                 f"evaluation.attribute is {self._attribute!r}, but the checkpoint's baseline counted by "
                 f"{state['attribute']!r}; set it back, or begin without that checkpoint"
             )
-        self.evictions = int(state["evictions"])
         self._additions = int(state["additions"])
         self._own = np.array(state["own"], dtype=np.int64)
-        self._possible = np.array(state["possible"], dtype=np.int64)
-        self._taken = np.array(state["taken"], dtype=np.int64)
-        values: list[_Value] = state["values"]
-        shared = {value: value for value in values}
-        self._value = np.zeros(self._own.size, dtype=object)
-        self._column = None
-        for slot, value in enumerate(state["attribute_value"]):
-            self._value[slot] = int(self._own[slot]) if value is None else shared.get(value, value)
-        pairs = zip(map(values.__getitem__, state["value"].tolist()), state["count"].tolist(), strict=True)
-        self._tables = OrderedDict(
-            (key, dict(islice(pairs, size)))
-            for key, size in zip(state["keys"], state["values_of_key"].tolist(), strict=True)
-        )
-        self._pairs = len(state["count"])
-        self._dead = set()
-        self._own_counted = {value for value in values if isinstance(value, int)}
-        while self._pairs > self._max_pairs:
-            self._evict(self._pairs - self._max_pairs)
+        self.offers = np.array(state["offers"], dtype=np.int64)
+        self._keys.restore(state["key_names"])
+        self._values.restore(state["value_names"])
+        self._empty_tables()
+        self._users = np.zeros(len(self._values), dtype=np.int64)
+        np.add.at(self._users, self.offers[self.offers[:, VALUE] >= 0, VALUE], 1)
+        for name in ("entry", "count", "keys", "values"):
+            array, kept = getattr(self, name), state[name]
+            array = _long_enough(array, len(kept), 0 if name in ("entry", "count") else -1)
+            array[: len(kept)] = kept
+            setattr(self, name, array)
+        self.meta = np.array(state["meta"], dtype=np.int64)
+        self._fill_table()
+        self.meta[[EMPTIED_KEYS, EMPTIED_VALUES]] = 0
+        evict(self.max_pairs, *self.arrays())
+        self._forget_emptied()
 
-    def _evict(self, excess: int) -> None:
-        key, table = next(iter(self._tables.items()))
-        leaving = list(islice(table, excess))
-        for value in leaving:
-            del table[value]
-        if not table:
-            del self._tables[key]
-        elif len(table) > _LARGE and not isinstance(table, OrderedDict):
-            # A plain dict would look for its next among all that it has deleted. (The key keeps its place.)
-            self._tables[key] = OrderedDict(table)
-        self._pairs -= len(leaving)
-        self.evictions += len(leaving)
 
-    def _bury(self) -> None:
-        """Drop the own-name counts of removed offers: one walk for all that left since the last."""
-        if not self._dead:
-            return
-        for key, table in list(self._tables.items()):
-            for value in self._dead.intersection(table):
-                del table[value]
-                self._pairs -= 1
-            if not table:
-                del self._tables[key]
-        self._dead.clear()
+def _long_enough(array: NDArray[Any], rows: int, fill: int) -> NDArray[Any]:
+    """Return the array, or one of a power of two rows that begins with it and goes on with ``fill``."""
+    if rows <= len(array):
+        return array
+    longer = np.full(((1 << (rows - 1).bit_length()), *array.shape[1:]), fill, dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer

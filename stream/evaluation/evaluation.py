@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.evaluation import calibration
-from stream.evaluation.earlier import Earlier
+from stream.evaluation.calibration import reliability
 from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
+from stream.evaluation.loss import pair_losses
+from stream.evaluation.measures import RANKING_MEASURES
 from stream.evaluation.offers import OfferTable
 from stream.evaluation.popularity import Popularity
 from stream.evaluation.prequential import PrequentialSums
-from stream.evaluation.ranking import TOP, qualities, tops
+from stream.evaluation.quality import RANKINGS, RankingQuality
 from stream.evaluation.running_rate import RunningRate
-from stream.evaluation.scored import EventScore, RankingQuality, ScoredEvents, WindowedMeasures
+from stream.evaluation.scored import PLACES, ScoredEvents
+from stream.evaluation.scores import BatchScores
 from stream.evaluation.settings import EvaluationSettings
-from stream.evaluation.windows import LOSSES, RANKINGS, Lifetime, Window
+from stream.evaluation.windowed import WindowedMeasures
+from stream.evaluation.windows import LOSSES, Windows
 
 __all__ = ["Evaluation"]
 
@@ -38,9 +39,16 @@ class Evaluation:
         self._popularity = Popularity(settings.popularity_half_life_days)
         self._counts = EntityAttributeCounts(settings.attribute, settings.max_key_values)
         self._rate = RunningRate()
-        self._window = Window(settings.window_events)
-        self._lifetime = Lifetime()
-        self._finite = PrequentialSums() if settings.finite else None
+        self._measures = dict(RANKING_MEASURES)
+        self._windows = self._new_windows()
+        self._finite = self._new_sums() if settings.finite else None
+
+    def _new_windows(self) -> Windows:
+        return Windows(self._settings.window_events, len(self._measures))
+
+    def _new_sums(self) -> PrequentialSums:
+        reported = [(name, place) for place, name in enumerate(self._measures) if self._measures[name].reported]
+        return PrequentialSums(reported, len(self._measures))
 
     @property
     def evictions(self) -> int:
@@ -67,89 +75,87 @@ class Evaluation:
         self._offers.name(slot)
         self._counts.update(slot, attributes)
 
-    def update(self, events: ScoredEvents) -> list[EventScore]:
-        """Score a batch event by event, then let baselines and sums learn each; return the scores in the same order.
+    def update(self, events: ScoredEvents) -> BatchScores:
+        """Score a batch event by event, and let baselines and sums learn each; return the scores in the same order.
 
         Raises ValueError, before anything is counted, where a logit is not finite or the arrays do not fit together.
         """
-        logit = events.logit.astype(np.float64)
-        _check(events, logit)
-        # max(x, 0) - x * y + log(1 + exp(-|x|)): exact where a sigmoid would round to 0 or 1.
-        terms = np.maximum(logit, 0.0) - logit * events.taken + np.log1p(np.exp(-np.abs(logit)))
-        bounds: list[int] = events.offsets.tolist()
-        listed = terms.tolist()
-        # The exactly rounded sum is the same in whatever order slots put the pairs.
-        sums = [math.fsum(listed[first:last]) for first, last in pairwise(bounds)]
-        taken = np.diff(np.append(0, np.cumsum(events.taken))[events.offsets])
-        losses = [
-            (total, size, self._rate.score_then_learn(count, size))
-            for total, size, count in zip(sums, np.diff(events.offsets).tolist(), taken.tolist(), strict=True)
-        ]
-        scores, rankings, labelled = self._rank_events(events, logit, losses)
+        logit = np.asarray(events.logit, dtype=np.float64)
+        self._check(events, logit)
+        losses, labels, pair_codes = self._lose(events, logit)
+        labelled = np.flatnonzero(labels)
+        scores, hits = self._rank(events, logit, losses, labels, labelled)
+        rankings = self._measure(hits[labelled], labels[labelled], scores.qualities)
+        rankings[:, -1] = scores.possible[labelled] > PLACES
         if self._finite is not None:
             self._finite.extend(losses, rankings, labelled)
-        rows = np.array(losses, dtype=np.float64).reshape(-1, LOSSES)
-        pair_codes = calibration.codes(logit, events.taken)
-        self._window.extend(rankings, rows, pair_codes, events.offsets)
-        self._lifetime.extend(rankings, rows, pair_codes)
+        self._windows.extend(rankings, losses, pair_codes, events.offsets)
         return scores
 
-    def _rank_events(
-        self, events: ScoredEvents, logit: NDArray[np.float64], losses: list[tuple[float, int, float]]
-    ) -> tuple[list[EventScore], NDArray[np.float64], NDArray[np.bool_]]:
-        """Let the baselines learn; return scores, the labelled events' rows of rankings, and which those events are."""
-        rank = self._offers.rank
-        possible = np.flatnonzero(events.possible)
-        slots, bounds = events.slot[possible], np.searchsorted(possible, events.offsets)
-        taken = np.flatnonzero(events.taken)
-        taken_bounds = np.searchsorted(taken, events.offsets)
-        labels_of = np.diff(taken_bounds)
-        event = np.repeat(np.arange(len(labels_of)), labels_of)
-        taken_slots = events.slot[taken]
-        # Learned in the order of names, so that slots cannot show in the state.
-        taken_slots = taken_slots[np.lexsort((rank[taken_slots], event))]
+    def _lose(
+        self, events: ScoredEvents, logit: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the (B, 3) losses, the (B,) numbers of labels, and the (P,) codes of the pairs."""
+        from stream.evaluation.loops import totals
 
-        earlier = Earlier.of(slots, bounds, taken_slots, taken_bounds)
-        by_popularity = self._popularity.scores_then_learn(
-            slots, np.repeat(events.ts, np.diff(bounds)), taken_slots, events.ts[event], earlier
+        losses, labels = np.empty((len(events.ids), LOSSES)), np.empty(len(events.ids), dtype=np.int64)
+        pair_codes = np.empty(len(logit), dtype=np.int64)
+        terms = pair_losses(logit, events.taken)
+        totals(events.offsets, events.taken, logit, terms, losses, labels, pair_codes)
+        losses[:, 2] = self._rate.score_then_learn(labels, np.diff(events.offsets))
+        return losses, labels, pair_codes
+
+    def _rank(
+        self,
+        events: ScoredEvents,
+        logit: NDArray[np.float64],
+        losses: NDArray[np.float64],
+        labels: NDArray[np.int64],
+        labelled: NDArray[np.int64],
+    ) -> tuple[BatchScores, NDArray[np.bool_]]:
+        """Rank, and let the baselines learn; return the scores without qualities, and the (B, 3, 5) hits."""
+        from stream.evaluation.loops import rank_and_learn
+
+        size, counts, popularity = len(events.ids), self._counts, self._popularity
+        who = counts.numbers_of(events.keys, labels, labelled)
+        best = np.zeros((size, len(RANKINGS), PLACES), dtype=np.int32)
+        held, hits = np.zeros(best.shape), np.zeros(best.shape, dtype=np.bool_)
+        possible, taken_bounds = np.empty(size, dtype=np.int64), np.empty(size + 1, dtype=np.int64)
+        taken = np.empty(int(labels.sum()), dtype=np.int32)
+        rank_and_learn(
+            *(events.offsets, events.slot, events.possible, events.taken, logit, events.ts, who, self._offers.rank),
+            *(popularity.half_life_ms, popularity.table, counts.offers, counts.max_pairs, *counts.arrays()),
+            *(best, held, hits, possible, taken, taken_bounds),
         )
-        by_counts = self._counts.scores_then_learn(events.keys, slots, bounds, taken_slots, taken_bounds, earlier)
-        best, best_bounds = tops(np.stack((logit[possible], by_popularity, by_counts)), rank[slots], bounds)
-        rows = qualities(events.taken[possible][best], best_bounds, labels_of)
-        measured = rows.tolist()
+        counts.learned()
+        scores = BatchScores(
+            ids=events.ids,
+            schema_version=events.schema_version,
+            names=self._offers.names,
+            best=best,
+            held=held,
+            possible=possible,
+            taken=taken,
+            taken_bounds=taken_bounds,
+            losses=losses,
+            labelled=labelled,
+            qualities=np.empty((len(labelled), len(RANKINGS), len(self._measures))),
+        )
+        return scores, hits
 
-        ranked = [self._offers.names_of(ranking) for ranking in slots[best].tolist()]
-        labels = self._offers.names_of(taken_slots.tolist())
-        labels_bounds: list[int] = taken_bounds.tolist()
-        values = logit[possible][best[0]].tolist()
-        sizes: list[int] = np.diff(bounds).tolist()
-        scores: list[EventScore] = []
-        for b, (first, last) in enumerate(pairwise(best_bounds.tolist())):
-            own = labels[labels_bounds[b] : labels_bounds[b + 1]]
-            model, popularity, counts = map(RankingQuality._make, measured[b]) if own else (None, None, None)
-            scores.append(
-                EventScore(
-                    id=events.ids[b],
-                    schema_version=events.schema_version,
-                    top=list(zip(ranked[0][first:last], values[first:last], strict=True)),
-                    popularity=ranked[1][first:last],
-                    entity_attribute_counts=ranked[2][first:last],
-                    possible=sizes[b],
-                    labels=own,
-                    bce_sum=losses[b][0],
-                    bce_pairs=losses[b][1],
-                    running_rate_bce_sum=losses[b][2],
-                    quality=model,
-                    popularity_quality=popularity,
-                    entity_attribute_counts_quality=counts,
-                )
-            )
-        labelled = labels_of > 0
-        contested = (np.diff(bounds) > TOP)[labelled]
-        return scores, np.column_stack((rows[labelled].reshape(-1, RANKINGS), contested)), labelled
+    def _measure(
+        self, hits: NDArray[np.bool_], labels: NDArray[np.int64], qualities: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Fill the (n, 3, M) qualities of n events, from which places were hits; return them as rows with one more."""
+        flat, repeated = hits.reshape(-1, PLACES), np.repeat(labels, len(RANKINGS))
+        for place, measure in enumerate(self._measures.values()):
+            qualities[:, :, place] = measure.of(flat, repeated).reshape(-1, len(RANKINGS))
+        rows = np.empty((len(hits), len(RANKINGS) * len(self._measures) + 1))
+        rows[:, :-1] = qualities.reshape(rows.shape[0], rows.shape[1] - 1)
+        return rows
 
     def summary(self) -> dict[str, Any]:
-        """Return ``{"model": ..., "baselines": {name: ...}}``, each with ``recall_at_5``, ``ndcg_at_5`` and ``bce``.
+        """Return ``{"model": ..., "baselines": {name: ...}}``, each with the reported measures and ``bce``.
 
         A finite pass leaves out the first fifth of the labelled events, as the contract has it; a service, which cannot
         know where that ends, gives its lifetime; ``first_fifth_left_out`` says which of the two it is. None stands
@@ -159,7 +165,8 @@ class Evaluation:
         kept of them. Beside the contract's rankings stand those over contested events alone (more possible offers than
         places), and beside the model's loss the running rate's, with their ratio, the normalised entropy.
         """
-        life = self._lifetime.measures()
+        life = self.lifetime()
+        reported = [name for name, measure in self._measures.items() if measure.reported]
         calibrated = {
             "micro_auc": life.micro_auc,
             "expected_calibration_error": life.expected_calibration_error,
@@ -178,19 +185,17 @@ class Evaluation:
             "contested_events": life.contested_events,
             "running_rate": {"bce": life.running_rate_bce if life.events_with_labels else None},
             "model": {
-                "recall_at_5": life.recall_at_5,
-                "ndcg_at_5": life.ndcg_at_5,
+                **_values(life.model, reported),
                 "bce": life.bce if life.events_with_labels else None,
-                "contested": _contested(life.contested),
+                "contested": _values(life.contested, reported),
                 "normalised_entropy": life.normalised_entropy if life.events_with_labels else None,
                 **calibrated,
             },
             "baselines": {
                 name: {
-                    "recall_at_5": measures.recall_at_5 if measures else None,
-                    "ndcg_at_5": measures.ndcg_at_5 if measures else None,
+                    **_values(measures, reported),
                     "bce": None,
-                    "contested": _contested(life.contested_baselines[name]),
+                    "contested": _values(life.contested_baselines[name], reported),
                 }
                 for name, measures in life.baselines.items()
             },
@@ -198,15 +203,15 @@ class Evaluation:
 
     def window(self) -> WindowedMeasures:
         """Return the measures over the last ``window_events`` events."""
-        return self._window.measures()
+        return self._windows.window()
 
     def lifetime(self) -> WindowedMeasures:
         """Return the same measures over all events."""
-        return self._lifetime.measures()
+        return self._windows.lifetime()
 
     def reliability(self) -> list[tuple[float, float, int]]:
         """Return (mean predicted probability, observed rate, pairs) by group of like predictions, over all events."""
-        return calibration.reliability(self._lifetime.histogram())
+        return reliability(self._windows.life_histogram())
 
     def state(self) -> dict[str, Any]:
         """Return everything as a tree of JSON values and arrays; :meth:`restore` continues from it bit for bit."""
@@ -215,8 +220,7 @@ class Evaluation:
             "popularity": self._popularity.state(),
             "entity_attribute_counts": self._counts.state(),
             "running_rate": self._rate.state(),
-            "window": self._window.state(),
-            "lifetime": self._lifetime.state(),
+            "windows": self._windows.state(),
             "finite": None if self._finite is None else self._finite.state(),
         }
 
@@ -231,12 +235,11 @@ class Evaluation:
         self._offers = OfferTable.of(state["names"])
         self._popularity.restore(state["popularity"])
         self._rate.restore(state["running_rate"])
-        self._window = Window(self._settings.window_events)
-        self._window.restore(state["window"])
-        self._lifetime.restore(state["lifetime"])
+        self._windows = self._new_windows()
+        self._windows.restore(state["windows"])
         self._finite = None
         if self._settings.finite and state["finite"] is not None:
-            self._finite = PrequentialSums()
+            self._finite = self._new_sums()
             self._finite.restore(state["finite"])
 
     def named_state(self) -> Iterator[tuple[str, object]]:
@@ -253,34 +256,30 @@ class Evaluation:
         yield "evaluation/evictions", self.evictions
         for entry, content in self._counts.named_counts(name_of_slot):
             yield f"evaluation/{entry}", content
-        for part, state in (
-            ("running_rate", self._rate.state()),
-            ("window", self._window.state()),
-            ("lifetime", self._lifetime.state()),
-        ):
-            for entry, content in state.items():
+        for part, entries in (("running_rate", self._rate.state()), ("windows", self._windows.named_state())):
+            for entry, content in entries.items():
                 yield f"evaluation/{part}/{entry}", content
 
+    def _check(self, events: ScoredEvents, logit: NDArray[np.float64]) -> None:
+        size = len(events.ids)
+        if not size == len(events.keys) == len(events.ts) == len(events.offsets) - 1:
+            raise ValueError(
+                f"{size} ids do not fit {len(events.keys)} keys, {len(events.ts)} times, {len(events.offsets)} offsets"
+            )
+        pairs = int(events.offsets[-1])
+        if not pairs == len(events.slot) == len(events.possible) == len(events.taken) == len(logit):
+            raise ValueError(
+                f"the last offset is {pairs}, but there are {len(events.slot)} slots and {len(logit)} logits"
+            )
+        if not np.isfinite(logit).all():
+            raise ValueError("a logit is NaN or infinite; the learner must stop before it is measured")
+        if pairs and not self._counts.live(events.slot):
+            raise ValueError("a slot that was scored holds no offer")
 
-def _contested(quality: RankingQuality | None) -> dict[str, float | None]:
-    return {
-        "recall_at_5": quality.recall_at_5 if quality else None,
-        "ndcg_at_5": quality.ndcg_at_5 if quality else None,
-    }
+
+def _values(quality: RankingQuality | None, names: list[str]) -> dict[str, float | None]:
+    return {name: getattr(quality, name) if quality else None for name in names}
 
 
 def _ratio(model: float | None, rate: float | None) -> float | None:
     return model / rate if model is not None and rate else None
-
-
-def _check(events: ScoredEvents, logit: NDArray[np.float64]) -> None:
-    size = len(events.ids)
-    if not size == len(events.keys) == len(events.ts) == len(events.offsets) - 1:
-        raise ValueError(
-            f"{size} ids do not fit {len(events.keys)} keys, {len(events.ts)} times, {len(events.offsets)} offsets"
-        )
-    pairs = int(events.offsets[-1])
-    if not pairs == len(events.slot) == len(events.possible) == len(events.taken) == len(logit):
-        raise ValueError(f"the last offset is {pairs}, but there are {len(events.slot)} slots and {len(logit)} logits")
-    if not np.isfinite(logit).all():
-        raise ValueError("a logit is NaN or infinite; the learner must stop before it is measured")

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PrequentialSums"]
+from stream.evaluation.quality import RANKINGS
 
-_RANKINGS = ("model", "popularity", "entity_attribute_counts")
-_FLOATS = (
-    *(f"{ranking}_{measure}" for ranking in _RANKINGS for measure in ("recall", "ndcg")),
-    *("bce_before", "rate_before"),
-)
+__all__ = ["PrequentialSums"]
 
 
 class PrequentialSums:
-    """One row of 73 bytes per labelled event, so that the cut can be made when their number is known; unbounded."""
+    """A row of each labelled event, so that the cut can be made when their number is known; unbounded.
 
-    def __init__(self) -> None:
-        self._rows: dict[str, array[float]] = {name: array("d") for name in _FLOATS}
+    Args:
+        measures: the names of the reported measures, and the place of each among all measures.
+        number: how many measures there are.
+    """
+
+    def __init__(self, measures: Sequence[tuple[str, int]], number: int) -> None:
+        self._measures = [name for name, _ in measures]
+        columns = {
+            f"{whose}_{name}": at * number + place for at, whose in enumerate(RANKINGS) for name, place in measures
+        }
+        self._columns = list(columns.values())
+        self._rows: dict[str, array[float]] = {name: array("d") for name in (*columns, "bce_before", "rate_before")}
         self._pairs_before = array("q")
         self._contested = array("b")
         self._bce_sum = 0.0
@@ -34,25 +41,22 @@ class PrequentialSums:
         """n: events with T non-empty."""
         return len(self._pairs_before)
 
-    def extend(
-        self, losses: list[tuple[float, int, float]], rankings: NDArray[np.float64], labelled: NDArray[np.bool_]
-    ) -> None:
-        """Take in B events: as :meth:`stream.evaluation.windows.Window.extend`, and which are labelled (B,)."""
-        for place, ranking in enumerate(_RANKINGS):
-            self._rows[f"{ranking}_recall"].frombytes(rankings[:, 3 * place].tobytes())
-            self._rows[f"{ranking}_ndcg"].frombytes(rankings[:, 3 * place + 1].tobytes())
+    def extend(self, losses: NDArray[np.float64], rankings: NDArray[np.float64], labelled: NDArray[np.int64]) -> None:
+        """Take in B events: as :meth:`stream.evaluation.windows.Windows.extend`, and the (n,) labelled ones."""
+        for row, column in zip(self._rows.values(), self._columns, strict=False):
+            row.frombytes(rankings[:, column].tobytes())
         self._contested.frombytes(rankings[:, -1].astype(np.int8).tobytes())
-        for (bce_sum, bce_pairs, rate_sum), has_labels in zip(losses, labelled.tolist(), strict=True):
-            if has_labels:
-                self._rows["bce_before"].append(self._bce_sum)
-                self._rows["rate_before"].append(self._rate_sum)
-                self._pairs_before.append(self._bce_pairs)
-            self._bce_sum += bce_sum
-            self._rate_sum += rate_sum
-            self._bce_pairs += bce_pairs
+        # One after the other: the sums do not depend on how events were cut into batches.
+        start = np.array([[self._bce_sum, self._bce_pairs, self._rate_sum]])
+        sums = np.add.accumulate(np.concatenate([start, losses]), axis=0)
+        before = sums[labelled]
+        self._rows["bce_before"].frombytes(before[:, 0].tobytes())
+        self._rows["rate_before"].frombytes(before[:, 2].tobytes())
+        self._pairs_before.frombytes(before[:, 1].astype(np.int64).tobytes())
+        self._bce_sum, self._rate_sum, self._bce_pairs = float(sums[-1, 0]), float(sums[-1, 2]), int(sums[-1, 1])
 
     def summary(self) -> dict[str, Any]:
-        """Return recall_at_5, ndcg_at_5 and bce of each, over all but the first floor(n/5) labelled events.
+        """Return the reported measures and bce of each, over all but the first floor(n/5) labelled events.
 
         Each is None where no event has labels; the baselines' bce always is. ``contested`` holds the rankings' means
         over those of these events that had more possible offers than places, ``running_rate`` the loss of the running
@@ -75,16 +79,12 @@ class PrequentialSums:
             bce = (self._bce_sum - self._rows["bce_before"][cut]) / pairs
             rate = (self._rate_sum - self._rows["rate_before"][cut]) / pairs
         measures: dict[str, dict[str, Any]] = {
-            ranking: {
-                "recall_at_5": mean(f"{ranking}_recall"),
-                "ndcg_at_5": mean(f"{ranking}_ndcg"),
-                "bce": bce if ranking == "model" else None,
-                "contested": {
-                    "recall_at_5": mean_of_hard(f"{ranking}_recall"),
-                    "ndcg_at_5": mean_of_hard(f"{ranking}_ndcg"),
-                },
+            whose: {
+                **{name: mean(f"{whose}_{name}") for name in self._measures},
+                "bce": bce if whose == "model" else None,
+                "contested": {name: mean_of_hard(f"{whose}_{name}") for name in self._measures},
             }
-            for ranking in _RANKINGS
+            for whose in RANKINGS
         }
         return {
             "model": measures.pop("model"),
@@ -106,7 +106,7 @@ class PrequentialSums:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` returned."""
-        self._rows = {name: array("d", np.asarray(state[name], dtype=np.float64).tobytes()) for name in _FLOATS}
+        self._rows = {name: array("d", np.asarray(state[name], dtype=np.float64).tobytes()) for name in self._rows}
         self._pairs_before = array("q", np.asarray(state["pairs_before"], dtype=np.int64).tobytes())
         self._contested = array("b", np.asarray(state["contested"], dtype=np.int8).tobytes())
         self._bce_sum = float(state["bce_sum"])

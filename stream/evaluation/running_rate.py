@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["RunningRate"]
 
@@ -19,12 +21,15 @@ class RunningRate:
         self._taken = 0
         self._pairs = 0
 
-    def score_then_learn(self, taken: int, pairs: int) -> float:
-        """Return the loss in nats, summed over an event's `pairs` of which `taken` were taken; then count it."""
-        rate = (self._taken + 0.5) / (self._pairs + 1.0)
-        self._taken += taken
-        self._pairs += pairs
-        return -(taken * math.log(rate) + (pairs - taken) * math.log1p(-rate)) if pairs else 0.0
+    def score_then_learn(self, taken: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the loss in nats, summed over each event's `pairs` of which `taken` were taken; then count them."""
+        takens, numbers = np.cumsum(taken), np.cumsum(pairs)
+        rate = (self._taken + takens - taken + 0.5) / (self._pairs + numbers - pairs + 1.0)
+        if len(taken):
+            self._taken += int(takens[-1])
+            self._pairs += int(numbers[-1])
+        loss: NDArray[np.float64] = 0.0 - (taken * np.log(rate) + (pairs - taken) * np.log1p(-rate))
+        return loss
 
     def state(self) -> dict[str, Any]:
         """Return both counts."""

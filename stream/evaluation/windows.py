@@ -7,51 +7,68 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.evaluation.calibration import BINS, expected_calibration_error, histogram, micro_auc
-from stream.evaluation.scored import RankingQuality, WindowedMeasures
+from stream.evaluation.calibration import BINS, pooled
+from stream.evaluation.quality import RANKINGS, RankingQuality
+from stream.evaluation.windowed import WindowedMeasures
 
-__all__ = ["Lifetime", "Window"]
+__all__ = ["LOSSES", "Windows"]
 
-RANKINGS = 9
-"""Columns of a row of rankings: recall, NDCG, precision of the model, of popularity, of entity_attribute_counts."""
 LOSSES = 3
 """Columns of a row of losses: the model's sum, the pairs, the running rate's sum."""
 
 _BLOCKS = 20
 
 
-class _Ring:
-    """The last rows of an endless table."""
+class _Rows:
+    """The last rows of an endless table, and the sum of all of them; those that end with 1 summed beside it."""
 
-    def __init__(self, length: int, width: int) -> None:
-        self.rows = np.zeros((length, width))
+    def __init__(self, length: int, width: int, *, contested: bool) -> None:
+        self.ring = np.zeros((length, width))
         self.seen = 0
+        """Rows since the ring began."""
+        self.number = 0
+        """Rows ever."""
+        self.total = np.zeros(width)
+        self.contested = np.zeros(width if contested else 0)
 
     def extend(self, rows: NDArray[np.float64]) -> None:
-        """Append (N, width) rows; the oldest leave."""
-        length = len(self.rows)
+        """Append (N, width) rows; the oldest leave the ring."""
+        from stream.evaluation.loops import append
+
+        append(rows, self.ring, self.seen, self.total, self.contested)
         self.seen += len(rows)
-        last = rows[-length:]
-        self.rows[np.arange(self.seen - len(last), self.seen) % length] = last
+        self.number += len(rows)
 
     def held(self) -> NDArray[np.float64]:
         """Return the rows held, in the ring's order."""
-        return self.rows[: self.seen]
+        return self.ring[: self.seen]
+
+    def state(self) -> dict[str, Any]:
+        return {name: _copy(getattr(self, name)) for name in ("ring", "seen", "number", "total", "contested")}
+
+    def restore(self, state: dict[str, Any], *, ring: bool) -> None:
+        """Take over what `state` returned, with the ``ring`` or without."""
+        self.number = int(state["number"])
+        self.total, self.contested = (np.array(state[name], dtype=np.float64) for name in ("total", "contested"))
+        if ring:
+            self.ring, self.seen = np.array(state["ring"], dtype=np.float64), int(state["seen"])
 
 
-class Window:
-    """The last ``events`` events for loss, AUC and calibration, and the last ``events`` labelled ones for rankings.
+class Windows:
+    """Running sums over all events, and over the last ``events`` of them; rankings over as many labelled ones.
 
-    AUC and calibration move in steps of a twentieth: they cover between 95 % and 100 % of the window.
+    AUC and calibration over the window move in steps of a twentieth: they cover between 95 % and 100 % of it.
     """
 
-    def __init__(self, events: int) -> None:
-        self._rankings = _Ring(events, RANKINGS + 1)
-        self._losses = _Ring(events, LOSSES)
+    def __init__(self, events: int, measures: int) -> None:
+        """Begin a window of ``events``, with so many ``measures`` of each ranking."""
+        self._rankings = _Rows(events, len(RANKINGS) * measures + 1, contested=True)
+        self._losses = _Rows(events, LOSSES, contested=False)
         self._block_events = -(-events // _BLOCKS)
-        self._blocks = np.zeros((events // self._block_events, 2, BINS), dtype=np.int32)
-        self._histogram = np.zeros((2, BINS), dtype=np.int64)
+        self._blocks = np.zeros((events // self._block_events, 2 * BINS), dtype=np.int32)
+        self._window = np.zeros(2 * BINS, dtype=np.int64)
         """The blocks' sum."""
+        self._life = np.zeros(2 * BINS, dtype=np.int64)
 
     def extend(
         self,
@@ -60,129 +77,76 @@ class Window:
         pair_codes: NDArray[np.int64],
         offsets: NDArray[np.int64],
     ) -> None:
-        """Append B events: (L, 10) rankings of the labelled ones, (B, 3) losses, (P,) codes of the pairs.
+        """Append B events: (L, 3 M + 1) rankings of the labelled ones, (B, 3) losses, (P,) codes of the pairs.
 
         A ranking's last column says whether its event was contested (1) or not (0). ``offsets`` (B + 1,) are the
-        events' bounds in the codes.
+        events' bounds in the codes (see :func:`stream.evaluation.loops.totals`).
         """
-        first = self._losses.seen
+        from stream.evaluation.loops import pool
+
+        pool(offsets, pair_codes, self._losses.seen, self._block_events, self._blocks, self._window, self._life)
         self._rankings.extend(rankings)
         self._losses.extend(losses)
-        event = first
-        while event < first + len(losses):
-            block, done = divmod(event, self._block_events)
-            end = min(event - done + self._block_events, first + len(losses))
-            part = histogram(pair_codes[offsets[event - first] : offsets[end - first]])
-            kept = self._blocks[block % len(self._blocks)]
-            if done == 0:
-                self._histogram -= kept
-                kept[...] = 0
-            kept += part
-            self._histogram += part
-            event = end
 
-    def histogram(self) -> NDArray[np.int64]:
+    def window_histogram(self) -> NDArray[np.int64]:
         """Return the window's (2, BINS) histogram."""
-        return self._histogram.copy()
+        return self._window.reshape(2, BINS).copy()
 
-    def measures(self) -> WindowedMeasures:
+    def life_histogram(self) -> NDArray[np.int64]:
+        """Return the (2, BINS) histogram of all pairs."""
+        return self._life.reshape(2, BINS).copy()
+
+    def window(self) -> WindowedMeasures:
         """Return all measures over the window."""
         rankings, losses = self._rankings.held(), self._losses.held()
-        contested = _contested(rankings)
+        contested = rankings[:, -1] @ rankings
         return _measures(
-            len(losses), len(rankings), rankings.sum(axis=0), contested, losses.sum(axis=0), self._histogram
+            len(losses), len(rankings), rankings.sum(axis=0), contested, losses.sum(axis=0), self.window_histogram()
+        )
+
+    def lifetime(self) -> WindowedMeasures:
+        """Return all measures over the whole life."""
+        rankings, losses = self._rankings, self._losses
+        return _measures(
+            losses.number, rankings.number, rankings.total, rankings.contested, losses.total, self.life_histogram()
         )
 
     def state(self) -> dict[str, Any]:
-        """Return the window as arrays."""
+        """Return everything as arrays."""
         return {
-            "rankings": self._rankings.rows.copy(),
-            "rankings_seen": self._rankings.seen,
-            "losses": self._losses.rows.copy(),
-            "losses_seen": self._losses.seen,
+            "rankings": self._rankings.state(),
+            "losses": self._losses.state(),
             "blocks": self._blocks.copy(),
+            "life": self._life.copy(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` returned; where the window's length was another, it starts anew."""
-        if len(state["losses"]) != len(self._losses.rows):
-            return
-        for ring, name in ((self._rankings, "rankings"), (self._losses, "losses")):
-            ring.rows = np.array(state[name], dtype=np.float64)
-            ring.seen = int(state[f"{name}_seen"])
-        self._blocks = np.array(state["blocks"], dtype=np.int32)
-        self._histogram = self._blocks.sum(axis=0, dtype=np.int64)
+        same = len(state["losses"]["ring"]) == len(self._losses.ring)
+        self._rankings.restore(state["rankings"], ring=same)
+        self._losses.restore(state["losses"], ring=same)
+        self._life = np.array(state["life"], dtype=np.int64)
+        if same:
+            self._blocks = np.array(state["blocks"], dtype=np.int32)
+            self._window = self._blocks.sum(axis=0, dtype=np.int64)
+
+    def named_state(self) -> dict[str, object]:
+        """Return the entries of the state digest."""
+        parts = {"rankings": self._rankings.state(), "losses": self._losses.state()}
+        named: dict[str, object] = {f"{of}/{name}": value for of, part in parts.items() for name, value in part.items()}
+        return named | {"blocks": self._blocks, "life": self._life}
 
 
-class Lifetime:
-    """Running sums over all events there ever were."""
-
-    def __init__(self) -> None:
-        self._events = 0
-        self._events_with_labels = 0
-        self._rankings = np.zeros(RANKINGS + 1)
-        self._contested = np.zeros(RANKINGS + 1)
-        """The part of it that stems from contested events."""
-        self._losses = np.zeros(LOSSES)
-        self._histogram = np.zeros((2, BINS), dtype=np.int64)
-
-    def extend(self, rankings: NDArray[np.float64], losses: NDArray[np.float64], pair_codes: NDArray[np.int64]) -> None:
-        """Append B events: as :meth:`Window.extend`."""
-        self._events += len(losses)
-        self._events_with_labels += len(rankings)
-        self._rankings = _add_in_order(self._rankings, rankings)
-        self._contested = _add_in_order(self._contested, rankings * rankings[:, -1:])
-        self._losses = _add_in_order(self._losses, losses)
-        self._histogram += histogram(pair_codes)
-
-    def histogram(self) -> NDArray[np.int64]:
-        """Return the (2, BINS) histogram of all pairs."""
-        return self._histogram.copy()
-
-    def measures(self) -> WindowedMeasures:
-        """Return all measures over the whole life."""
-        return _measures(
-            self._events, self._events_with_labels, self._rankings, self._contested, self._losses, self._histogram
-        )
-
-    def state(self) -> dict[str, Any]:
-        """Return the sums."""
-        return {
-            "events": self._events,
-            "events_with_labels": self._events_with_labels,
-            "rankings": self._rankings.copy(),
-            "contested": self._contested.copy(),
-            "losses": self._losses.copy(),
-            "histogram": self._histogram.copy(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` returned."""
-        self._events = int(state["events"])
-        self._events_with_labels = int(state["events_with_labels"])
-        self._rankings = np.array(state["rankings"], dtype=np.float64)
-        self._contested = np.array(state["contested"], dtype=np.float64)
-        self._losses = np.array(state["losses"], dtype=np.float64)
-        self._histogram = np.array(state["histogram"], dtype=np.int64)
-
-
-def _add_in_order(total: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add rows one after the other, so that the sum's last bit does not depend on how events were cut into batches."""
-    totals: NDArray[np.float64] = np.add.accumulate(np.vstack((total, rows)), axis=0)
-    last: NDArray[np.float64] = totals[-1].copy()
-    return last
-
-
-def _contested(rankings: NDArray[np.float64]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = rankings[rankings[:, -1] > 0].sum(axis=0)
-    return total
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _means(rankings: NDArray[np.float64], events: int) -> list[RankingQuality | None]:
     """Return the means of the model and of both baselines from the sums over so many events."""
     if not events:
-        return [None, None, None]
-    return [RankingQuality(*(rankings[column : column + 3] / events).tolist()) for column in (0, 3, 6)]
+        return [None] * len(RANKINGS)
+    means = (rankings[:-1] / events).reshape(len(RANKINGS), -1)
+    return [RankingQuality(*row) for row in means.tolist()]
 
 
 def _measures(
@@ -193,22 +157,21 @@ def _measures(
     losses: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> WindowedMeasures:
-    model, popularity, entity_attribute_counts = _means(rankings, events_with_labels)
+    model, *baselines = _means(rankings, events_with_labels)
     contested_events = int(contested[-1])
-    hard, hard_popularity, hard_counts = _means(contested, contested_events)
+    hard, *hard_baselines = _means(contested, contested_events)
     loss_sum, pairs, rate_sum = losses.tolist()
+    of_pairs = pooled(counts)
     return WindowedMeasures(
         events=events,
         events_with_labels=events_with_labels,
-        recall_at_5=model.recall_at_5 if model else None,
-        ndcg_at_5=model.ndcg_at_5 if model else None,
-        precision_at_5=model.precision_at_5 if model else None,
+        model=model,
         bce=loss_sum / pairs if pairs else None,
-        micro_auc=micro_auc(counts),
-        expected_calibration_error=expected_calibration_error(counts),
-        baselines={"popularity": popularity, "entity_attribute_counts": entity_attribute_counts},
+        micro_auc=of_pairs.micro_auc,
+        expected_calibration_error=of_pairs.expected_calibration_error,
+        baselines=dict(zip(RANKINGS[1:], baselines, strict=True)),
         running_rate_bce=rate_sum / pairs if pairs else None,
         contested_events=contested_events,
         contested=hard,
-        contested_baselines={"popularity": hard_popularity, "entity_attribute_counts": hard_counts},
+        contested_baselines=dict(zip(RANKINGS[1:], hard_baselines, strict=True)),
     )

@@ -156,7 +156,7 @@ class LearnerCore:
                 ts=batch.ts,
                 schema_version=batch.schema_version,
                 offsets=batch.offsets,
-                slot=batch.pair_slot.astype(np.int32),
+                slot=batch.pair_slot,
                 possible=batch.possible,
                 taken=batch.taken,
                 logit=scored,
@@ -165,17 +165,20 @@ class LearnerCore:
         losses = _mean_losses(batch, sums)
         drift = self.drift.update([loss for loss in losses if loss is not None])
         unresolved = self.network.observe(batch, frame, now, warming_up=warming_up)
-        self._count(batch, scores)
+        self._count(batch, len(scores.labelled))
         self.strategy.after_batch(self.network, batch, frame, self.events_trained, drift=drift)
         if reached is not None:
             kept = [loss for loss, hit in zip(losses, reached, strict=True) if hit and loss is not None]
             ended = self._end_warmup(self.warmup.trained(now, len(batch), kept))
-        pairs = sum(score.bce_pairs for score in scores)
+        bce_sum = scores.bce_sum
         return BatchReport(
             events=len(batch),
-            events_with_labels=sum(bool(score.labels) for score in scores),
-            pairs=pairs,
-            loss=sum(score.bce_sum for score in scores) / pairs if pairs else 0.0,
+            events_with_labels=len(scores.labelled),
+            pairs=batch.pairs,
+            loss=bce_sum / batch.pairs if batch.pairs else 0.0,
+            running_rate_loss=scores.running_rate_bce_sum,
+            contested_events=scores.contested_events,
+            quality_sums=scores.quality_sums(),
             logits=own,
             published=scored,
             scores=scores,
@@ -259,7 +262,7 @@ class LearnerCore:
         return {
             "schema_version": self.schema.version,
             "phase": self._phase(warming_up),
-            "window": self.evaluation.window(),
+            "read_window": self.evaluation.window,
             "mixture": self._mixture(),
             "parameters": total,
             "parameters_frozen": total - fresh if warming_up else 0,
@@ -295,13 +298,13 @@ class LearnerCore:
     def _phase(self, warming_up: bool) -> str:
         return "warm_up" if warming_up else "train" if len(self.network.layout.offers) else "idle"
 
-    def _count(self, batch: Batch, scores: Sequence[Any]) -> None:
+    def _count(self, batch: Batch, labelled: int) -> None:
         for identifier in batch.ids:
             self._ids = id_digest(self._ids, identifier)
         latest = int(batch.ts.max())
         self.event_time_ms = latest if self.event_time_ms is None else max(self.event_time_ms, latest)
         self.counts["events_trained"] += len(batch)
-        self.counts["events_with_labels"] += sum(bool(score.labels) for score in scores)
+        self.counts["events_with_labels"] += labelled
         self.counts["labels_dropped"] += batch.labels_dropped
         self.counts["names_aliased"] += batch.names_aliased
         for what, seen in batch.unknown_names.items():

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stream.evaluation.measures import RANKING_MEASURES, RankingMeasure
 from stream.records.reasons import WarmupEnd
 
 __all__ = [
@@ -29,12 +30,14 @@ __all__ = [
     "VOCABULARIES",
     "Definition",
     "MetricType",
+    "contested_gauges",
     "markdown_page",
+    "quality_gauges",
 ]
 
 MODELS = ("network", "popularity", "entity_attribute_counts")
-MEASURES = ("recall_at_5", "ndcg_at_5", "precision_at_5")
-CONTESTED_MEASURES = ("recall_at_5", "ndcg_at_5")
+MEASURES = tuple(RANKING_MEASURES)
+CONTESTED_MEASURES = tuple(name for name, measure in RANKING_MEASURES.items() if measure.reported)
 """Those of them that are given over contested events alone, too."""
 PHASES = ("warm_up", "train", "idle")
 VOCABULARIES = ("values", "entities", "attribute_values", "candidates")
@@ -86,6 +89,24 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...]) -> Definitio
     return Definition(name, MetricType.HISTOGRAM, "seconds", meaning, (), buckets)
 
 
+def quality_gauges(measures: Iterable[RankingMeasure]) -> list[Definition]:
+    """Return the gauges of measures of rankings over the window."""
+    return [
+        _gauge(f"stream_{measure.name}", "ratio", f"{measure.sentence} over the evaluation's window.", "model")
+        for measure in measures
+    ]
+
+
+def contested_gauges(measures: Iterable[RankingMeasure]) -> list[Definition]:
+    """Return those over the window's contested events, of the measures that are reported."""
+    which = "over the window's contested events alone: more offers possible than a ranking has places."
+    return [
+        _gauge(f"stream_contested_{measure.name}", "ratio", f"{measure.sentence} {which}", "model")
+        for measure in measures
+        if measure.reported
+    ]
+
+
 # Counters count since this process started (a restart is a counter reset, which `rate` and `increase` understand).
 # Gauges named `stream_model_…` are totals of the model that survives restarts; a crash takes them to its checkpoint.
 CATALOGUE: tuple[Definition, ...] = (
@@ -135,9 +156,7 @@ CATALOGUE: tuple[Definition, ...] = (
     _gauge("stream_model_warmups", "warm-ups", "Warm-ups that the surviving model has started."),
     _gauge("stream_event_time_seconds", "Unix seconds", "Largest event time trained."),
     # Quality: gauges over the evaluation's window; the sums give the mean over any other span
-    _gauge("stream_recall_at_5", "ratio", "Prequential recall at 5 over the evaluation's window.", "model"),
-    _gauge("stream_ndcg_at_5", "ratio", "Prequential NDCG at 5 over the evaluation's window.", "model"),
-    _gauge("stream_precision_at_5", "ratio", "Prequential precision at 5 over the evaluation's window.", "model"),
+    *quality_gauges(RANKING_MEASURES.values()),
     _counter(
         "stream_quality_sum_total",
         "ratio",
@@ -160,13 +179,7 @@ CATALOGUE: tuple[Definition, ...] = (
         "nats",
         "The running rate's cross-entropy summed over the pairs; `stream_loss_nats_total` over it: normalised entropy.",
     ),
-    _gauge(
-        "stream_contested_recall_at_5",
-        "ratio",
-        "Recall at 5 over the window's contested events alone: more offers possible than a ranking has places.",
-        "model",
-    ),
-    _gauge("stream_contested_ndcg_at_5", "ratio", "NDCG at 5 over the same.", "model"),
+    *contested_gauges(RANKING_MEASURES.values()),
     _gauge("stream_window_contested_events", "events", "How many of the window's labelled events were contested."),
     _counter("stream_contested_events_total", "events", "Contested labelled events of this process."),
     _gauge(

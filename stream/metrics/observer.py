@@ -22,7 +22,7 @@ from stream.observe import Observer
 from stream.records.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 
 if TYPE_CHECKING:
-    from stream.evaluation import EventScore, WindowedMeasures
+    from stream.evaluation import WindowedMeasures
     from stream.report import BatchReport, MixtureReport, ModelReport, SchemaReport
 
 __all__ = ["PrometheusObserver"]
@@ -65,7 +65,9 @@ class PrometheusObserver(Observer):
             self._counters["stream_warmups_ended_total"].labels(end)
         sums = self._counters["stream_quality_sum_total"]
         self._expert_losses: dict[str, float] = {}
-        self._quality_sums = [sums.labels(model, measure) for model in MODELS for measure in MEASURES]
+        for model in MODELS:
+            for measure in MEASURES:
+                sums.labels(model, measure)
         for phase in PHASES:
             self._gauges["stream_phase"].labels(phase).set(0)
             self._step(phase, 0, 0.0, 0.0)
@@ -135,8 +137,8 @@ class PrometheusObserver(Observer):
             ("stream_batches_total", 1),
             ("stream_pairs_total", report.pairs),
             ("stream_loss_nats_total", report.loss * report.pairs),
-            ("stream_running_rate_loss_nats_total", sum(score.running_rate_bce_sum for score in report.scores)),
-            ("stream_contested_events_total", sum(score.contested for score in report.scores if score.labels)),
+            ("stream_running_rate_loss_nats_total", report.running_rate_loss),
+            ("stream_contested_events_total", report.contested_events),
             ("stream_drift_detections_total", int(report.drift)),
             ("stream_labels_total", report.labels),
             ("stream_labels_dropped_total", report.labels_dropped),
@@ -153,7 +155,7 @@ class PrometheusObserver(Observer):
         if report.pairs:
             self._gauges["stream_batch_loss_nats"].set(report.loss)
         self._model(report)
-        self._sums(report.scores)
+        self._sums(report.quality_sums)
         self._warmup(report, seconds)
 
     def _model(self, model: ModelReport) -> None:
@@ -229,15 +231,10 @@ class PrometheusObserver(Observer):
                     value = getattr(qualities.get(model), measure, None)
                     self._gauges[f"{prefix}_{measure}"].labels(model).set(math.nan if value is None else value)
 
-    def _sums(self, scores: Sequence[EventScore]) -> None:
-        # The baselines' qualities are there wherever the model's is: on events with labels.
-        rows = [
-            score.quality + (score.popularity_quality or ()) + (score.entity_attribute_counts_quality or ())
-            for score in scores
-            if score.quality is not None
-        ]
-        for child, column in zip(self._quality_sums, zip(*rows, strict=True), strict=False):
-            child.inc(sum(column))
+    def _sums(self, sums: Mapping[str, Mapping[str, float]]) -> None:
+        for model, of in zip(MODELS, sums.values(), strict=True):
+            for measure, total in of.items():
+                self._counters["stream_quality_sum_total"].labels(model, measure).inc(total)
 
     def _warmup(self, report: BatchReport, seconds: float) -> None:
         ended = report.warmup_ended

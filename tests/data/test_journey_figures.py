@@ -144,7 +144,7 @@ def test_the_package_measures_the_same(figures: Figures, journey_files: JourneyF
 
 
 def _scored(batch: list[tuple[dict[str, Any], list[int]]], slots: dict[str, int]) -> ScoredEvents:
-    slot = np.array([slot for _, possible in batch for slot in possible], dtype=np.int32)
+    slot = np.array([slot for _, possible in batch for slot in possible], dtype=np.int64)
     taken = np.concatenate(
         [np.isin(possible, [slots[label] for label in event["labels"]]) for event, possible in batch]
     )

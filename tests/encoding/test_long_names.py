@@ -63,8 +63,9 @@ def test_long_values_are_learned_as_values_like_any_other() -> None:
     # An input's value that is an offer's attribute value is found as such.
     value = network.layout.offers.values.slot(network.layout.offers.values.names[0] or "")
     assert network.layout.matches[note.row_of[kept_name(text(0))], 0] == value
-    assert learner.evaluation._counts._tables.keys() == network.layout.keys.row_of.keys()
-    assert {name for table in learner.evaluation._counts._tables.values() for name in table} == {kept_name(text(1))}
+    counted = dict(learner.evaluation._counts.counted())
+    assert counted.keys() == network.layout.keys.row_of.keys()
+    assert {name for table in counted.values() for name in table} == {kept_name(text(1))}
     # 48 events of 80 KB have left nothing of that size.
     assert len(encode(learner.network.layout.rows.state())) + len(encode(learner.evaluation._counts.state())) < 20_000
 

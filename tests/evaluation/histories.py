@@ -140,7 +140,7 @@ def scored(events: list[Event], slots: dict[str, int], scatter: random.Random | 
         ts=np.array([event.ts for event in events], dtype=np.int64),
         schema_version=events[0].version if events else 0,
         offsets=np.array(offsets, dtype=np.int64),
-        slot=np.array(slot, dtype=np.int32),
+        slot=np.array(slot, dtype=np.int64),
         possible=np.array(possible, dtype=np.bool_),
         taken=np.array(taken, dtype=np.bool_),
         logit=np.array(logit, dtype=np.float32),

@@ -1,16 +1,17 @@
 """What the two baselines count, forget and give up."""
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream.evaluation import EvaluationSettings
-from stream.evaluation.earlier import Earlier
 from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
 from stream.evaluation.popularity import Popularity
-from stream.state import encode
+from tests.evaluation.ranked import ranked
 
 DAY_MS = 86_400_000
 
@@ -22,48 +23,47 @@ def _counts(attribute: str = "", max_pairs: int = 100, offers: int = 4, **attrib
     return counts
 
 
-def _event(
-    counts: EntityAttributeCounts, key: str, slots: NDArray[np.int64], taken: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    bounds, taken_bounds = np.array([0, slots.size]), np.array([0, taken.size])
-    earlier = Earlier.of(slots, bounds, taken, taken_bounds)
-    return counts.scores_then_learn([key], slots, bounds, taken, taken_bounds, earlier)
+def _event(counts: EntityAttributeCounts, key: str, slots: Sequence[int], taken: Sequence[int]) -> list[float]:
+    """Score of each of the slots, at most five."""
+    ((_, _, by_slot),), _, _ = ranked(counts, [key], [list(slots)], [list(taken)])
+    return [by_slot[slot] for slot in slots]
 
 
 def _learn(counts: EntityAttributeCounts, key: str, *taken: int) -> None:
-    _event(counts, key, NONE, np.array(taken))
+    _event(counts, key, [], taken)
 
 
-def _scores(counts: EntityAttributeCounts, key: str, slots: NDArray[np.int64]) -> NDArray[np.float64]:
+def _scores(counts: EntityAttributeCounts, key: str, slots: Sequence[int]) -> list[float]:
     """The scores of an event without labels that nobody remembers."""
-    return _event(copy.deepcopy(counts), key, slots, NONE)
+    return _event(copy.deepcopy(counts), key, slots, [])
 
 
 def _c(counts: EntityAttributeCounts, key: str, slots: int = 4) -> list[float]:
     """c alone: what a key that nothing is known of would get is taken off."""
-    every = np.arange(slots)
-    return (_scores(counts, key, every) - _scores(counts, "nobody", every)).round(9).tolist()  # type: ignore[no-any-return]
+    every = range(slots)
+    pairs = zip(_scores(counts, key, every), _scores(counts, "nobody", every), strict=True)
+    return [round(score - rate, 9) for score, rate in pairs]
 
 
-NONE = np.zeros(0, dtype=np.int64)
+def _popularity(*taken: int, asked: int) -> float:
+    """What the popularity of an offer with a half-life of two days is, if it was taken at some days before."""
+    counts, popularity = _counts(offers=1), Popularity(half_life_days=2)
+    popularity.add(0, len(counts.offers))
+    ts = [day * DAY_MS for day in (*taken, asked)]
+    labels = [[0]] * len(taken) + [[]]
+    scores, _, _ = ranked(counts, [None] * len(ts), [[0]] * len(ts), labels, popularity=popularity, ts=ts)
+    return scores[-1][1][0]
 
 
 def test_popularity_halves_in_a_half_life_of_event_time() -> None:
-    popularity = Popularity(half_life_days=2)
-    popularity.add(0, capacity=4)
-    popularity.learn([0], 10 * DAY_MS)
-    assert popularity.scores(np.array([0]), 10 * DAY_MS) == 1.0
-    assert popularity.scores(np.array([0]), 12 * DAY_MS) == 0.5
-    assert popularity.scores(np.array([0]), 13 * DAY_MS) == pytest.approx(2**-1.5)
+    assert _popularity(10, asked=10) == 1.0
+    assert _popularity(10, asked=12) == 0.5
+    assert _popularity(10, asked=13) == pytest.approx(2**-1.5)
 
 
 def test_a_late_label_counts_in_full_and_does_not_turn_time_back() -> None:
-    popularity = Popularity(half_life_days=2)
-    popularity.add(0, capacity=4)
-    popularity.learn([0], 10 * DAY_MS)
-    popularity.learn([0], 6 * DAY_MS)
-    assert popularity.scores(np.array([0]), 4 * DAY_MS) == 2.0
-    assert popularity.scores(np.array([0]), 12 * DAY_MS) == 1.0
+    assert _popularity(10, 6, asked=4) == 2.0
+    assert _popularity(10, 6, asked=12) == 1.0
 
 
 def test_an_events_labels_add_one_each_to_their_common_value() -> None:
@@ -80,7 +80,7 @@ def test_counts_under_a_value_outlive_the_offers_that_had_it() -> None:
     counts.remove(0)
     counts.add(0, {"category": "TEA"}, 8)
     assert _c(counts, "k", 1) == [1]
-    assert _scores(counts, "nobody", np.array([0])) == 30 * 0.5 / 10
+    assert _scores(counts, "nobody", [0]) == [30 * 0.5 / 10]
 
 
 def test_update_label_leaves_past_counts_under_the_old_value_and_finds_them_there_again() -> None:
@@ -108,7 +108,7 @@ def test_own_names_go_with_their_offer_without_being_evictions() -> None:
     assert counts.pairs == 2
     assert _c(counts, "k", 3) == [0, 1, 0]
     assert _c(counts, "m", 3) == [0, 0, 0]
-    assert counts.state()["keys"] == ["k", "l"]
+    assert [key for key, _ in counts.counted()] == ["k", "l"]
     assert counts.evictions == 0
 
 
@@ -138,7 +138,7 @@ def test_an_event_without_labels_does_not_keep_its_key() -> None:
     counts = _counts(max_pairs=2)
     _learn(counts, "k", 0)
     _learn(counts, "l", 0)
-    _event(counts, "k", np.arange(4), NONE)
+    _event(counts, "k", range(4), [])
     _learn(counts, "m", 0)
     assert _c(counts, "k") == [0, 0, 0, 0]
 
@@ -168,16 +168,76 @@ def test_a_long_batch_is_its_events_one_by_one() -> None:
         counts.update(0, {"category": "TEA"})
         counts.update(2, {"category": "TEA"})
     keys = [f"k{number}" for number in rng.integers(0, 30, 600)]
-    slots = [rng.permutation(4)[: rng.integers(0, 5)] for _ in keys]
-    taken = [rng.permutation(4)[: rng.integers(0, 3)] for _ in keys]
-    one_by_one = [_event(alone, *event) for event in zip(keys, slots, taken, strict=True)]
-    bounds, taken_bounds = (np.cumsum([0, *map(len, lists)]) for lists in (slots, taken))
-    shown, labels = np.concatenate(slots), np.concatenate(taken)
-    earlier = Earlier.of(shown, bounds, labels, taken_bounds)
-    found = together.scores_then_learn(keys, shown, bounds, labels, taken_bounds, earlier)
-    assert found.tolist() == np.concatenate(one_by_one).tolist()
-    assert encode(together.state()) == encode(alone.state())
-    assert together.evictions > 0
+    slots = [rng.permutation(4)[: rng.integers(0, 5)].tolist() for _ in keys]
+    taken = [rng.permutation(4)[: rng.integers(0, 3)].tolist() for _ in keys]
+    one_by_one = [
+        ranked(alone, [key], [of], [labels])[0][0] for key, of, labels in zip(keys, slots, taken, strict=True)
+    ]
+    assert [scores[2] for scores in ranked(together, keys, slots, taken)[0]] == [scores[2] for scores in one_by_one]
+    assert list(together.counted()) == list(alone.counted())
+    assert together.offers[:, :2].tolist() == alone.offers[:, :2].tolist()
+    assert together.evictions == alone.evictions > 0
+
+
+def test_numbers_of_keys_and_values_are_given_again() -> None:
+    counts = _counts(max_pairs=3, offers=2)
+    for number in range(2000):
+        _learn(counts, f"k{number}", 0, 1)
+        counts.remove(1)
+        counts.add(1, {}, 8)
+    assert (counts.pairs, counts.evictions) == (2, 1998)
+    assert len(counts.state()["key_names"]["names"]) <= 5
+    assert len(counts.state()["value_names"]["names"]) <= 5
+    assert len(counts.count) == 1024
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from([2, 7, 30, 1000]))
+def test_counts_are_those_of_dictionaries_in_order_of_touch(seed: int, events: int, max_pairs: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = _counts("category", max_pairs=max_pairs, offers=6)
+    tables: dict[str, dict[str | int, int]] = {}
+    value: dict[int, str | int] = {slot: slot + 1 for slot in range(6)}
+    additions, evictions = 6, 0
+    for _ in range(events):
+        slot, kind = int(rng.integers(6)), rng.random()
+        if kind < 0.2:
+            name = "TEA" if rng.random() < 0.5 else f"v{rng.integers(3)}"
+            counts.update(slot, {"category": name})
+            value[slot] = name
+        elif kind < 0.3:
+            own = int(counts._own[slot])
+            counts.remove(slot)
+            for table in tables.values():
+                table.pop(own, None)
+            tables = {key: table for key, table in tables.items() if table}
+            counts.add(slot, {}, 8)
+            additions += 1
+            value[slot] = additions
+        keys = [f"k{number}" for number in rng.integers(0, 5, 3)]
+        taken = [rng.permutation(6)[: rng.integers(0, 3)].tolist() for _ in keys]
+        shown = [rng.permutation(6)[:5].tolist() for _ in keys]
+        scores, _, _ = ranked(counts, keys, shown, [sorted(of) for of in taken])
+        for key, of, found in zip(keys, taken, scores, strict=True):
+            for slot, score in found[2].items():
+                rest = score - tables.get(key, {}).get(value[slot], 0)
+                assert 0 < rest <= 30 * (3 * events + 0.5) / 10
+                assert score >= tables.get(key, {}).get(value[slot], 0)
+            if of:
+                table = tables.pop(key, {})
+                tables[key] = table
+                for slot in sorted(of):
+                    table[value[slot]] = table.pop(value[slot], 0) + 1
+            while sum(map(len, tables.values())) > max_pairs:
+                oldest = next(iter(tables))
+                del tables[oldest][next(iter(tables[oldest]))]
+                evictions += 1
+                if not tables[oldest]:
+                    del tables[oldest]
+        assert [(key, list(table.items())) for key, table in counts.counted()] == [
+            (key, list(table.items())) for key, table in tables.items()
+        ]
+    assert counts.evictions == evictions
 
 
 def test_default_bounds_evict_nothing_below_a_million_pairs() -> None:

@@ -173,7 +173,7 @@ def test_a_pass_without_labels_or_without_events_has_null_measures() -> None:
             "baselines": {"popularity": nothing, "entity_attribute_counts": nothing},
         }
         teller = _with_offers(chosen)
-        assert teller.evaluation.update(scored([], {})) == []
+        assert list(teller.evaluation.update(scored([], {}))) == []
         assert teller.evaluation.summary() == expected
         model = teller.tell([_event("abc", "")]).evaluation.summary()["model"]
         assert model | no_pairs == expected["model"]

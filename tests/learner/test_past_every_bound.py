@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from stream.encoding.offers import Offers
 from stream.encoding.pool import RowPool
 from stream.encoding.vocabulary import ValueRows
-from stream.evaluation.earlier import Earlier
 from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
 from stream.evaluation.settings import EvaluationSettings
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
+from tests.evaluation.ranked import ranked
 from tests.learner.streams import apply, feature, label, settings
 
 
@@ -97,23 +96,16 @@ def test_rows_are_given_up_at_once_and_lent_again_lowest_first() -> None:
 
 def test_one_key_past_the_bound_on_counts_gives_up_its_oldest_without_looking_for_it() -> None:
     counts = EntityAttributeCounts("group", 200)
-    none = np.zeros(0, dtype=np.int64)
     for number in range(3000):  # an offer a label, each with a value of its own
-        slots = np.array([0])
         counts.add(0, {"group": f"g{number}"}, capacity=8)
-        bounds, taken = np.array([0, 1]), np.array([0, 1])
-        earlier = Earlier.of(slots, bounds, slots, taken)
-        assert counts.scores_then_learn(["k"], slots, bounds, slots, taken, earlier)[0] == 30 * 0.5 / 10
+        assert ranked(counts, ["k"], [[0]], [[0]])[0][0][2] == {0: 30 * 0.5 / 10}
         counts.remove(0)
     assert (counts.pairs, counts.evictions) == (200, 2800)
-    table = counts._tables["k"]
-    assert isinstance(table, OrderedDict)
-    assert list(table) == [f"g{number}" for number in range(2800, 3000)]
+    ((key, table),) = counts.counted()
+    assert (key, list(table)) == ("k", [f"g{number}" for number in range(2800, 3000)])
     counts.add(0, {"group": "g2999"}, capacity=8)
-    bounds = np.array([0, 1])
-    earlier = Earlier.of(np.array([0]), bounds, none, np.array([0, 0]))
-    score = counts.scores_then_learn(["k"], np.array([0]), bounds, none, np.array([0, 0]), earlier)
-    assert score[0] == 30 * 0.5 / 10 + 1  # what a key took before is found among many that no offer has any more
+    # what a key took before is found among many that no offer has any more
+    assert ranked(counts, ["k"], [[0]], [[]])[0][0][2] == {0: 30 * 0.5 / 10 + 1}
 
 
 SMALL: dict[str, Any] = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stream.evaluation import EventScore, RankingQuality, WindowedMeasures
+from stream.evaluation.measures import RANKING_MEASURES
 from stream.observe import Observer
 from stream.records.reasons import WarmupEnd
 from stream.report import BatchReport, MixtureReport, SchemaReport, SlotCount, WarmupReport
@@ -33,14 +34,12 @@ def window(recall: float | None = 0.4) -> WindowedMeasures:
     """Return a window in which the network's recall is given and every other measure follows from it."""
     if recall is None:
         return WindowedMeasures(
-            *(0, 0, None, None, None, None, None, None), baselines={"popularity": None, "entity_attribute_counts": None}
+            *(0, 0, None, None, None, None), baselines={"popularity": None, "entity_attribute_counts": None}
         )
     return WindowedMeasures(
         events=1000,
         events_with_labels=600,
-        recall_at_5=recall,
-        ndcg_at_5=recall - 0.02,
-        precision_at_5=recall / 2,
+        model=RankingQuality(recall, recall - 0.02, recall / 2),
         bce=0.5 - recall / 2,
         micro_auc=0.5 + recall / 2,
         expected_calibration_error=0.03,
@@ -70,7 +69,10 @@ def batch(**changes: Any) -> BatchReport:
         schema_version=3,
         phase="train",
         scores=[],
-        window=window(),
+        read_window=window,
+        running_rate_loss=0.0,
+        contested_events=0,
+        quality_sums={"model": {}, "popularity": {}, "entity_attribute_counts": {}},
         mixture=MixtureReport({"rate": 0.25, "network": 0.75}, {"rate": 40.0, "network": 30.0}, 29.0, 3.0, 640),
         parameters=50_000,
         parameters_frozen=0,
@@ -89,7 +91,28 @@ def batch(**changes: Any) -> BatchReport:
         event_time_ms=1_485_690_806_000,
         vocabulary={"values": 900, "entities": 250, "attribute_values": 60, "candidates": 40},
     )
-    return dataclasses.replace(plain, **changes)
+    if "window" in changes:
+        measures = changes.pop("window")
+        changes["read_window"] = lambda: measures
+    report = dataclasses.replace(plain, **changes)
+    scores = report.scores
+    qualities = {
+        model: [quality for one in scores if (quality := getattr(one, name)) is not None]
+        for model, name in (
+            ("model", "quality"),
+            ("popularity", "popularity_quality"),
+            ("entity_attribute_counts", "entity_attribute_counts_quality"),
+        )
+    }
+    return dataclasses.replace(
+        report,
+        running_rate_loss=sum(one.running_rate_bce_sum for one in scores),
+        contested_events=sum(one.contested for one in scores if one.labels),
+        quality_sums={
+            model: dict(zip(RANKING_MEASURES, map(sum, zip(*some, strict=True)), strict=False))
+            for model, some in qualities.items()
+        },
+    )
 
 
 class Script:

@@ -40,7 +40,7 @@ def run_baseline(name: str, stream: BenchStream, seed: int, progress: Progress) 
                     ts=batch.ts,
                     schema_version=batch.schema_version,
                     offsets=batch.offsets,
-                    slot=batch.pair_slot.astype(np.int32),
+                    slot=batch.pair_slot,
                     possible=batch.possible,
                     taken=batch.taken,
                     logit=np.zeros(batch.pairs, dtype=np.float32),

@@ -12,7 +12,9 @@ from stream.bench.adaptation.slices import TASK, tasks_of
 from stream.bench.adaptation.stream import BenchStream
 from stream.bench.adaptation.trace import Trace
 from stream.evaluation import calibration
-from stream.evaluation.ranking import TOP, quality, top
+from stream.evaluation.measures.ndcg import NDCG
+from stream.evaluation.measures.recall import RECALL
+from stream.evaluation.scored import PLACES
 from stream.schema import Op, Schema, Version
 
 __all__ = ["Scorer"]
@@ -113,11 +115,12 @@ class Scorer:
         logit: NDArray[np.float64],
     ) -> None:
         live = slot[possible]
-        ranked = live[top(logit[possible], self._rank[live])].tolist()
+        ranked = live[np.lexsort((self._rank[live], -logit[possible]))[:PLACES]]
         labels = slot[taken]
-        measured = quality(ranked, labels.tolist())
-        self.trace.recall[at], self.trace.ndcg[at] = measured.recall_at_5, measured.ndcg_at_5
+        hits, number = np.zeros((1, PLACES), dtype=np.bool_), np.array([len(labels)])
+        hits[0, : len(ranked)] = np.isin(ranked, labels)
+        self.trace.recall[at], self.trace.ndcg[at] = RECALL.of(hits, number)[0], NDCG.of(hits, number)[0]
         new = self._is_new[labels]
         for recall, part in ((self.trace.old_recall, labels[~new]), (self.trace.new_recall, labels[new])):
             if len(part):
-                recall[at] = len(set(ranked).intersection(part.tolist())) / min(TOP, len(part))
+                recall[at] = np.isin(ranked, part).sum() / min(PLACES, len(part))
