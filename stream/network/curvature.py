@@ -13,14 +13,14 @@ import torch
 from stream.network.table import Table
 from stream.state import Tree
 
-__all__ = ["HiddenCurvature"]
+__all__ = ["BLOCK", "HiddenCurvature"]
 
 _EVERY_SHARE, _EVERY_EVENTS = 0.125, 1024
 """The eigenvectors are sought anew after this share of the events so far, and after so many at the latest.
 
 Activations change slowly once a network is no longer young, and it costs as much as several steps.
 """
-_BLOCK = 64
+BLOCK = 64
 """Rows are solved in whole blocks: a matrix product treats its last rows apart."""
 
 
@@ -57,14 +57,14 @@ class HiddenCurvature:
         To be turned is to be multiplied by the eigenvectors: of B events that costs less than of their n sums.
         """
         rows = slopes.shape[1]
-        return (torch.nn.functional.pad(slopes, (0, -rows % _BLOCK)).T @ design)[:rows]
+        return (torch.nn.functional.pad(slopes, (0, -rows % BLOCK)).T @ design)[:rows]
 
     def solve(self, turned: torch.Tensor, information: torch.Tensor, damping: float) -> torch.Tensor:
         """Return ``(damping + information moment)^-1 gradient`` for the ``n`` rows of a turned gradient."""
         rows = len(turned)
         pad = torch.nn.functional.pad
-        turned = pad(turned, (0, 0, 0, -rows % _BLOCK))
-        scale = damping + pad(information, (0, -rows % _BLOCK))[:, None] * self.values
+        turned = pad(turned, (0, 0, 0, -rows % BLOCK))
+        scale = damping + pad(information, (0, -rows % BLOCK))[:, None] * self.values
         return ((turned / scale) @ self.vectors.T)[:rows]
 
     def step(

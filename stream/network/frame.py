@@ -119,8 +119,8 @@ class Frame:
         """Reserved value slots."""
         self.blocks: tuple[tuple[str, slice], ...] = (("", slice(0, self.events)),)
         """The rows of the hidden activations that are events, by the task whose trunk computed them (one trunk: "")."""
-        self.information: tuple[torch.Tensor, torch.Tensor] | None = None
-        """The step's Fisher information by offer slot and by value slot, if the backward pass has it already."""
+        self.information: torch.Tensor | None = None
+        """The pairs' Fisher information ``(P,)``, if the backward pass has it already."""
         self._offers = offers
         self._tensors: dict[str, torch.Tensor] = {}
         self._tasks: tuple[int, ...] | None = None
@@ -131,6 +131,7 @@ class Frame:
         other._tensors = dict(self._tensors)
         other.events, other.blocks = self.events, self.blocks
         other._tasks, other._matching = self._tasks, self._matching
+        other.information = self.information
         return other
 
     @classmethod

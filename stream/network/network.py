@@ -62,7 +62,8 @@ class Network:
         install(self)
         self.implementation: Implementation = chosen(network.kernels, self.device.type)
         by_loops = self.implementation == "compiled"
-        self.input.compiled = self.pairs.compiled = self.counts.compiled = self.experts.compiled = by_loops
+        self.input.compiled = self.output.compiled = self.pairs.compiled = by_loops
+        self.counts.compiled = self.experts.compiled = by_loops
         for _, part in self.parts():
             for _, table in part.tables():
                 table.compiled = by_loops
@@ -94,8 +95,7 @@ class Network:
         ``count_inputs`` ``(P, inputs)`` stand in for the running counts (None: the counts as they are now).
         """
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
-        by_offer, by_value = self.trunk.merged(*self.output.forward(self._hidden))
-        alone = _by_pair(frame, by_offer, by_value)
+        alone = self.output.scores(self.trunk.rows_of(frame), self._hidden)
         self._alone = None if training or count_inputs is not None else alone
         self._wide = torch.from_numpy(self.layout.wide_of[frame.arrays.rows]).to(self.device)
         self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
@@ -142,13 +142,14 @@ class Network:
         self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
         """Go back over the last :meth:`forward` with the outcomes ``taken`` ``(P,)``, layer by layer."""
-        gradients = self._compiled_gradients if self.implementation == "compiled" else self._plain_gradients
-        gradient, by_offer, by_value = gradients(frame, logits, taken)
+        gradient = (self._compiled_gradient if self.implementation == "compiled" else self._gradient)(
+            frame, logits, taken
+        )
         train_input = self.input.trains(warming_up=warming_up)
         passed = train_input or self.trunk.trains(warming_up=warming_up)
-        rows = self.trunk.split(by_offer, by_value)
-        hidden = self.output.hidden_gradient(*rows) if passed else None
-        self.output.train(self.trunk.rows_of(frame), logits, *rows, descent, warming_up=warming_up)
+        rows = self.trunk.rows_of(frame)
+        hidden = self.output.hidden_gradient(rows, gradient) if passed else None
+        self.output.train(rows, logits, gradient, descent, warming_up=warming_up)
         self.pairs.train(frame, logits, self._wide, gradient, descent, warming_up=warming_up)
         if hidden is None:
             return
@@ -156,44 +157,27 @@ class Network:
         if train_input and z is not None:
             self.input.backward(frame, z, self._live, descent, warming_up=warming_up)
 
-    def _plain_gradients(
-        self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the loss's gradient by logit ``(P,)``, and summed by score ``(B, slots)``."""
+    def _gradient(self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+        """Return the loss's gradient by logit ``(P,)``."""
         gradient = (torch.sigmoid(logits) - taken) * frame.weight[frame.pair_event]
-        gradient.masked_fill_(self.layout.muted[frame.pair_slot], 0.0)
-        offers, values = self.output.offer.rows, self.output.value.rows
-        by_offer = torch.zeros(frame.events, offers, device=self.device)
-        by_offer[frame.pair_event, frame.pair_slot] = gradient
-        padded = torch.zeros(frame.events * (values + 1), device=self.device)
-        for attribute in range(frame.pair_columns.shape[1]):
-            padded.index_add_(0, frame.pair_event * (values + 1) + frame.pair_columns[:, attribute], gradient)
-        return gradient, by_offer, padded.view(frame.events, values + 1)[:, :values]
+        return gradient.masked_fill_(self.layout.muted[frame.pair_slot], 0.0)
 
-    def _compiled_gradients(
-        self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        from stream.network import pair_kernels
+    def _compiled_gradient(self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+        from stream.network import output_kernels
 
-        offers, values = self.output.offer.rows, self.output.value.rows
-        gradient = torch.empty_like(logits)
-        by_offer, by_value = torch.zeros(frame.events, offers), torch.zeros(frame.events, values)
-        information = torch.zeros(offers), torch.zeros(values)
-        pair_kernels.gradients(
-            frame.pair_event.numpy(),
-            frame.pair_slot.numpy(),
-            frame.columns,
+        arrays, gradient = frame.arrays, torch.empty_like(logits)
+        frame.information = torch.empty_like(logits)
+        output_kernels.gradients(
+            arrays.pair_event,
+            arrays.pair_slot,
             taken.numpy(),
-            frame.weight.numpy(),
+            arrays.weight,
             self.layout.muted.numpy(),
             logits.numpy(),
             gradient.numpy(),
-            by_offer.numpy(),
-            by_value.numpy(),
-            *(total.numpy() for total in information),
+            frame.information.numpy(),
         )
-        frame.information = information
-        return gradient, by_offer, by_value
+        return gradient
 
     def admit_keys(self, batch: Batch, now: int, *, warming_up: bool) -> None:
         """Give new keys rows of their own, zero and so without effect on the prediction."""
@@ -288,10 +272,3 @@ class Network:
     def replaced_layers(self) -> tuple[bool, bool]:
         """Say whether the input and the output layer are being warmed up as wholes, under a strategy that replaces."""
         return bool(self.input.bias.fresh[0]), bool(self.output.offer.fresh.any())
-
-
-def _by_pair(frame: Frame, by_offer: torch.Tensor, by_value: torch.Tensor) -> torch.Tensor:
-    """Return the output layer's scores ``(P,)`` of the pairs, offers' and attribute values' together."""
-    padded = torch.nn.functional.pad(by_value, (0, 1))
-    shared = padded[frame.pair_event[:, None], frame.pair_columns].sum(1)
-    return by_offer[frame.pair_event, frame.pair_slot] + shared

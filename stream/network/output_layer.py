@@ -10,24 +10,29 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
 import torch
 
-from stream.network.curvature import HiddenCurvature
+from stream.network.curvature import BLOCK, HiddenCurvature
 from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.part import Owner, Part
+from stream.network.room import Room
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.state import Tree
 
 __all__ = ["OutputLayer"]
 
-_Designs = list[tuple[slice, torch.Tensor, HiddenCurvature]]
-"""By task: its rows of the hidden activations; these with a column of ones, turned; and what they were like so far."""
+_Design = tuple[slice, torch.Tensor, HiddenCurvature]
+"""Of a task: its rows of the hidden activations; these and a column of ones, turned; and what they were like so far."""
 
 
 class OutputLayer(Part):
-    """Scores ``(B, slots)`` by offer and by attribute value; rows without a gradient do not move."""
+    """Scores of pairs by offer and by attribute value; rows without a gradient do not move."""
+
+    compiled = False
+    """Whether the passes over the pairs are compiled loops."""
 
     owners: ClassVar[Mapping[str, Owner]] = {
         "offer": Owner.OFFER,
@@ -50,6 +55,10 @@ class OutputLayer(Part):
         self.curvatures: dict[str, HiddenCurvature] = {}
         """By task, where tasks have hidden activations of their own; else under the empty name."""
         self._new_curvature = partial(HiddenCurvature, width, optimiser.output_window_events, device)
+        self._seen, self._sums = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        self._listed, self._run = np.zeros(0, dtype=np.int64), 0
+        self._value_mark, self._offer_mark = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
+        self._room = Room()
         self._half_life_events = optimiser.output_half_life_events
 
     def tables(self) -> Iterator[tuple[str, Table]]:
@@ -93,15 +102,21 @@ class OutputLayer(Part):
         ):
             table.grow(slots)
 
-    def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the scores by offer slot ``(B, offers)`` and by value slot ``(B, values)``."""
+    def scores(self, frame: Frame, hidden: torch.Tensor) -> torch.Tensor:
+        """Return what the layer says of the frame's pairs ``(P,)``, which point to rows of ``hidden``."""
         self._hidden = hidden
+        if self.compiled:
+            return self._compiled_scores(frame)
         offers = torch.addmm(self.offer_bias.weight, hidden, self.offer.weight.T)
         values = torch.addmm(self.value_bias.weight, hidden, self.value.weight.T)
-        return offers, values
+        shared = torch.nn.functional.pad(values, (0, 1))[frame.pair_event[:, None], frame.pair_columns].sum(1)
+        return offers[frame.pair_event, frame.pair_slot] + shared
 
-    def hidden_gradient(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> torch.Tensor:
-        """Return the gradient by the hidden activations; call it before :meth:`train` moves the weights."""
+    def hidden_gradient(self, frame: Frame, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the gradient by the hidden activations for that by logit ``(P,)``; call it before :meth:`train`."""
+        if self.compiled:
+            return self._compiled_hidden_gradient(frame, gradient)
+        by_offer, by_value = self._by_score(frame, gradient)
         return by_offer @ self.offer.weight + by_value @ self.value.weight
 
     def logit_variance(self, frame: Frame) -> torch.Tensor | None:
@@ -123,31 +138,52 @@ class OutputLayer(Part):
         return spread(self.offer, self.offer_bias)[frame.pair_event, frame.pair_slot] + shared
 
     def train(
-        self,
-        frame: Frame,
-        logits: torch.Tensor,
-        by_offer: torch.Tensor,
-        by_value: torch.Tensor,
-        descent: Descent,
-        *,
-        warming_up: bool,
+        self, frame: Frame, logits: torch.Tensor, gradient: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
-        """Train on the gradients by score ``(B, slots)``; in a warm-up only rows that are fresh.
+        """Train on the gradient by logit ``(P,)``; in a warm-up only rows that are fresh.
 
         ``logits`` ``(P,)`` are those of the frame's pairs, for a layer that needs more than the gradient.
         """
         if warming_up and not self.any_fresh:
             return
         designs = self._designs(frame, warming_up=warming_up)
-        information = self._information(frame, logits, by_offer)
-        self._train_rows(
-            (self.offer, self.offer_bias), by_offer, information[0], designs, descent, warming_up=warming_up
-        )
-        self._train_rows(
-            (self.value, self.value_bias), by_value, information[1], designs, descent, warming_up=warming_up
-        )
+        newton = self.offer.method == self.value.method == "newton"
+        if self.compiled and newton and len(designs) == 1 and type(descent) is Descent:
+            self._compiled_train(frame, logits, gradient, designs[0], warming_up=warming_up)
+            return
+        scores = self._by_score(frame, gradient)
+        information = self._by_slot(frame, self._information(frame, logits, gradient))
+        tables = (self.offer, self.offer_bias), (self.value, self.value_bias)
+        for pair, by_score, gained in zip(tables, scores, information, strict=True):
+            self._train_rows(pair, by_score, gained, designs, descent, warming_up=warming_up)
 
-    def _designs(self, frame: Frame, *, warming_up: bool) -> _Designs:
+    def _by_score(self, frame: Frame, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the gradient by logit summed by score: ``(rows, offer slots)`` and ``(rows, value slots)``."""
+        rows, values = len(self._hidden), self.value.rows
+        by_offer = gradient.new_zeros(rows, self.offer.rows)
+        by_offer[frame.pair_event, frame.pair_slot] = gradient
+        padded = gradient.new_zeros(rows * (values + 1))
+        for attribute in range(frame.pair_columns.shape[1]):
+            padded.index_add_(0, frame.pair_event * (values + 1) + frame.pair_columns[:, attribute], gradient)
+        return by_offer, padded.view(rows, values + 1)[:, :values]
+
+    def _information(self, frame: Frame, logits: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the pairs' Fisher information ``w p (1 - p)`` ``(P,)``."""
+        if frame.information is not None:
+            return frame.information
+        chance = torch.sigmoid(logits)
+        heard = gradient != 0  # an offer that is ignored has no gradient either
+        return chance * (1.0 - chance) * frame.weight[frame.pair_event] * heard
+
+    def _by_slot(self, frame: Frame, information: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the information summed by offer slot and by value slot."""
+        offers = information.new_zeros(self.offer.rows).index_add_(0, frame.pair_slot, information)
+        values = information.new_zeros(self.value.rows + 1)
+        for attribute in range(frame.pair_columns.shape[1]):
+            values.index_add_(0, frame.pair_columns[:, attribute], information)
+        return offers, values[:-1]
+
+    def _designs(self, frame: Frame, *, warming_up: bool) -> list[_Design]:
         """Return what each task's rows are regressed on, once the running curvature has taken it in."""
         designs = []
         for name, rows in frame.blocks:
@@ -163,27 +199,12 @@ class OutputLayer(Part):
             designs.append((rows, design, curvature))
         return designs
 
-    def _information(
-        self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the batch's Fisher information ``w p (1 - p)``, summed by offer slot and by value slot."""
-        if frame.information is not None:
-            return frame.information
-        chance = torch.sigmoid(logits)
-        heard = by_offer[frame.pair_event, frame.pair_slot] != 0  # an offer that is ignored has no gradient either
-        bend = chance * (1.0 - chance) * frame.weight[frame.pair_event] * heard
-        offers = torch.zeros(self.offer.rows, device=bend.device).index_add_(0, frame.pair_slot, bend)
-        values = torch.zeros(self.value.rows + 1, device=bend.device)
-        for attribute in range(frame.pair_columns.shape[1]):
-            values.index_add_(0, frame.pair_columns[:, attribute], bend)
-        return offers, values[:-1]
-
     def _train_rows(
         self,
         tables: tuple[Table, Table],
         gradient: torch.Tensor,
         information: torch.Tensor,
-        designs: _Designs,
+        designs: list[_Design],
         descent: Descent,
         *,
         warming_up: bool,
@@ -203,9 +224,115 @@ class OutputLayer(Part):
             if rows is not None:
                 moved &= torch.zeros_like(moved).index_fill_(0, rows, True)
             chosen = moved.nonzero()[:, 0]
-            keep = 0.5 ** (len(design) / self._half_life_events) if self._half_life_events else 1.0
+            keep = self._remaining(len(design))
             turned = curvature.turned(slopes[:, chosen], design)
             curvature.step(weight, bias, chosen, turned, information[chosen], keep)
+
+    def _remaining(self, events: int) -> float:
+        """Return what is left of a row's curvature after so many events."""
+        return 0.5 ** (events / self._half_life_events) if self._half_life_events else 1.0
+
+    # -- compiled -------------------------------------------------------------------------------------------------
+
+    def _scratch(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if len(self._seen) < self.value.rows:
+            size = self.value.rows
+            self._seen, self._sums = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.float32)
+            self._listed, self._value_mark = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int32)
+        if len(self._offer_mark) < self.offer.rows:
+            self._offer_mark = np.zeros(self.offer.rows, dtype=np.int32)
+        return self._seen, self._sums, self._listed
+
+    def _compiled_scores(self, frame: Frame) -> torch.Tensor:
+        from stream.network import output_kernels
+
+        arrays, scratch = frame.arrays, self._scratch()
+        alone = torch.empty(len(arrays.pair_slot))
+        self._run = output_kernels.scores(
+            arrays.pair_event,
+            arrays.pair_slot,
+            frame.columns,
+            self._hidden.numpy(),
+            self.offer.weight.numpy(),
+            self.offer_bias.weight.numpy(),
+            self.value.weight.numpy(),
+            self.value_bias.weight.numpy(),
+            *scratch[:2],
+            self._run,
+            alone.numpy(),
+        )
+        return alone
+
+    def _compiled_hidden_gradient(self, frame: Frame, gradient: torch.Tensor) -> torch.Tensor:
+        from stream.network import output_kernels
+
+        arrays, total = frame.arrays, torch.zeros_like(self._hidden)
+        self._run = output_kernels.hidden_gradient(
+            arrays.pair_event,
+            arrays.pair_slot,
+            frame.columns,
+            gradient.numpy(),
+            self.offer.weight.numpy(),
+            self.value.weight.numpy(),
+            *self._scratch(),
+            self._run,
+            total.numpy(),
+        )
+        return total
+
+    def _compiled_train(
+        self, frame: Frame, logits: torch.Tensor, gradient: torch.Tensor, design: _Design, *, warming_up: bool
+    ) -> None:
+        from stream.network import output_kernels
+
+        _, turned, curvature = design
+        arrays, scratch = frame.arrays, self._scratch()
+        most = min(len(arrays.pair_slot), self.offer.rows) + min(
+            len(arrays.pair_slot) * frame.columns.shape[1], self.value.rows
+        )
+        blocks = most + -most % BLOCK
+        slots, gained = (
+            self._room.array("slots", (blocks,), np.int64),
+            self._room.array("gained", (blocks,), np.float32),
+        )
+        total = self._room.array("total", (blocks, turned.shape[1]), np.float32)
+        number, self._run = output_kernels.turned(
+            arrays.pair_event,
+            arrays.pair_slot,
+            frame.columns,
+            gradient.numpy(),
+            self._information(frame, logits, gradient).numpy(),
+            turned.numpy(),
+            curvature.values.numpy(),
+            self._remaining(len(turned)),
+            self.offer.accumulator,
+            self.offer.moments["curvature"].numpy(),
+            self.value.moments["curvature"].numpy(),
+            *((table.fresh if warming_up else table.held).numpy() for table in (self.offer, self.value)),
+            warming_up,
+            self._offer_mark,
+            self._value_mark,
+            *scratch,
+            self._run,
+            slots,
+            gained,
+            total,
+        )
+        if not number:
+            return
+        padded = number + -number % BLOCK
+        total[number:padded] = 0.0
+        moves = torch.mm(torch.from_numpy(total[:padded]), curvature.vectors.T)
+        output_kernels.move(
+            slots[:number],
+            moves.numpy(),
+            self.offer.weight.numpy(),
+            self.offer_bias.weight.numpy(),
+            self.value.weight.numpy(),
+            self.value_bias.weight.numpy(),
+            self.offer.rate,
+            self.value.rate,
+        )
 
     # -- state ----------------------------------------------------------------------------------------------------
 

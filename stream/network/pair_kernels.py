@@ -15,7 +15,7 @@ import numpy as np
 
 from stream.compiler.jit import compiled
 
-__all__ = ["count_inputs", "gradients", "pair_logits", "train_cells", "train_mixer", "train_wide", "update_counts"]
+__all__ = ["count_inputs", "pair_logits", "train_cells", "train_mixer", "train_wide", "update_counts"]
 
 Array = np.ndarray[Any, Any]
 
@@ -252,45 +252,6 @@ def pair_logits(
                     hidden[pair, unit] = value
                 logit += value * out[task, unit]
             logits[pair] = logit
-
-
-@compiled
-def gradients(
-    pair_event: Array,
-    pair_slot: Array,
-    columns: Array,
-    taken: Array,
-    weight: Array,
-    muted: Array,
-    logits: Array,
-    gradient: Array,
-    by_offer: Array,
-    by_value: Array,
-    offer_information: Array,
-    value_information: Array,
-) -> None:
-    """Fill the loss's ``gradient`` by logit ``(P,)``, its sums ``(B, slots)`` and the Fisher information by slot.
-
-    All but ``gradient`` are zero before.
-    """
-    for pair in range(len(pair_slot)):
-        event, slot = pair_event[pair], pair_slot[pair]
-        gradient[pair] = 0.0
-        if muted[slot]:
-            continue
-        chance = _ONE / (_ONE + math.exp(-logits[pair]))
-        change = (chance - taken[pair]) * weight[event]
-        gradient[pair] = change
-        if change == 0.0:
-            continue
-        bend = chance * (_ONE - chance) * weight[event]
-        by_offer[event, slot] = change
-        offer_information[slot] += bend
-        for attribute in range(columns.shape[1]):
-            column = columns[slot, attribute]
-            if column >= 0:
-                by_value[event, column] += change
-                value_information[column] += bend
 
 
 @compiled

@@ -75,14 +75,6 @@ class Trunk(Part):
             hidden = self.joined(hidden, torch.relu(torch.addmm(bias.weight[0], hidden, weight.weight[0])))
         return hidden
 
-    def merged(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the output layer's scores by event for those by row of the hidden activations: here the same."""
-        return by_offer, by_value
-
-    def split(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return gradients by row of the hidden activations for those by event: here the same."""
-        return by_offer, by_value
-
     def rows_of(self, frame: Frame) -> Frame:
         """Return a frame whose events are the rows of the hidden activations: here the same."""
         return frame

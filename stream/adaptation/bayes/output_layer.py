@@ -95,8 +95,7 @@ class BayesOutputLayer(OutputLayer):
         self,
         frame: Frame,
         logits: torch.Tensor,
-        by_offer: torch.Tensor,
-        by_value: torch.Tensor,
+        gradient: torch.Tensor,
         descent: Descent,
         *,
         warming_up: bool,
@@ -104,14 +103,15 @@ class BayesOutputLayer(OutputLayer):
         """Take the batch into the offers' posteriors, then train the attribute values as ever."""
         self.clock += len(frame.ts)  # an event may have a row for each of several tasks
         self._covariance = None
-        self._update_offers(frame, logits, by_offer, warming_up=warming_up)
+        self._update_offers(frame, logits, gradient, warming_up=warming_up)
         designs = self._designs(frame, warming_up=warming_up)
-        _, information = self._information(frame, logits, by_offer)
+        _, by_value = self._by_score(frame, gradient)
+        _, information = self._by_slot(frame, self._information(frame, logits, gradient))
         self._train_rows((self.value, self.value_bias), by_value, information, designs, descent, warming_up=warming_up)
 
-    def _update_offers(self, frame: Frame, logits: torch.Tensor, by_offer: torch.Tensor, *, warming_up: bool) -> None:
+    def _update_offers(self, frame: Frame, logits: torch.Tensor, gradient: torch.Tensor, *, warming_up: bool) -> None:
         # Without a gradient a pair has no curvature either, or it is none of ours (an offer that is ignored).
-        heard = by_offer[frame.pair_event, frame.pair_slot] != 0
+        heard = gradient != 0
         open_rows = self.offer.trained(warming_up=warming_up)
         if open_rows is not None:
             heard &= torch.isin(frame.pair_slot, open_rows)

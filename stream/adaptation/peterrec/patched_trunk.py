@@ -130,14 +130,6 @@ class PatchedTrunk(Trunk):
         added, past = patch.forward(inputs, task)
         return torch.relu(total + added), past
 
-    def merged(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return scores by event for scores by row of the hidden activations."""
-        return self._rows.merged(by_offer, by_value)
-
-    def split(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return gradients by row of the hidden activations for gradients by event."""
-        return self._rows.split(by_offer, by_value)
-
     def rows_of(self, frame: Frame) -> Frame:
         """Return a frame whose events are rows of the hidden activations."""
         return self._rows.frame(frame, [self._tasks.names.names[task] or "" for task, _ in self._passes])

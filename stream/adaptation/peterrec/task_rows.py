@@ -26,19 +26,18 @@ class TaskRows:
     tasks: int
     events: int
     offer_place: torch.Tensor
-    value_place: torch.Tensor
-    """int64: which of the tasks an offer slot or a value slot belongs to; 0 where its task is not among them."""
+    """int64: which of the tasks an offer slot belongs to; 0 where its task is not among them."""
 
     @classmethod
     def of(cls, frame: Frame, tasks: Sequence[int]) -> TaskRows:
         """Return the rows of ``tasks`` (slots); with one of them, every offer belongs to it."""
         if len(tasks) == 1:
-            return cls(1, frame.events, torch.zeros_like(frame.offer_task), torch.zeros_like(frame.value_task))
-        slots = 1 + int(max(frame.offer_task.max(), frame.value_task.max()))
+            return cls(1, frame.events, torch.zeros_like(frame.offer_task))
+        slots = 1 + int(frame.offer_task.max())
         place = torch.zeros(slots, dtype=torch.int64, device=frame.offer_task.device)
         for index, task in enumerate(tasks):
             place[task] = index
-        return cls(len(tasks), frame.events, place[frame.offer_task], place[frame.value_task])
+        return cls(len(tasks), frame.events, place[frame.offer_task])
 
     @property
     def block(self) -> int:
@@ -48,14 +47,6 @@ class TaskRows:
     def filled(self, events: torch.Tensor) -> torch.Tensor:
         """Return ``(block, n)`` for ``(B, n)``; the rows that are nobody's are 0."""
         return pad(events, (0, 0, 0, self.block - self.events))
-
-    def merged(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return scores by event ``(B, slots)`` for scores by row: each offer's from the rows of its own task."""
-        return self._merge(by_offer, self.offer_place), self._merge(by_value, self.value_place)
-
-    def split(self, by_offer: torch.Tensor, by_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return gradients by row for gradients by event ``(B, slots)``; 0 for the offers of another task."""
-        return self._split(by_offer, self.offer_place), self._split(by_value, self.value_place)
 
     def frame(self, frame: Frame, names: Sequence[str]) -> Frame:
         """Return a frame whose pairs point to rows instead of events, for the output layer; ``names`` of the tasks."""
@@ -68,21 +59,3 @@ class TaskRows:
                 (name, slice(place * self.block, place * self.block + self.events)) for place, name in enumerate(names)
             ),
         )
-
-    def _merge(self, rows: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        if self.tasks == 1:
-            return rows[: self.events]
-        return rows.view(self.tasks, self.block, -1)[place[None, :], self._events(place), self._slots(place)]
-
-    def _split(self, events: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        if self.tasks == 1:
-            return self.filled(events)
-        rows = events.new_zeros(self.tasks, self.block, events.shape[1])
-        rows[place[None, :], self._events(place), self._slots(place)] = events
-        return rows.view(self.tasks * self.block, -1)
-
-    def _events(self, place: torch.Tensor) -> torch.Tensor:
-        return torch.arange(self.events, device=place.device)[:, None]
-
-    def _slots(self, place: torch.Tensor) -> torch.Tensor:
-        return torch.arange(len(place), device=place.device)[None, :]
