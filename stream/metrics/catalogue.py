@@ -27,6 +27,8 @@ __all__ = [
     "MODELS",
     "OTHER",
     "PHASES",
+    "PUBLISH_STATES",
+    "VERSION_KINDS",
     "VOCABULARIES",
     "Definition",
     "MetricType",
@@ -40,6 +42,8 @@ MEASURES = tuple(RANKING_MEASURES)
 CONTESTED_MEASURES = tuple(name for name, measure in RANKING_MEASURES.items() if measure.reported)
 """Those of them that are given over contested events alone, too."""
 PHASES = ("warm_up", "train", "idle")
+PUBLISH_STATES = ("on", "stopped", "held")
+VERSION_KINDS = ("full", "delta")
 VOCABULARIES = ("values", "entities", "attribute_values", "candidates")
 OTHER = "other"
 """Where a word is counted that is not on its list: from a checkpoint of another version of the program, say."""
@@ -309,6 +313,30 @@ CATALOGUE: tuple[Definition, ...] = (
         "stream_checkpoints_damaged_total",
         "checkpoints",
         "Damaged checkpoints that this process passed over at its start and set aside.",
+    ),
+    # Model versions
+    _gauge("stream_published_version", "version", "Newest model version that this process has served."),
+    _counter("stream_versions_published_total", "versions", "Model versions served, by `kind` (full, delta).", "kind"),
+    _counter("stream_versions_refused_total", "versions", "Full model versions that the gate refused."),
+    _counter("stream_publish_failures_total", "versions", "Model versions that could not be written."),
+    _gauge(
+        "stream_published_size_bytes", "bytes", "Size of the newest model version, by `kind` (full, delta).", "kind"
+    ),
+    _histogram(
+        "stream_publish_duration_seconds",
+        "From the copy of a state to its being served; a full version's holds the gate's time.",
+        _COMMIT_BUCKETS,
+    ),
+    _counter(
+        "stream_publish_cpu_seconds_total",
+        "seconds",
+        "CPU time of publishing, on the learner's thread and on others; at most publish.share of the time that passes.",
+    ),
+    _gauge(
+        "stream_publish_state",
+        "0 or 1",
+        "1 for the state: on, stopped (by a bound on the loss or by the gate), held (by an operator); else 0.",
+        "state",
     ),
 )
 

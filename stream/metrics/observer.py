@@ -15,6 +15,8 @@ from stream.metrics.catalogue import (
     MODELS,
     OTHER,
     PHASES,
+    PUBLISH_STATES,
+    VERSION_KINDS,
     VOCABULARIES,
 )
 from stream.metrics.instruments import Instruments
@@ -68,6 +70,10 @@ class PrometheusObserver(Observer):
         for model in MODELS:
             for measure in MEASURES:
                 sums.labels(model, measure)
+        for kind in VERSION_KINDS:
+            self._counters["stream_versions_published_total"].labels(kind)
+        for state in PUBLISH_STATES:
+            self._gauges["stream_publish_state"].labels(state).set(0)
         for phase in PHASES:
             self._gauges["stream_phase"].labels(phase).set(0)
             self._step(phase, 0, 0.0, 0.0)
@@ -289,6 +295,30 @@ class PrometheusObserver(Observer):
     def checkpoint_damaged(self, name: str) -> None:
         """Count the checkpoint that was passed over."""
         self._counters["stream_checkpoints_damaged_total"].inc()
+
+    def version_published(self, kind: str, version: int, schema_version: int, size_bytes: int, seconds: float) -> None:
+        """Count the version, its size and how long it took."""
+        self._counters["stream_versions_published_total"].labels(kind).inc()
+        self._gauges["stream_published_size_bytes"].labels(kind).set(size_bytes)
+        self._gauges["stream_published_version"].set(version)
+        self._histograms["stream_publish_duration_seconds"].observe(max(0.0, seconds))
+
+    def version_refused(self, version: int, sentence: str) -> None:
+        """Count the refusal."""
+        self._counters["stream_versions_refused_total"].inc()
+
+    def publishing(self, state: str, sentence: str) -> None:
+        """Show the state."""
+        for known in PUBLISH_STATES:
+            self._gauges["stream_publish_state"].labels(known).set(known == state)
+
+    def publishing_failed(self, sentence: str) -> None:
+        """Count the failure."""
+        self._counters["stream_publish_failures_total"].inc()
+
+    def publishing_cost(self, cpu_seconds: float) -> None:
+        """Count what it cost."""
+        self._counters["stream_publish_cpu_seconds_total"].inc(max(0.0, cpu_seconds))
 
 
 def _bounded(value: str, known: Container[str]) -> str:

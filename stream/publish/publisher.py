@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stream.errors import Fenced, PublishError, StreamError
@@ -23,7 +22,6 @@ from stream.publish.gate import Bounds, Scores
 from stream.publish.jobs import Delta, Done, Full, failed, write_delta, write_full
 from stream.publish.kept_events import KeptEvents
 from stream.publish.pointer import Pointer, read_pointer
-from stream.publish.retention import Retention
 from stream.publish.settings import PublishSettings
 from stream.publish.shadow import Shadow
 from stream.publish.snapshot import Snapshot
@@ -120,6 +118,7 @@ class Publisher:
         """
         self._confirm = confirm
         self._changed = anything
+        self._observer.publishing("on", "model versions are published")
         self._try_to_take_over()
 
     def keep(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
@@ -371,8 +370,3 @@ class Publisher:
             self._pointer = self._store.take_over(self._confirm)
         except PublishError as error:
             self._failed(error, self._clock())
-
-
-def store_of(settings: PublishSettings, learner: str, directory: Path) -> VersionStore:
-    """Return the store of a learner's settings."""
-    return VersionStore(directory, learner, Retention(settings.full_versions, settings.disk_bytes))

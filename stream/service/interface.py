@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stream.records.interaction import Interaction
@@ -12,7 +12,7 @@ from stream.state import Tree
 if TYPE_CHECKING:
     from stream.report import BatchReport, ModelReport, SchemaReport
 
-__all__ = ["ServedLearner"]
+__all__ = ["Publishes", "ServedLearner"]
 
 
 class ServedLearner(Protocol):
@@ -58,4 +58,32 @@ class ServedLearner(Protocol):
 
     def summary(self) -> dict[str, Any]:
         """Return the counts and measures of the contract's summary that belong to the model."""
+        ...
+
+
+class Publishes(Protocol):
+    """What publishes model versions beside training; `stream.publish.publisher.Publisher` is one."""
+
+    def take_over(self, confirm: Callable[[], None], *, anything: bool) -> None:
+        """Take the directory over; `confirm` asks the log whether this is the newest of its name. Raises `Fenced`."""
+        ...
+
+    def keep(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+        """Keep keys and values of events that were trained."""
+        ...
+
+    def trained(self, loss: float | None) -> None:
+        """Events were trained; `loss` is the windowed loss since."""
+        ...
+
+    def schema_applied(self) -> None:
+        """A schema version took effect."""
+        ...
+
+    def tend(self) -> None:
+        """Publish what is due. Raises `Fenced`."""
+        ...
+
+    def finish(self) -> None:
+        """Publish the state at the end."""
         ...

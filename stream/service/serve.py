@@ -53,6 +53,13 @@ def serve(
     from stream.settings.show import masked
     from stream.state import Tree
 
+    def publisher(learner: Any) -> Any:
+        if not settings.publish.directory:
+            return None
+        from stream.publish.of_learner import publisher_of
+
+        return publisher_of(settings, learner, observer)
+
     def learner(tree: Tree | None) -> LearnerCore:
         return LearnerCore(settings) if tree is None else learner_of(tree, settings, LearnerCore)
 
@@ -68,6 +75,7 @@ def serve(
             stop_at_end=stop_at_end,
             predictions=outputs.predictions,
             settings_masked=masked(settings),
+            new_publisher=publisher,
         )
         asked.passed_on_to(service)
         # What was loaded so far stays for good; looking through it again and again costs a tenth of the time.

@@ -18,7 +18,7 @@ from stream.service.batch import PartialBatch
 from stream.service.burst import BurstGuard
 from stream.service.checkpointing import Checkpointer
 from stream.service.intake import Intake
-from stream.service.interface import ServedLearner
+from stream.service.interface import Publishes, ServedLearner
 from stream.service.item import Item, PendingVersion
 from stream.service.ledger import Ledger
 from stream.service.mismatches import Mismatches
@@ -99,6 +99,7 @@ class Service:
         predictions: the file of predictions; None for none.
         patience: how the log is asked.
         observer: told everything.
+        publisher: what publishes model versions; None publishes none.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Service:
         predictions: PredictionsFile | None,
         patience: Patience,
         observer: Observer,
+        publisher: Publishes | None = None,
     ) -> None:
         self._pace = pace
         self._clocks = clocks
@@ -132,6 +134,7 @@ class Service:
         self._predictions = predictions
         self._patience = patience
         self._observer = observer
+        self._publisher = publisher
         self._missing = ""
         self._stopping = False
         self._ended = False
@@ -157,6 +160,8 @@ class Service:
             self._save_for_sure()  # fixes where it began, whatever becomes of the log's beginning or of "latest"
         if self._progress.rejection is not None:
             self._observer.schema_rejected(self._progress.rejection.version, self._progress.rejection.reason)
+        if self._publisher is not None:
+            self._publisher.take_over(self._checkpointer.confirm, anything=self._learner.schema.version > 0)
         while not (self._stopping or self._ended):
             self._step()
         if self._ended:
@@ -164,6 +169,8 @@ class Service:
             self._warn_of_what_waits()
         if self._ledger.changed or self._events_since:
             self._save_for_sure()
+        if self._publisher is not None:
+            self._publisher.finish()
         summary = self._progress.summary(self._learner, self._clock())
         self._observer.stopped(summary)
         return summary
@@ -191,6 +198,7 @@ class Service:
             if self._batch.due_in(self._clock()) == 0.0:
                 self._train()
             self._intake.regulate(self._aligner.waiting())
+        self._publish_if_due()
         self._save_if_due()
         self._ended = self._pace.stop_at_end and self._intake.ended and self._aligner.empty and not self._more
 
@@ -327,6 +335,9 @@ class Service:
         for item in entries:
             self._settle(item)
         self._events_since += len(interactions)
+        if self._publisher is not None:
+            self._publisher.keep((item.record.key, item.record.value) for item in entries if not item.reason)
+            self._publisher.trained(report.window.bce)
         if self._predictions is not None:
             self._predictions.append(report.scores)
         unix_seconds = self._clocks.unix_seconds
@@ -358,6 +369,8 @@ class Service:
         self._aligner.in_effect(self._learner.schema.version, self._learner.schema.event_time_ms)
         if not report.duplicate:
             self._progress.rejection = None
+            if self._publisher is not None:
+                self._publisher.schema_applied()
         self._observer.schema_changed(report, self._clock() - started)
 
     def _reject(self, pending: PendingVersion, reason: RejectionReason, message: str) -> None:
@@ -369,6 +382,14 @@ class Service:
         self._ledger.settle_version(pending, rejected=reason, message=message)
         self._progress.rejection = Rejection(pending.number, reason.value, message)
         self._observer.schema_rejected(pending.number, reason.value)
+
+    def _publish_if_due(self) -> None:
+        if self._publisher is None:
+            return
+        if self._doubtful and self._patience.ask(self._intake.reachable):
+            self._confirm()
+        if not self._doubtful:
+            self._publisher.tend()
 
     def _save_if_due(self) -> None:
         letters, letters_bytes = self._ledger.unpublished

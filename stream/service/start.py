@@ -16,7 +16,7 @@ from stream.service.burst import BurstGuard
 from stream.service.checkpointing import Checkpointer
 from stream.service.endpoints import Endpoints
 from stream.service.intake import Intake, IntakeBounds
-from stream.service.interface import ServedLearner
+from stream.service.interface import Publishes, ServedLearner
 from stream.service.item import Plausible
 from stream.service.kept import parts_of, service_of
 from stream.service.learner_settings import require_same_model, to_plain
@@ -50,6 +50,7 @@ def open_service(
     predictions: Path | None = None,
     clocks: Clocks | None = None,
     settings_masked: Mapping[str, Any] | None = None,
+    new_publisher: Callable[[ServedLearner], Publishes | None] = lambda learner: None,
 ) -> Service:
     """Restore the newest checkpoint that counts, or begin anew, and return the loop that goes on from there.
 
@@ -62,6 +63,7 @@ def open_service(
         predictions: the file to write predictions to; None for none.
         clocks: the times to read; the machine's by default.
         settings_masked: the settings as shown to the observer, secrets masked.
+        new_publisher: returns what publishes the learner's versions; None to publish none.
 
     Raises:
         CheckpointError, OffsetOutOfRange, ConfigurationError: there is no sound place to go on from; see `resume`.
@@ -116,6 +118,7 @@ def open_service(
         predictions=None if predictions is None else PredictionsFile(predictions, made.predictions_bytes),
         patience=Patience(settings.kafka.patience_seconds, clocks.monotonic, observer),
         observer=observer,
+        publisher=new_publisher(learner),
     )
     observer.started(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint)
     observer.restored(made.report)

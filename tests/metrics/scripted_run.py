@@ -125,6 +125,7 @@ class Script:
         self._version, self._warm_left = 1, 0
         settings = {"name": "scripted", "seed": 0, "batch_size": 64, "device": "cpu"}
         observer.started("embedded-log", "carry", settings, None)
+        observer.publishing("on", "")
         observer.restored(batch(events_trained_total=0, events_frozen_total=0, warmups_total=0, phase="idle"))
 
     def step(self) -> None:
@@ -142,6 +143,11 @@ class Script:
         self._train(number, chance)
         if number % 10 == 9:
             observer.checkpointed(number // 10 + 1, chance.uniform(0.05, 0.3), 2_000_000 + 1_000 * number)
+        if number % 2:
+            observer.version_published("delta", number, self._version, 20_000, 0.05)
+            observer.publishing_cost(0.002)
+        if number % 40 == 1:
+            observer.version_published("full", number, self._version, 2_000_000, 0.8)
         self._step += 1
 
     def _change(self) -> None:

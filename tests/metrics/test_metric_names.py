@@ -23,7 +23,7 @@ def test_names_follow_the_rules_for_names() -> None:
 
 
 def test_no_label_could_carry_a_name_out_of_the_data() -> None:
-    allowed = {"partition", "reason", "model", "measure", "kind", "phase", "table", "expert"}
+    allowed = {"partition", "reason", "model", "measure", "kind", "phase", "table", "expert", "state"}
     for definition in CATALOGUE:
         # The names that do not match are shown as they are, fifteen at most (tests/metrics/test_unknown_names.py).
         if definition.name not in ("stream_run_info", "stream_unknown_names"):

@@ -33,6 +33,9 @@ directory = "{directory}/checkpoints"
 every_seconds = 0.5
 every_events = 500
 
+[publish]
+directory = "{directory}/versions"
+
 [metrics]
 port = {port}
 """
@@ -90,6 +93,11 @@ def test_a_live_learner_fills_the_dashboard_and_its_counters_agree_with_its_summ
     assert counted['stream_dead_letters_total{reason="not_json"}'] == summary["events_dead_lettered"] == EVENTS / 100
     assert counted["stream_records_polled_total"] == summary["events_read"]
     assert counted["stream_event_to_trained_seconds_count"] == EVENTS
+    assert counted["stream_published_version"] > 2
+    assert counted["stream_publish_failures_total"] == counted["stream_versions_refused_total"] == 0
+    pointer = json.loads((tmp_path / "versions" / "current.json").read_text(encoding="utf-8"))
+    assert pointer["events_trained"] == EVENTS
+    assert pointer["schema_version"] == 11
 
 
 def _produce(directory: Path) -> None:
