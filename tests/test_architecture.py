@@ -141,3 +141,49 @@ def test_every_exception_is_still_needed() -> None:
     for where, what in EXCEPTIONS:
         tree = ast.parse((PACKAGE / f"{where}.py").read_text(encoding="utf-8"))
         assert any(f"{module}.".startswith(f"{what}.") for module in modules(tree))
+
+
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that reach each other by their imports (Tarjan 1972)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = lowest[module] = len(order)
+        stack.append(module)
+        for other in sorted(imports[module]):
+            if other not in order:
+                visit(other)
+            if other in stack:
+                lowest[module] = min(lowest[module], lowest[other])
+        if lowest[module] == order[module]:
+            group = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in imports:
+        if module not in order:
+            visit(module)
+    return found
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions, and those for types alone, count as well."""
+    named = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    named.pop("stream")  # its names are those of other modules, handed on when they are asked for
+    imports = {}
+    for name, path in named.items():
+        wanted = set(modules(ast.parse(path.read_text(encoding="utf-8"))))
+        # `from a.b import c` is an import of the module a.b.c if there is one, else of a.b.
+        imports[name] = {one if one in named else one.rpartition(".")[0] for one in wanted} & named.keys() - {name}
+    assert circles(imports) == []
+
+
+def test_the_search_for_circles_finds_one() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]

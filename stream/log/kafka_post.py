@@ -10,7 +10,7 @@ from stream.log.connection import Connection
 from stream.log.letter import size_bytes
 from stream.log.letter_box import MARK_HEADER, mark_of
 from stream.log.protocol import DeadLetter
-from stream.log.resend import resent_header, target_partition
+from stream.log.resent import resent_header, target_partition
 from stream.log.topic_watch import TopicWatch
 from stream.log.topics import largest_record_bytes
 from stream.log.transaction import Outgoing, TransactionalProducer

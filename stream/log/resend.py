@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from stream.errors import ConfigurationError
 from stream.log.letter import size_bytes
 from stream.log.letter_box import EmbeddedLetters, KafkaLetters, Kept, LetterBox, Origin, Sent, letters_of, mark_of
-from stream.log.partitioner import partition_for
 from stream.log.protocol import DeadLetter
+from stream.log.resent import resent_header, target_partition
 
 if TYPE_CHECKING:
     from stream.settings.root import Settings
@@ -164,19 +164,6 @@ def posting(box: LetterBox, settings: Settings) -> Iterator[Post]:
             post.close()
     else:
         raise ConfigurationError(f"{box.name} is a file: its interactions came from no topic. Mend the lines there.")
-
-
-def target_partition(letter: DeadLetter, partitions: int, topic_id: str | None) -> int:
-    """Return the partition to which a letter's interaction goes, in [0, partitions)."""
-    same_topic = None in (letter.topic_id, topic_id) or letter.topic_id == topic_id
-    if same_topic and letter.partition < partitions:
-        return letter.partition
-    return partition_for(letter.key, letter.value, partitions)
-
-
-def resent_header(letter: DeadLetter) -> tuple[str, bytes]:
-    """Return the header that an interaction bears when it is sent again: how often it has died by now."""
-    return "resent", str(letter.resent + 1).encode()
 
 
 class _EmbeddedPost:

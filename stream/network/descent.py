@@ -7,21 +7,37 @@ of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
+from stream.network.frame import Frame
 from stream.network.table import Table
+from stream.network.uses import Uses
 
-if TYPE_CHECKING:
-    from stream.network.frame import Frame
-    from stream.network.network import Network
-    from stream.network.pair_table import PairTable
-    from stream.network.uses import Uses
-
-__all__ = ["Descent", "Rows"]
+__all__ = ["Cells", "Descent", "Differentiable", "Rows"]
 
 Rows = torch.Tensor | None
+
+
+class Differentiable(Protocol):
+    """A network that can go back over its last forward pass."""
+
+    def backward(
+        self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor, descent: Descent, *, warming_up: bool
+    ) -> None:
+        """Hand each table's gradient under the outcomes ``taken`` ``(P,)`` to ``descent``."""
+
+
+class Cells(Protocol):
+    """A pair table, as a pass sees it."""
+
+    weight: torch.Tensor
+    squares: torch.Tensor
+    rate: float
+
+    def descend(self, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
+        """Take the optimiser's step on distinct rows."""
 
 
 class Descent:
@@ -31,7 +47,7 @@ class Descent:
     :meth:`_take_cells`).
     """
 
-    def train(self, network: Network, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
+    def train(self, network: Differentiable, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Go back once over the network's last forward pass, with the outcomes that came."""
         network.backward(frame, logits, frame.taken, self, warming_up=warming_up)
 
@@ -62,7 +78,7 @@ class Descent:
         total = flat.view_as(table.weight)
         self._take(table, total if rows is None else total[rows], rows)
 
-    def cells(self, table: PairTable, uses: Uses, by_event: torch.Tensor, columns: Rows = None) -> None:
+    def cells(self, table: Cells, uses: Uses, by_event: torch.Tensor, columns: Rows = None) -> None:
         """Train on the gradient ``by_event`` ``(B, columns)`` of what the uses of a pair table's rows add to it."""
         for rows, total in uses.gradients(by_event, columns, self._each):
             self._take_cells(table, rows, total, columns)
@@ -75,6 +91,6 @@ class Descent:
         """Do with the sum ``(n, *shape)`` of ``rows`` (None: all) what the pass is for."""
         table.step(total, rows)
 
-    def _take_cells(self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
+    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
         """Do the same with the sum ``(n, columns)`` of ``n`` distinct rows of a pair table (None: all columns)."""
         table.descend(rows, total, columns)

@@ -11,8 +11,7 @@ import torch
 from stream.adaptation.bayes.network import BayesNetwork
 from stream.adaptation.bayes.quadratic import Quadratic, _Fisher
 from stream.learner.core import LearnerCore
-from stream.network.descent import Descent
-from stream.network.pair_table import PairTable
+from stream.network.descent import Cells, Descent
 from stream.network.table import Table
 from tests.learner.streams import all_shown, apply, events, label, learn, trained
 
@@ -28,9 +27,7 @@ class Recording(Descent):
         full[slice(None) if rows is None else rows] = total
         self.gradients[id(table)] = full
 
-    def _take_cells(
-        self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: torch.Tensor | None
-    ) -> None:
+    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: torch.Tensor | None) -> None:
         assert columns is None
 
 

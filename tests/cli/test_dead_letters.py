@@ -19,7 +19,7 @@ from stream.log.kafka_commit import KafkaCommitLog
 from stream.log.kafka_source import every_record
 from stream.log.letter_box import letter_box
 from stream.log.protocol import Commit, DeadLetter, Record
-from stream.log.resend import target_partition
+from stream.log.resent import target_partition
 from stream.log.settings import TopicSettings
 from stream.settings.load import load
 from stream.settings.root import Settings

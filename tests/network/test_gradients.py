@@ -17,7 +17,7 @@ from stream.adaptation.iak.settings import IakSettings
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.curvature import HiddenCurvature
-from stream.network.descent import Descent
+from stream.network.descent import Cells, Descent
 from stream.network.frame import Frame
 from stream.network.pair_table import PairTable
 from stream.network.table import Table
@@ -36,9 +36,7 @@ class Recording(Descent):
     def _take(self, table: Table, total: torch.Tensor, rows: torch.Tensor | None) -> None:
         self.add(table, total, slice(None) if rows is None else rows)
 
-    def _take_cells(
-        self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: torch.Tensor | None
-    ) -> None:
+    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: torch.Tensor | None) -> None:
         self.add(table, total, rows if columns is None else (rows[:, None], columns))
 
     def add(self, table: Any, total: torch.Tensor, where: Any) -> None:

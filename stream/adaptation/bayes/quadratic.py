@@ -19,10 +19,9 @@ import numpy as np
 import torch
 import xxhash
 
-from stream.network.descent import Descent, Rows
+from stream.network.descent import Cells, Descent, Differentiable, Rows
 from stream.network.frame import Frame
 from stream.network.initial import mixed
-from stream.network.pair_table import PairTable
 from stream.network.table import Table
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class _Fisher(Descent):
     def _take(self, table: Table, total: torch.Tensor, rows: Rows) -> None:
         self._owner.learn_precision(table, total, rows)
 
-    def _take_cells(self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
+    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
         cells = (rows,) if columns is None else (rows[:, None], columns)
         table.squares[cells] = table.squares[cells] + total
 
@@ -87,7 +86,7 @@ class Quadratic(Descent):
         """Note the offers by slot: an outcome is drawn by (seed, event number, offer's name), whatever the slots."""
         self._salts = np.array([xxhash.xxh3_64_intdigest((name or "").encode()) for name in names], dtype=np.uint64)
 
-    def train(self, network: Network, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
+    def train(self, network: Differentiable, frame: Frame, logits: torch.Tensor, *, warming_up: bool) -> None:
         """Measure the batch's information on drawn outcomes, then take the step on the true ones."""
         self._keep = {}
         # The information of a weighted sample is the weight times that of the sample: its gradient has the root.
@@ -121,7 +120,7 @@ class Quadratic(Descent):
         pull = (1.0 - self._keep[id(table)][where]) * self.prior * weight
         table.weight[where] = weight - ((total + pull) / table.moments["precision"][where]).clamp_(-limit, limit)
 
-    def _take_cells(self, table: PairTable, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
+    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
         cells = (rows,) if columns is None else (rows[:, None], columns)
         limit = self.bound * table.rate
         table.weight[cells] = table.weight[cells] - (total / table.squares[cells]).clamp_(-limit, limit)
