@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +34,7 @@ from stream.bench.adaptation.claims.claim import best_of, not_worse, pooled_rati
 from stream.bench.adaptation.command import Wanted, bench_adaptation
 from stream.bench.adaptation.facts import facts_of
 from stream.bench.adaptation.intervals import Interval, mean_interval
+from stream.bench.adaptation.kept import KEPT
 from stream.bench.adaptation.measures import Measures, beginning, measure
 from stream.bench.adaptation.online import arm_settings, run_arm
 from stream.bench.adaptation.report import make_report
@@ -360,14 +363,14 @@ def test_a_report_is_made_anew_from_its_json_alone_and_of_several(tmp_path: Path
         (tmp_path / name).mkdir()
         make_report(some, {"code": name}).write(tmp_path / name)
     (tmp_path / "first" / "around-x.png").write_bytes(b"drawn from traces")
-    wanted = Wanted(kept=[tmp_path / "first" / "report.json", tmp_path / "second" / "report.json"])
+    wanted = Wanted(kept=[tmp_path / "first" / KEPT, tmp_path / "second" / KEPT])
     report = bench_adaptation(tmp_path / "out", wanted, Console(file=io.StringIO(), width=120))
     assert report is not None
     assert [each.arm.name for each in report.standings] == ["scratch", "never"]
     assert report.facts["added"] == "5 runs by code second"
     assert "![around-x](around-x.png)" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "around-x.png").exists()
-    first, out = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("first", "out"))
+    first, out = (_written(tmp_path / name) for name in ("first", "out"))
     assert [run for run in out["runs"] if run["arm"] != "never"] == first["runs"]
     assert [out[name] for name in ("beginnings", "equal_seconds", "missing")] == [
         first[name] for name in ("beginnings", "equal_seconds", "missing")
@@ -375,6 +378,12 @@ def test_a_report_is_made_anew_from_its_json_alone_and_of_several(tmp_path: Path
     (tmp_path / "other.json").write_text('{"runs": [{}]}')
     with pytest.raises(ConfigurationError, match="no report of this program"):
         bench_adaptation(tmp_path / "out", Wanted(kept=[tmp_path / "other.json"]), Console(file=io.StringIO()))
+
+
+def _written(directory: Path) -> dict[str, Any]:
+    document = json.loads(gzip.decompress((directory / KEPT).read_bytes()))
+    assert isinstance(document, dict)
+    return document
 
 
 def test_the_report_does_not_say_that_nothing_was_tuned() -> None:
@@ -396,7 +405,7 @@ def test_one_command_runs_compares_writes_and_goes_on_where_it_was(
     report = bench_adaptation(tmp_path, wanted, Console(file=said, width=120))
     assert report is not None
     assert "4 runs on 1 streams" in said.getvalue()
-    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    written = _written(tmp_path)
     assert {(run["arm"], run["seed"]) for run in written["runs"]} == {
         (a, s) for a in ("carry", "never") for s in (0, 1)
     }
@@ -404,7 +413,7 @@ def test_one_command_runs_compares_writes_and_goes_on_where_it_was(
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     for plot in tmp_path.glob("*.png"):
         assert f"]({plot.name})" in text
-    assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".md", ".json", ".png", ".svg"}
+    assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".md", ".gz", ".png", ".svg"}
     traces = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
     for path in traces:  # as if the code had changed since
         path.rename(path.with_name(f"{path.name.rpartition('--')[0]}--0ther.npz"))
@@ -417,5 +426,5 @@ def test_one_command_runs_compares_writes_and_goes_on_where_it_was(
     assert again is not None
     assert again.facts["kept_from_an_earlier_call"] == 4
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == traces
-    again_written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    again_written = _written(tmp_path)
     assert again_written["runs"] == written["runs"]

@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from stream.bench.adaptation.jobs import Job, Places
-from stream.bench.adaptation.kept import plots_beside, read_kept
+from stream.bench.adaptation.kept import KEPT, plots_beside, read_kept
 from stream.bench.adaptation.plan import FULL, QUICK, planned
 from stream.bench.adaptation.progress import Pace, shown_progress
 from stream.bench.adaptation.report import Report, make_report
@@ -42,7 +42,7 @@ class Wanted:
     minutes: float | None = None
     """Begin no run after so many minutes; report on what is done by then."""
     kept: Sequence[Path] = ()
-    """Run nothing: make the report from these ``report.json`` together, with today's words, verdicts and averages."""
+    """Run nothing: make the report from these ``report.json.gz``, with today's words, verdicts and averages."""
     only_report: bool = False
     """Run nothing: report on what the newest code that ran there has left, even if it has changed since."""
 
@@ -112,7 +112,7 @@ def _from_kept(out: Path, paths: Sequence[Path], console: Console) -> Report:
 def _write(report: Report, out: Path, plots: Sequence[str], console: Console) -> None:
     report.write(out, plots)
     print_report(report, console)
-    console.print(f"\n{out / 'report.md'}, report.json and {len(plots)} plots.", highlight=False)
+    console.print(f"\n{out / 'report.md'}, {KEPT} and {len(plots)} plots.", highlight=False)
 
 
 def _timer(minutes: float | None) -> Callable[[], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections import defaultdict
@@ -14,7 +15,10 @@ from stream.bench.adaptation.measures import Measures
 from stream.bench.adaptation.results import Missing, Results
 from stream.errors import ConfigurationError
 
-__all__ = ["Kept", "plots_beside", "read_kept"]
+__all__ = ["KEPT", "Kept", "plots_beside", "read_kept"]
+
+KEPT: Final = "report.json.gz"
+"""The file beside `report.md` that has every run's measures."""
 
 _NOT_OF_A_RUN: Final = frozenset({"stream", "arm", "seed"})
 
@@ -30,7 +34,7 @@ class Kept:
 
 
 def read_kept(paths: Sequence[Path]) -> Kept:
-    """Read the ``report.json`` of one or several calls as the measures of one; of a run that two have, the last counts.
+    """Read the ``report.json.gz`` of one or several calls as those of one; of a run that two have, the last counts.
 
     Raises ConfigurationError where a file is not there or is no such report.
     """
@@ -41,7 +45,7 @@ def read_kept(paths: Sequence[Path]) -> Kept:
     facts: dict[str, Any] = {}
     for path in paths:
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(gzip.decompress(path.read_bytes()))
             for run in document["runs"]:
                 measures[run["stream"], run["arm"]][run["seed"]] = _measures(run)
             for run in document.get("beginnings", []):
@@ -51,13 +55,13 @@ def read_kept(paths: Sequence[Path]) -> Kept:
             for entry in document["missing"]:
                 missing[entry["course"], entry["arm"]] = Missing(**entry)
             _add_facts(facts, document["made"], len(document["runs"]))
-        except OSError as error:
-            raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}; name a report.json") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (gzip.BadGzipFile, ValueError, KeyError, TypeError, EOFError) as error:
             raise ConfigurationError(
-                f"{path} is no report of this program ({type(error).__name__}: {error}); name the report.json that "
+                f"{path} is no report of this program ({type(error).__name__}: {error}); name the {KEPT} that "
                 "`stream bench adaptation` wrote"
             ) from error
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}; name a {KEPT}") from error
     return Kept(Results(measures, list(missing.values()), None, None, equal_seconds, beginnings), facts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from stream.bench.adaptation.advice import advice
 from stream.bench.adaptation.arms import ARMS, DEFAULT, MAIN
 from stream.bench.adaptation.claims import Claim, all_claims
 from stream.bench.adaptation.intervals import Interval
+from stream.bench.adaptation.kept import KEPT
 from stream.bench.adaptation.markdown import markdown_table
 from stream.bench.adaptation.overall import Standing, standings
 from stream.bench.adaptation.results import Results
@@ -39,9 +41,10 @@ class Report:
         return advice(self.results, self.standings)
 
     def write(self, directory: Path, plots: Sequence[str] = ()) -> None:
-        """Write `report.md` and `report.json`; `plots` are the file names of plots beside them."""
+        """Write `report.md` and `report.json.gz`; `plots` are the file names of plots beside them."""
         (directory / "report.md").write_text(self.markdown(plots), encoding="utf-8")
-        (directory / "report.json").write_text(_lines(self.document()), encoding="utf-8")
+        packed = gzip.compress(_lines(self.document()).encode(), mtime=0)  # the same bytes for the same results
+        (directory / KEPT).write_bytes(packed)
 
     def markdown(self, plots: Sequence[str] = ()) -> str:
         """Return the whole report in Markdown."""

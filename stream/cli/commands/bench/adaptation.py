@@ -1,4 +1,4 @@
-"""Run every way to adapt over the same streams from the same seeds, and write a report: report.md, report.json, plots.
+"""Run every way to adapt over the same streams from the same seeds; write report.md, report.json.gz and plots.
 
 A run that was broken off goes on where it stopped when it is started again with the same DIR.
 
@@ -38,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="run nothing, make the report anew from the report.json of one call or of several together",
+        help="run nothing, make the report anew from the report.json.gz of one call or of several together",
     )
     parser.add_argument("--plan", action="store_true", help="say how much work it is, and stop")
     own = parser.add_argument_group("your own stream")
