@@ -9,6 +9,7 @@ import numpy as np
 
 from stream.evaluation import EventScore, WindowedMeasures
 from stream.records.reasons import WarmupEnd
+from stream.schema import Change
 
 __all__ = ["BatchReport", "MixtureReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"]
 
@@ -32,15 +33,14 @@ class SchemaReport:
     """One schema version taken into effect (or recognised as one that already was)."""
 
     version: int
-    changes: int
+    changes: Sequence[Change]
+    """What it changes, in its order."""
     duplicate: bool = False
     replaced_input: bool = False
     """The input layer, or something new in it, is being warmed up."""
     replaced_output: bool = False
     warmup_started: bool = False
     warmup_joined: bool = False
-    lines: Sequence[str] = ()
-    """The changes in words, one a line."""
     remarks: Sequence[str] = ()
     """What the strategy's methods had to give up or do for it, a sentence each."""
 

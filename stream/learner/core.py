@@ -39,7 +39,7 @@ from stream.network.persistence import (
 from stream.records.interaction import Interaction
 from stream.records.reasons import WarmupEnd
 from stream.report import BatchReport, MixtureReport, ModelReport, SchemaReport, SlotCount, WarmupReport
-from stream.schema import Schema, Version, describe
+from stream.schema import Schema, Version
 from stream.settings.learner import LearnerSettings
 from stream.state import Tree
 from stream.state.digest import digest, id_digest, to_hex
@@ -332,7 +332,7 @@ class LearnerCore:
     def apply(self, version: Version) -> SchemaReport:
         """Take a version into effect, all of it or (SchemaRejected) nothing; a duplicate changes nothing."""
         if self.schema.check(version) == "duplicate":
-            return SchemaReport(version.version, len(version.changes), duplicate=True)
+            return SchemaReport(version.version, version.changes, duplicate=True)
         self.moves += 1
         creating = self.schema.version == 0
         transfer = self.strategy.transfer
@@ -364,12 +364,11 @@ class LearnerCore:
         self._parameters = parameter_counts(self.network)
         return SchemaReport(
             version.version,
-            len(version.changes),
+            version.changes,
             replaced_input=made.inputs,
             replaced_output=made.outputs,
             warmup_started=started,
             warmup_joined=joined,
-            lines=describe(version.changes),
             remarks=self.strategy.remarks(),
         )
 

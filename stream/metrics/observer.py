@@ -262,7 +262,7 @@ class PrometheusObserver(Observer):
             return
         self._histograms["stream_schema_change_duration_seconds"].observe(max(0.0, seconds))
         self._counters["stream_schema_versions_applied_total"].inc()
-        self._counters["stream_schema_changes_total"].inc(report.changes)
+        self._counters["stream_schema_changes_total"].inc(len(report.changes))
         self._gauges["stream_schema_version"].set(report.version)
         self._gauges["stream_schema_rejection_open"].set(0)
         if report.warmup_started:

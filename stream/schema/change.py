@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from stream.encoding.values import categorical_value
 from stream.errors import InvalidVersion
@@ -31,6 +31,21 @@ class Op(StrEnum):
     REMOVE_LABEL = "remove_label"
     RENAME_LABEL = "rename_label"
     UPDATE_LABEL = "update_label"
+
+    @property
+    def action(self) -> str:
+        """What is done: ``add``, ``remove``, ``rename``, ``retype`` or ``update``."""
+        return self.value.partition("_")[0]
+
+    @property
+    def what(self) -> Literal["feature", "label"]:
+        """To what it is done."""
+        return "label" if self.value.endswith("label") else "feature"
+
+    @property
+    def sign(self) -> str:
+        """How people see it: + for what is added, - for what is removed, ~ for what is changed."""
+        return {"add": "+", "remove": "-"}.get(self.action, "~")
 
 
 MEMBERS: Mapping[Op, tuple[str, ...]] = {

@@ -24,11 +24,10 @@ def renames(versions: Iterable[Version]) -> Renames:
     origins: tuple[dict[str, str | None], dict[str, str | None]] = ({}, {})
     for version in versions:
         for change in version.changes:
-            action, what = change.op.value.split("_")
-            origin = origins[what == "label"]
+            origin = origins[change.op.what == "label"]
             if change.to is not None:
                 origin[change.to] = origin.pop(change.name, change.name)
-            elif action != "update":
+            elif change.op.action != "update":
                 origin[change.name] = None  # removed, or something else under the same name
     features, labels = ({old: new for new, old in origin.items() if old not in (None, new)} for origin in origins)
     return features, labels
@@ -80,9 +79,7 @@ def describe_aliases(schema: Schema) -> list[str]:
 
 
 def _line(change: Change) -> str:
-    action, what = change.op.value.split("_")
-    sign = {"add": "+", "remove": "-"}.get(action, "~")
-    line = f"{sign} {what} {change.name}"
+    line = f"{change.op.sign} {change.op.what} {change.name}"
     if change.to is not None:
         line += f" -> {change.to}"
     if change.alias_until is not None:

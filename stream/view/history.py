@@ -39,8 +39,6 @@ class Mark:
 
     events: int
     version: int
-    changes: int
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,7 @@ class History(Observer):
         """Mark a version that changed something."""
         if report.duplicate:
             return
-        self.marks.append(Mark(self.events, report.version, report.changes, tuple(report.lines)))
+        self.marks.append(Mark(self.events, report.version))
         del self.marks[: -self._max_marks]
         if report.warmup_started:
             self._warmup_start = self.events

@@ -104,7 +104,7 @@ class LogObserver(Status):
         _info(
             text,
             schema_version=report.version,
-            changes=report.changes,
+            changes=len(report.changes),
             what=None if report.duplicate else changes_in_short(report),
             events_trained=self.events,
             seconds=round(seconds, 4),

@@ -147,14 +147,14 @@ class Status(Observer):
 def changes_in_short(report: SchemaReport) -> str:
     """Return what a version did in a few words: "+31 labels, -1 feature days_since_last; warm-up"."""
     names: dict[tuple[str, str], list[str]] = {}
-    for line in report.lines:
-        sign, what, name = [*line.split(" ", 2), "", ""][:3]
-        names.setdefault((sign, what), []).append(name)
+    for change in report.changes:
+        name = change.name if change.to is None else f"{change.name} -> {change.to}"
+        names.setdefault((change.op.sign, change.op.what), []).append(name)
     groups = [
-        f"{sign}{len(group)} {what}s" if len(group) > 1 else f"{sign} {what} {group[0].partition(' {')[0]}"
+        f"{sign}{len(group)} {what}s" if len(group) > 1 else f"{sign} {what} {group[0]}"
         for (sign, what), group in names.items()
     ]
-    text = ", ".join(groups) or f"{report.changes} changes"
+    text = ", ".join(groups) or "no changes"
     if report.warmup_started:
         return f"{text}; warm-up"
     return f"{text}; joins the warm-up" if report.warmup_joined else text

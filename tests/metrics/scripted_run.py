@@ -13,6 +13,9 @@ from stream.evaluation.measures import RANKING_MEASURES
 from stream.observe import Observer
 from stream.records.reasons import WarmupEnd
 from stream.report import BatchReport, MixtureReport, SchemaReport, SlotCount, WarmupReport
+from stream.schema import Change, Op
+
+CHANGE = Change(Op.REMOVE_FEATURE, "left")
 
 
 class Clock:
@@ -158,7 +161,7 @@ class Script:
         # Longer than a scrape is apart: a panel of warm-ups must not depend on when Prometheus looks.
         self._warm_left = 12
         self._warmups += 1
-        self._observer.schema_changed(SchemaReport(self._version, changes=5, warmup_started=True), 0.03)
+        self._observer.schema_changed(SchemaReport(self._version, changes=[CHANGE] * 5, warmup_started=True), 0.03)
 
     def _train(self, number: int, chance: random.Random) -> None:
         warm = self._warm_left > 0

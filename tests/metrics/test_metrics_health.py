@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream.metrics.health import Health
 from stream.report import SchemaReport
-from tests.metrics.scripted_run import Clock
+from tests.metrics.scripted_run import CHANGE, Clock
 
 
 def test_alive_until_no_poll_has_completed_within_the_bound() -> None:
@@ -49,9 +49,9 @@ def test_a_rejected_version_is_told_until_a_next_one_is_applied_and_fails_nothin
     assert health.ready().ok, "it may be another team's"
     assert "schema version 7 was rejected (version_gap)" in (health.ready().rejection or "")
     assert health.alive().ok, "a rejected schema is no reason to restart"
-    health.schema_changed(SchemaReport(5, changes=1, duplicate=True), 0.1)
+    health.schema_changed(SchemaReport(5, changes=[CHANGE], duplicate=True), 0.1)
     assert health.ready().rejection is not None, "a repeated version changes nothing"
-    health.schema_changed(SchemaReport(6, changes=1), 0.1)
+    health.schema_changed(SchemaReport(6, changes=[CHANGE]), 0.1)
     assert health.ready().rejection is None
 
 

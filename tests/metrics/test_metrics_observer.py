@@ -13,7 +13,7 @@ from stream.metrics.catalogue import CATALOGUE
 from stream.metrics.observer import PrometheusObserver
 from stream.records.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 from stream.report import SchemaReport, SlotCount, WarmupReport
-from tests.metrics.scripted_run import Clock, Script, batch, score, window
+from tests.metrics.scripted_run import CHANGE, Clock, Script, batch, score, window
 
 
 class Watched:
@@ -43,7 +43,7 @@ LATENCIES = {
     "stream_step_duration_seconds": lambda observer, seconds: observer.trained(batch(), seconds, []),
     "stream_event_to_trained_seconds": lambda observer, seconds: observer.trained(batch(), 0.0, [seconds]),
     "stream_schema_change_duration_seconds": lambda observer, seconds: observer.schema_changed(
-        SchemaReport(1, changes=1), seconds
+        SchemaReport(1, changes=[CHANGE]), seconds
     ),
     "stream_publish_duration_seconds": lambda observer, seconds: observer.version_published("full", 1, 1, 1, seconds),
     "stream_checkpoint_duration_seconds": lambda observer, seconds: observer.checkpointed(1, seconds, 1),
@@ -136,8 +136,8 @@ def test_every_metric_of_the_catalogue_gets_a_value_from_a_run(watched: Watched)
     for _ in range(100):
         watched.clock.seconds += 0.1
         script.step()
-    watched.observer.schema_changed(SchemaReport(9, changes=1, warmup_joined=True), 0.1)
-    watched.observer.schema_changed(SchemaReport(9, changes=1, duplicate=True), 0.1)
+    watched.observer.schema_changed(SchemaReport(9, changes=[CHANGE], warmup_joined=True), 0.1)
+    watched.observer.schema_changed(SchemaReport(9, changes=[CHANGE], duplicate=True), 0.1)
     more = replace(batch().mixture, loss_sums={"rate": 50.0, "network": 35.0})
     last = batch(unknown_shown=1, unknown_names={"shown": [("teh", 1)]}, mixture=more)
     watched.observer.trained(last, 0.1, [])
@@ -256,7 +256,7 @@ def test_what_experts_lost_in_another_process_is_not_counted_here(watched: Watch
 
 def test_a_warm_up_is_counted_with_its_events_and_the_seconds_that_it_ran(watched: Watched) -> None:
     warm = batch(phase="warm_up", parameters_frozen=40_000)
-    watched.observer.schema_changed(SchemaReport(4, changes=2, warmup_started=True), 0.1)
+    watched.observer.schema_changed(SchemaReport(4, changes=[CHANGE] * 2, warmup_started=True), 0.1)
     watched.clock.seconds += 2
     watched.observer.trained(warm, 0.5, [])
     assert watched.value("stream_parameters_frozen") == 40_000
@@ -275,7 +275,7 @@ def test_a_warm_up_is_counted_with_its_events_and_the_seconds_that_it_ran(watche
 
 def test_a_warm_up_that_ends_before_a_batch_does_not_count_that_batch(watched: Watched) -> None:
     """The bound on frozen events may end it between two batches; the report of the second one says so."""
-    watched.observer.schema_changed(SchemaReport(4, changes=2, warmup_started=True), 0.1)
+    watched.observer.schema_changed(SchemaReport(4, changes=[CHANGE] * 2, warmup_started=True), 0.1)
     watched.observer.trained(batch(phase="warm_up"), 0.5, [])
     watched.observer.trained(batch(warmup_ended=WarmupReport(4, 64, WarmupEnd.BUDGET, 40_000)), 0.5, [])
     assert watched.value("stream_warmup_events_total") == 64
@@ -296,11 +296,11 @@ def test_a_rejection_stands_until_a_next_version_is_applied(watched: Watched) ->
     assert watched.value(open_rejection) == 0
     watched.observer.schema_rejected(5, "version_gap")
     assert watched.value(open_rejection) == 1
-    watched.observer.schema_changed(SchemaReport(3, changes=2, duplicate=True), 0.1)
+    watched.observer.schema_changed(SchemaReport(3, changes=[CHANGE] * 2, duplicate=True), 0.1)
     assert watched.value(open_rejection) == 1
     assert watched.value("stream_schema_versions_repeated_total") == 1
     assert watched.value("stream_schema_versions_applied_total") == 0
-    watched.observer.schema_changed(SchemaReport(4, changes=2), 0.1)
+    watched.observer.schema_changed(SchemaReport(4, changes=[CHANGE] * 2), 0.1)
     assert watched.value(open_rejection) == 0
     assert watched.value("stream_schema_version") == 4
     assert watched.value("stream_schema_changes_total") == 2

@@ -58,7 +58,7 @@ def test_the_last_point_is_where_the_run_ended() -> None:
 
 def test_a_duplicate_is_no_mark() -> None:
     history = History()
-    history.schema_changed(SchemaReport(1, 3, duplicate=True), 0.0)
+    history.schema_changed(SchemaReport(1, (), duplicate=True), 0.0)
     assert history.marks == []
 
 
@@ -66,7 +66,7 @@ def test_an_endless_run_is_kept_in_bounded_memory_and_still_covers_all_of_it() -
     history = History(every_events=64, max_points=50, max_marks=3)
     for step in range(1, 2001):
         history.trained(batch(events_trained_total=step * 64), 0.01)
-        history.schema_changed(SchemaReport(step, 1), 0.0)
+        history.schema_changed(SchemaReport(step, ()), 0.0)
     events = [point.events for point in history.points]
     assert len(events) <= 50
     assert events[0] == 64

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from stream.observe import CompositeObserver, Observer
 from stream.report import SchemaReport
+from stream.schema import Change, Op
 from stream.view.history import History
 from stream.view.lines import Lines, duration
 from stream.view.live import LiveView, draw
@@ -97,7 +98,7 @@ def test_the_live_view_shows_rate_lag_loss_recall_beside_the_baselines_and_the_l
         assert any(block in rows[name] for block in "▁▂▃▄▅▆▇█"), name
     assert " 128 " in rows["events/s"]  # 64 events each half second
     assert "schema 4   20 features   104 offers   phase training   warm-ups 3" in text
-    assert "version 4: 5 changes; warm-up" in text
+    assert "version 4: -5 features; warm-up" in text
     assert "warm-up over after 768 events: flattened" in text
     assert "dead letters:" in text
 
@@ -186,16 +187,17 @@ def test_logs_are_a_json_object_a_line_whatever_is_logged() -> None:
 
 
 def test_a_version_is_told_in_few_words_however_many_changes_it_has() -> None:
-    lines = [f"+ label c1:{number} {{category=A}}" for number in range(40)] + ["- feature days: numeric"]
-    text = changes_in_short(SchemaReport(2, 41, warmup_started=True, lines=lines))
-    assert text == "+40 labels, - feature days: numeric; warm-up"
+    added = [Change(Op.ADD_LABEL, f"c1:{number}", attributes={"category": "A"}) for number in range(40)]
+    left = [Change(Op.REMOVE_FEATURE, "days"), Change(Op.RENAME_LABEL, "c1:0", to="c")]
+    text = changes_in_short(SchemaReport(2, [*added, *left], warmup_started=True))
+    assert text == "+40 labels, - feature days, ~ label c1:0 -> c; warm-up"
 
 
 def test_a_rejection_stands_until_a_next_version_takes_effect() -> None:
     status = Status()
     status.schema_rejected(None, "not_json")
     assert status.rejection == "version ? rejected: not_json"
-    status.schema_changed(SchemaReport(3, 1), 0.1)
+    status.schema_changed(SchemaReport(3, ()), 0.1)
     assert status.rejection is None
 
 
