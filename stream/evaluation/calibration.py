@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.evaluation.bins import BINS, PER_UNIT
+
 __all__ = [
-    "BINS",
-    "PER_UNIT",
     "Pooled",
     "codes",
     "expected_calibration_error",
@@ -26,9 +26,6 @@ __all__ = [
     "reliability",
 ]
 
-BINS = 2048
-PER_UNIT = 64
-"""Bins of a logit of 1."""
 _GROUPS = 15
 _PROBABILITY = 1.0 / (1.0 + np.exp(-(np.arange(BINS) + 0.5 - BINS / 2) / PER_UNIT))
 

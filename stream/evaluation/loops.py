@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stream.compiler.jit import compiled_exactly
-from stream.evaluation.calibration import BINS, PER_UNIT
+from stream.evaluation.bins import BINS, PER_UNIT
 from stream.evaluation.entity_attribute_counts import POSSIBLE, TAKEN, VALUE
 from stream.evaluation.key_values import FIRST, evict, found_at, take
 from stream.evaluation.scored import PLACES

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.evaluation.calibration import BINS, pooled
+from stream.evaluation.bins import BINS
+from stream.evaluation.calibration import pooled
 from stream.evaluation.quality import RANKINGS, RankingQuality
 from stream.evaluation.windowed import WindowedMeasures
 

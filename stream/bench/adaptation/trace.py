@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.errors import ConfigurationError
-from stream.evaluation.calibration import BINS
+from stream.evaluation.bins import BINS
 
 __all__ = ["Trace"]
 
