@@ -137,6 +137,15 @@ def test_nothing_but_the_command_line_imports_it() -> None:
             assert not found, f"{path} imports {found}"
 
 
+def test_nothing_that_runs_imports_what_is_there_for_tests() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if PACKAGE / "testing" not in path.parents:
+            found = [
+                module for module in modules(ast.parse(path.read_text(encoding="utf-8"))) if "stream.testing" in module
+            ]
+            assert not found, f"{path} imports {found}"
+
+
 def test_every_exception_is_still_needed() -> None:
     for where, what in EXCEPTIONS:
         tree = ast.parse((PACKAGE / f"{where}.py").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from stream.checkpoint import read_checkpoint
 from stream.cli import main
 from stream.errors import CheckpointCorrupt, CheckpointError, CheckpointMissing, NonFinite
 from stream.library import Learner
-from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, settings
 
 
 def trained(strategy: str = "carry") -> Learner:

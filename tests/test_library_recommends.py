@@ -13,7 +13,7 @@ import pytest
 from stream.cli import main
 from stream.errors import InvalidInteraction
 from stream.library import Learner
-from tests.learner.streams import FEATURES, OFFERS, apply, events, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, settings
 
 
 @pytest.fixture(scope="module")

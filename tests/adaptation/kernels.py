@@ -13,7 +13,7 @@ from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
 from stream.records.interaction import Interaction
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     apply,
@@ -25,7 +25,7 @@ from tests.learner.streams import (
 )
 
 HELD = 96
-"""Events of pre-training in `tests.learner.streams.settings`."""
+"""Events of pre-training in `stream.testing.streams.settings`."""
 PHASE = 64
 
 

@@ -13,7 +13,7 @@ from stream.adaptation.bayes.quadratic import Quadratic, _Fisher
 from stream.learner.core import LearnerCore
 from stream.network.descent import Cells, Descent
 from stream.network.table import Table
-from tests.learner.streams import all_shown, apply, events, label, learn, trained
+from stream.testing.streams import all_shown, apply, events, label, learn, trained
 
 
 class Recording(Descent):

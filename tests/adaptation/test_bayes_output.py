@@ -15,7 +15,7 @@ from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
-from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, label, learn, restored, settings
+from stream.testing.streams import FEATURES, OFFERS, all_shown, apply, events, label, learn, restored, settings
 
 HALF_LIFE = 200
 

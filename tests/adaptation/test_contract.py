@@ -14,7 +14,7 @@ from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
 from stream.state.digest import digest
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,

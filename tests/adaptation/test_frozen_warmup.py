@@ -13,7 +13,7 @@ from stream.network.pair_table import PairTable
 from stream.network.persistence import weight_entries
 from stream.network.table import Table
 from stream.state.digest import digest
-from tests.learner.streams import apply, events, feature, label, learn, trained
+from stream.testing.streams import apply, events, feature, label, learn, trained
 
 LONG = WarmupSettings(max_events=96, window_events=200)
 CHANGES: dict[str, list[dict[str, Any]]] = {

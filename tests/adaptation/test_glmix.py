@@ -14,7 +14,7 @@ from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
-from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
 
 
 def _settings(strategy: str = "glmix", **glmix: Any) -> LearnerSettings:

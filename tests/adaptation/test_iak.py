@@ -11,8 +11,7 @@ from stream.adaptation.iak.bottleneck import DECODER, ENCODER, forward
 from stream.adaptation.iak.kernel import COMMON, Phase
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
-from tests.adaptation.kernels import PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,
@@ -26,6 +25,7 @@ from tests.learner.streams import (
     restored,
     settings,
 )
+from tests.adaptation.kernels import PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
 
 
 def test_before_any_trigger_it_is_the_head_alone_on_a_frozen_backbone() -> None:

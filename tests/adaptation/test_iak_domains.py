@@ -17,8 +17,7 @@ from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.descent import Descent
 from stream.records.interaction import Interaction
-from tests.adaptation.kernels import HELD, PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,
@@ -30,6 +29,7 @@ from tests.learner.streams import (
     restored,
     settings,
 )
+from tests.adaptation.kernels import HELD, PHASE, learner_of, moved, of_kernel, trigger, trunk, weights, with_scene
 
 
 def domains_of(**iak: Any) -> LearnerCore:

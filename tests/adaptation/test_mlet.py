@@ -23,7 +23,7 @@ from stream.network.frame import Arrays, Frame
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 from stream.settings.learner import LearnerSettings
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,

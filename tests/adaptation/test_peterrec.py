@@ -19,7 +19,7 @@ from stream.network.persistence import parameter_counts, weight_entries
 from stream.network.settings import OptimiserSettings
 from stream.records.reasons import WarmupEnd
 from stream.settings.learner import LearnerSettings
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,

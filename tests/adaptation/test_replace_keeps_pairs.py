@@ -7,7 +7,7 @@ import torch
 
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
-from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
 
 LONG = WarmupSettings(max_events=640, window_events=320, budget_share=0.9)
 CHANGES = {

@@ -18,7 +18,7 @@ from stream.network.persistence import weight_entries
 from stream.records.interaction import Interaction
 from stream.settings.learner import LearnerSettings
 from stream.state import decode, encode
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,

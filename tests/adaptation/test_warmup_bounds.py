@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.adaptation.transfer.warmup import Warmup
 from stream.learner.core import LearnerCore
-from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings, trained
+from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings, trained
 
 STRATEGIES = ("carry", "replace")
 

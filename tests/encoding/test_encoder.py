@@ -12,7 +12,7 @@ from stream.encoding.values import MISTYPED, boolean_value, categorical_value, m
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
 from stream.schema import Kind
-from tests.learner.streams import apply, feature, label, settings
+from stream.testing.streams import apply, feature, label, settings
 
 READ = {
     Kind.NUMERIC: numeric_value,

@@ -14,7 +14,7 @@ from stream.evaluation.settings import EvaluationSettings
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
 from stream.state import decode, encode
-from tests.learner.streams import apply, feature, label, settings
+from stream.testing.streams import apply, feature, label, settings
 
 
 def test_short_names_are_kept_and_long_ones_stay_distinct() -> None:

@@ -30,7 +30,7 @@ from stream.settings.load import load
 from stream.settings.root import Settings
 from tests.end_to_end.logs import EmbeddedPlace, KafkaPlace, partition_of
 from tests.end_to_end.streams import Line
-from tests.service.memory_log import CountingLearner
+from tests.service.counting_learner import CountingLearner
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

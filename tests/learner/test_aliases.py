@@ -15,7 +15,7 @@ from stream.errors import SchemaRejected
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
 from stream.schema import Change, Op, Schema, describe, parse_version
-from tests.learner.streams import FEATURES, OFFERS, apply, events, learn, restored, settings, trained, version
+from stream.testing.streams import FEATURES, OFFERS, apply, events, learn, restored, settings, trained, version
 
 UNTIL = 2_000
 FEATURE = {"op": "rename_feature", "name": "price", "to": "cost", "alias_until": UNTIL}

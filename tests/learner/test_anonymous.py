@@ -15,7 +15,7 @@ from stream.encoding.features import KEY
 from stream.learner.core import LearnerCore
 from stream.network.counts import _BY_KEY, _KEY_OFFER, _KEY_VALUE
 from stream.records.interaction import Interaction
-from tests.learner.streams import FEATURES, OFFERS, apply, events, learn, restored, settings, trained
+from stream.testing.streams import FEATURES, OFFERS, apply, events, learn, restored, settings, trained
 
 KEYED = (*_BY_KEY, *_KEY_OFFER, *_KEY_VALUE)
 

@@ -13,7 +13,7 @@ from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.schema import Kind
 from stream.state import decode, encode
-from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, feature, label, learn, logits, settings
+from stream.testing.streams import FEATURES, OFFERS, all_shown, apply, events, feature, label, learn, logits, settings
 
 CHANGES = tuple(name for name, entry in METHODS.items() if entry.seat is Seat.CHANGE)
 LABELS = ("soap", "milk", "bread", "tea", "jam")

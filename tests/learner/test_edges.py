@@ -11,7 +11,7 @@ import pytest
 from stream.learner.core import LearnerCore
 from stream.network.persistence import is_finite
 from stream.records.interaction import Interaction
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,
@@ -238,7 +238,7 @@ def test_an_attribute_that_an_update_takes_away_stays_known_to_the_other_offers(
 
 def test_a_duplicate_version_changes_nothing_and_a_rejected_one_neither() -> None:
     from stream.errors import SchemaRejected
-    from tests.learner.streams import version
+    from stream.testing.streams import version
 
     learner = trained(number=32)
     before = learner.state_digest()

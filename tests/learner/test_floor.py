@@ -10,7 +10,7 @@ from stream.learner.recommend import recommend
 from stream.network.experts import EXPERTS
 from stream.records.interaction import Interaction, decode_interaction
 from stream.settings.learner import LearnerSettings
-from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, restored, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, restored, settings
 
 
 def stream(

@@ -9,7 +9,7 @@ import pytest
 
 from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
-from tests.learner.streams import FEATURES, OFFERS, all_shown, apply, events, learn, settings
+from stream.testing.streams import FEATURES, OFFERS, all_shown, apply, events, learn, settings
 
 
 def _steps(monkeypatch: pytest.MonkeyPatch, *, step_age: int, step_events: int, batches: int) -> list[list[int]]:

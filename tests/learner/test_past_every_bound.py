@@ -17,8 +17,8 @@ from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
 from stream.evaluation.settings import EvaluationSettings
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
+from stream.testing.streams import apply, feature, label, settings
 from tests.evaluation.ranked import ranked
-from tests.learner.streams import apply, feature, label, settings
 
 
 class Counted(OrderedDict[Any, Any]):

@@ -9,7 +9,7 @@ import pytest
 
 from stream.encoding.pool import RowPool
 from stream.learner.core import LearnerCore
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     apply,

@@ -13,7 +13,7 @@ assert rehearse() == "compiled"
 found = {name: getattr(module, name) for module in (loops, pair_kernels, step_kernels) for name in module.__all__}
 known = {name: len(loop.signatures) for name, loop in found.items()}
 assert all(known.values()), known
-from tests.learner.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
 from stream.learner.core import LearnerCore
 learner = LearnerCore(settings(hidden=(12, 12)))
 apply(learner, *FEATURES, *OFFERS)

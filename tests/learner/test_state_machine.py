@@ -16,7 +16,7 @@ from stream.encoding.features import KEY, slot_name
 from stream.learner.core import LearnerCore
 from stream.network.persistence import is_finite
 from stream.schema import Kind
-from tests.learner.streams import apply, event, feature, label, learn, restored, settings
+from stream.testing.streams import apply, event, feature, label, learn, restored, settings
 
 FEATURES = st.sampled_from(["price", "age", "member", "store", "tags", "extra", "colour"])
 OFFERS = st.sampled_from(["soap", "milk", "bread", "tea", "jam", "a", "b"])

@@ -16,7 +16,7 @@ from stream.encoding.features import slot_name
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
 from stream.schema import Kind
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,

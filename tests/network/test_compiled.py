@@ -11,7 +11,7 @@ import pytest
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.network.compiled import chosen
-from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
 
 LABELS = ["soap", "milk", "bread", "tea", "jam", "leek"]
 

@@ -11,7 +11,7 @@ import pytest
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
 from stream.schema import Kind
-from tests.learner.streams import DAY, FEATURES, OFFERS, apply, events, learn, settings
+from stream.testing.streams import DAY, FEATURES, OFFERS, apply, events, learn, settings
 from tests.network.plain_counts import Event, PlainCounts
 from tests.network.plain_network import plain_values
 

@@ -10,7 +10,7 @@ import torch
 
 from stream.network.curvature import HiddenCurvature
 from stream.network.table import Table
-from tests.learner.streams import apply, events, label, learn, restored, trained
+from stream.testing.streams import apply, events, label, learn, restored, trained
 
 CPU = torch.device("cpu")
 

@@ -21,7 +21,7 @@ from stream.network.descent import Cells, Descent
 from stream.network.frame import Frame
 from stream.network.pair_table import PairTable
 from stream.network.table import Table
-from tests.learner.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
 from tests.network.plain_network import leaves, plain_logit
 
 Gradients = dict[int, torch.Tensor]

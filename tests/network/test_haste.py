@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stream.network.table import Table
-from tests.learner.streams import apply, feature, label, restored, trained
+from stream.testing.streams import apply, feature, label, restored, trained
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from stream.learner.core import LearnerCore
 from stream.network import uses
 from stream.records.interaction import Interaction
-from tests.learner.streams import apply, event, feature, label, settings
+from stream.testing.streams import apply, event, feature, label, settings
 
 VALUES, OFFERS = 20_000, 1_000
 

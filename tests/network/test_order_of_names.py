@@ -10,7 +10,7 @@ import pytest
 
 from stream.learner.core import LearnerCore
 from stream.network.persistence import weight_entries
-from tests.learner.streams import (
+from stream.testing.streams import (
     FEATURES,
     OFFERS,
     all_shown,

@@ -11,7 +11,7 @@ from stream.adaptation import METHODS
 from stream.learner.core import LearnerCore
 from stream.network.part import Owner, Part
 from stream.network.table import Table
-from tests.learner.streams import FEATURES, OFFERS, apply, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, settings
 
 
 class _Careless(Part):

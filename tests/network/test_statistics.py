@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stream.learner.core import LearnerCore
 from stream.network.statistics import RunningStatistics
 from stream.records.interaction import Interaction
-from tests.learner.streams import apply, events, feature, label, settings
+from stream.testing.streams import apply, events, feature, label, settings
 
 NOTHING_ROUNDED = np.zeros((64, 8), dtype=bool)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream.learner.core import LearnerCore
 from stream.network.weights import LARGEST_RELATIVE_WEIGHT, RelativeWeights
 from stream.records.interaction import Interaction
-from tests.learner.streams import FEATURES, OFFERS, apply, events, learn, restored, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, learn, restored, settings
 
 FINITE = st.floats(0.0, 1e308, allow_nan=False)
 

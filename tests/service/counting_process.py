@@ -17,7 +17,7 @@ from stream.service import endpoints
 from stream.service.start import open_service
 from stream.settings.load import load
 from stream.settings.root import Settings
-from tests.service.memory_log import CountingLearner
+from tests.service.counting_learner import CountingLearner
 
 
 def main(summary: str, *assignments: str) -> int:

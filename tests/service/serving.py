@@ -12,7 +12,8 @@ from stream.service.service import Clocks, Service
 from stream.service.start import open_service
 from stream.settings.load import load
 from stream.settings.root import Settings
-from tests.service.memory_log import CountingLearner, MemoryCommitLog, MemoryLog, MemorySchemaSource, MemorySource
+from stream.testing import MemoryCommitLog, MemoryLog, MemorySchemaSource, MemorySource
+from tests.service.counting_learner import CountingLearner
 
 
 class Run:

@@ -9,7 +9,7 @@ import pytest
 from stream.log.protocol import Record
 from stream.service.align import Aligner, Rules
 from stream.service.item import Item, PendingVersion
-from tests.service.memory_log import event, version
+from tests.service.counting_learner import event, version
 
 
 class Bench:

@@ -8,7 +8,7 @@ from stream.errors import DeadLetterBurst
 from stream.log.protocol import Record
 from stream.service.burst import BurstGuard
 from stream.service.item import Item
-from tests.service.memory_log import event
+from tests.service.counting_learner import event
 
 GOOD = Item.decode(Record("interactions", 0, 0, None, event("a", 1), None))
 BAD = Item.decode(Record("interactions", 3, 17, None, b"bad", None))

@@ -14,7 +14,7 @@ from stream.cli import main
 from stream.errors import ConfigurationError, OffsetOutOfRange, TopicMadeAnew
 from stream.service.files import InteractionsFile, SchemaFile
 from stream.state.digest import id_digest, to_hex
-from tests.service.memory_log import event, version
+from tests.service.counting_learner import event, version
 
 
 def values(source: InteractionsFile, at_once: int = 3) -> list[bytes | None]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from stream.observe import Observer
 from stream.service.intake import RECORD_BYTES, Intake, IntakeBounds
-from tests.service.memory_log import MemoryLog, MemorySchemaSource, MemorySource, event, version
+from stream.testing import MemoryLog, MemorySchemaSource, MemorySource
+from tests.service.counting_learner import event, version
 
 
 class Told(Observer):

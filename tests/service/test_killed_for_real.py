@@ -19,7 +19,7 @@ import pytest
 from stream.errors import AlreadyRunning, CheckpointMissing, Fenced
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
 from stream.log.file_commit import read_dead_letters
-from tests.service.memory_log import event, version
+from tests.service.counting_learner import event, version
 
 ROOT = Path(__file__).parents[2]
 INVALID = (3, 17, 18, 40)

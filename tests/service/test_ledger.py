@@ -8,7 +8,8 @@ from stream.log.letter import MESSAGE_BYTES
 from stream.log.protocol import Record
 from stream.service.item import Item
 from stream.service.ledger import Ledger, Postmark
-from tests.service.memory_log import MemoryLog, event, version
+from stream.testing import MemoryLog
+from tests.service.counting_learner import event, version
 from tests.service.serving import Run
 
 

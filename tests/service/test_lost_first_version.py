@@ -8,7 +8,8 @@ import pytest
 
 from stream.metrics.health import Health
 from stream.observe import CompositeObserver, Observer
-from tests.service.memory_log import MemoryLog, event, version
+from stream.testing import MemoryLog
+from tests.service.counting_learner import event, version
 from tests.service.serving import Run
 
 

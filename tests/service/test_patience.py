@@ -8,7 +8,8 @@ from stream.errors import BrokerUnavailable, LogError
 from stream.observe import Observer
 from stream.service.intake import Intake, IntakeBounds
 from stream.service.patience import Patience
-from tests.service.memory_log import Clock, MemoryLog, MemorySchemaSource, MemorySource, event, version
+from stream.testing import Clock, MemoryLog, MemorySchemaSource, MemorySource
+from tests.service.counting_learner import event, version
 
 
 class Told(Observer):

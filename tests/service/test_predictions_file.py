@@ -10,7 +10,8 @@ import pytest
 from stream.errors import ConfigurationError
 from stream.service import service
 from stream.service.predictions import PredictionsFile
-from tests.service.memory_log import MemoryLog, event, version
+from stream.testing import MemoryLog
+from tests.service.counting_learner import event, version
 from tests.service.serving import Run
 
 

@@ -23,7 +23,8 @@ from stream.errors import (
 )
 from stream.report import BatchReport
 from stream.service import align, intake
-from tests.service.memory_log import CountingLearner, MemoryCommitLog, MemoryLog, MemorySource, event, version
+from stream.testing import MemoryCommitLog, MemoryLog, MemorySource
+from tests.service.counting_learner import CountingLearner, event, version
 from tests.service.serving import Run
 
 

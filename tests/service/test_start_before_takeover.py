@@ -12,7 +12,8 @@ import pytest
 from stream.adaptation import METHODS, Seat
 from stream.cli import main
 from stream.errors import CheckpointCorrupt, CheckpointError, ConfigurationError
-from tests.service.memory_log import CountingLearner, MemoryLog, event, version
+from stream.testing import MemoryLog
+from tests.service.counting_learner import CountingLearner, event, version
 from tests.service.serving import Run
 
 CHANGES = [name for name, entry in METHODS.items() if entry.seat is Seat.CHANGE]

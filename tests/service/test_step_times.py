@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from stream.records.interaction import Interaction
 from stream.service.step_times import StepTimes
-from tests.service.memory_log import MemoryLog, event, version
+from stream.testing import MemoryLog
+from tests.service.counting_learner import event, version
 from tests.service.serving import Run
 
 if TYPE_CHECKING:

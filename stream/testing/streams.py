@@ -18,6 +18,27 @@ from stream.schema import Version, parse_version
 from stream.settings.learner import LearnerSettings
 from stream.state import decode, encode
 
+__all__ = [
+    "DAY",
+    "FEATURES",
+    "OFFERS",
+    "all_shown",
+    "apply",
+    "distance",
+    "event",
+    "events",
+    "feature",
+    "first_step",
+    "label",
+    "learn",
+    "logits",
+    "restored",
+    "settings",
+    "stack",
+    "trained",
+    "version",
+]
+
 DAY = 86_400_000
 
 
@@ -29,7 +50,7 @@ def settings(
     batch_size: int = 16,
     **network: Any,
 ) -> LearnerSettings:
-    """Settings of a small network; ``network`` overrides its own."""
+    """Return settings of a small network; ``network`` overrides its own."""
     shape: dict[str, Any] = {"hidden": (12,), "embedding_dim": 4, "pair_hidden": 4, **network}
     return LearnerSettings(
         seed=seed,
@@ -43,7 +64,7 @@ def settings(
 
 
 def version(number: int, changes: Sequence[dict[str, Any]], ts: int = 0) -> Version:
-    """The parsed version of these changes."""
+    """Return the parsed version of these changes."""
     return parse_version(json.dumps({"version": number, "ts": ts, "changes": list(changes)}).encode())
 
 
@@ -53,10 +74,12 @@ def apply(learner: LearnerCore, *changes: dict[str, Any]) -> Any:
 
 
 def feature(name: str, kind: str) -> dict[str, Any]:
+    """Return the change that adds a feature, as JSON has it."""
     return {"op": "add_feature", "name": name, "kind": kind}
 
 
 def label(name: str, **attributes: str) -> dict[str, Any]:
+    """Return the change that adds an offer, as JSON has it."""
     return {"op": "add_label", "name": name, "attributes": attributes}
 
 
@@ -77,7 +100,7 @@ OFFERS = [
 
 
 def event(index: int, rng: random.Random, labels: Sequence[str] = ("soap", "milk", "bread", "tea")) -> Interaction:
-    """An event with every kind of value, some missing, some rare, some mistyped."""
+    """Return an event with every kind of value, some missing, some rare, some mistyped."""
     tags = rng.sample(["g1", "g2", "b1", "t1", "t2", f"once-{index}"], rng.randint(0, 4))
     features: dict[str, Any] = {
         "price": rng.choice([None, rng.uniform(-1, 1), rng.uniform(-1, 1), True]),
@@ -103,6 +126,7 @@ def event(index: int, rng: random.Random, labels: Sequence[str] = ("soap", "milk
 
 
 def events(number: int, seed: int = 0, first: int = 0, labels: Sequence[str] | None = None) -> list[Interaction]:
+    """Return so many events from a seed, numbered from ``first`` on; ``labels`` are the offers that may be taken."""
     rng = random.Random(f"{seed}/{first}")
     wanted = ("soap", "milk", "bread", "tea") if labels is None else labels
     return [event(first + index, rng, wanted) for index in range(number)]
@@ -117,7 +141,7 @@ def learn(learner: LearnerCore, interactions: Sequence[Interaction], batch: int 
 
 
 def first_step(learner: LearnerCore, interactions: int) -> int:
-    """How many events of the next batch of so many are predicted before any of them is trained."""
+    """Return how many events of the next batch of so many are predicted before any of them is trained."""
     return min(
         interactions,
         learner.settings.optimiser.step_of(learner.events_trained) if learner.events_trained else interactions,
@@ -125,7 +149,7 @@ def first_step(learner: LearnerCore, interactions: int) -> int:
 
 
 def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> LearnerCore:
-    """A learner of the standard schema after some events."""
+    """Return a learner of the standard schema after some events."""
     learner = LearnerCore(settings(strategy, **options))
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number, seed))
@@ -133,12 +157,12 @@ def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options
 
 
 def restored(learner: LearnerCore) -> LearnerCore:
-    """What a checkpoint gives back."""
+    """Return what a checkpoint gives back."""
     return LearnerCore.from_state(decode(encode(learner.state())), learner.settings)
 
 
 def logits(learner: LearnerCore, interactions: Sequence[Interaction]) -> dict[tuple[int, str], float]:
-    """The logit of each (event, offer)."""
+    """Return the logit of each (event, offer)."""
     predictions = learner.predict(learner.encode(interactions))
     names = predictions.names
     return {
@@ -150,7 +174,7 @@ def logits(learner: LearnerCore, interactions: Sequence[Interaction]) -> dict[tu
 
 
 def all_shown(interactions: Sequence[Interaction]) -> list[Interaction]:
-    """The same events with every live offer shown, as probes."""
+    """Return the same events with every live offer shown, as probes."""
     for one in interactions:
         one.shown = None
         one.labels = ()
@@ -158,7 +182,7 @@ def all_shown(interactions: Sequence[Interaction]) -> list[Interaction]:
 
 
 def distance(new: dict[tuple[int, str], float], old: dict[tuple[int, str], float]) -> float:
-    """The largest difference of common logits over 1 + the event's largest absolute logit before."""
+    """Return the largest difference of common logits over 1 + the event's largest absolute logit before."""
     largest: dict[int, float] = {}
     for (index, _), value in old.items():
         largest[index] = max(largest.get(index, 0.0), abs(value))
@@ -168,4 +192,5 @@ def distance(new: dict[tuple[int, str], float], old: dict[tuple[int, str], float
 
 
 def stack(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Return all values in one row."""
     return np.concatenate([value.reshape(-1) for value in values])
