@@ -43,7 +43,7 @@ class HiddenCurvature:
         number = len(design)
         self.events += number
         share = max(number / self.events, min(1.0, number / self.window_events))
-        self.moment.lerp_(design.T @ design / number, share)
+        torch.addmm(self.moment, design.T, design, beta=1.0 - share, alpha=share / number, out=self.moment)
         due = self.events - self.sought >= min(_EVERY_SHARE * self.sought, _EVERY_EVENTS)
         if due and bool(self.moment.isfinite().all()):
             self.sought = self.events

@@ -16,6 +16,7 @@ from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import uniform
 from stream.network.part import Owner, Part
+from stream.network.room import Room
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
@@ -48,6 +49,7 @@ class InputLayer(Part):
         self.projection = Table(8, (dim, width), method="adam", rate=rate, device=device)
         self.rows = embedding_table(256, (dim,), optimiser, optimiser.embedding_rate, device)
         self._mark = np.zeros(0, dtype=np.int32)
+        self._room = Room()
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield each table with its name."""
@@ -116,7 +118,7 @@ class InputLayer(Part):
         self.start_rows(rows, names)
         for _, table in self.tables():
             table.fresh.fill_(True)
-            table.held.fill_(False)
+            table.release()
 
     def hasten(self, *, numeric: list[int], categorical: list[int]) -> None:
         """Let inputs that join a trained network catch up with it."""
@@ -132,17 +134,14 @@ class InputLayer(Part):
     # -- passes -------------------------------------------------------------------------------------------------
 
     def forward(self, frame: Frame) -> torch.Tensor:
-        """Return ``z`` ``(B, width)``."""
+        """Return ``z`` ``(B, width)``; it stands until the next call."""
+        if self.compiled:
+            return self._compiled_forward(frame)
         slots = self.projection.rows
         pooled = torch.zeros(frame.events * slots, self.row_width, device=self.rows.device)
         by_slot = pooled.view(frame.events, slots, self.row_width)
-        if self.compiled:
-            from stream.network import step_kernels
-
-            step_kernels.pool(*_uses(frame), self.rows.weight.numpy(), by_slot.numpy())
-        else:
-            active = self.rows.weight[frame.rows] * frame.row_weight[:, None]
-            pooled.index_add_(0, frame.row_event * slots + frame.row_slot, active)
+        active = self.rows.weight[frame.rows] * frame.row_weight[:, None]
+        pooled.index_add_(0, frame.row_event * slots + frame.row_slot, active)
         self._pooled = self._embed(by_slot).flatten(1)
         z = torch.addmm(self.bias.weight[0], self._pooled, self.projection.weight.view(-1, self.width))
         z.addmm_(frame.numeric, self.numeric.weight)
@@ -165,6 +164,9 @@ class InputLayer(Part):
 
         ``live`` names the slots in use of ``numeric`` and ``projection``.
         """
+        if self.compiled and self._plain_loops(descent) and not warming_up:
+            self._compiled_backward(frame, gradient, live)
+            return
         columns = self.numeric.trained(warming_up=warming_up, among=live["numeric"])
         assert columns is not None
         if columns.numel():
@@ -175,27 +177,11 @@ class InputLayer(Part):
             descent.summed(self.bias, gradient)
         self._backward_categorical(frame, gradient, live["projection"], descent, warming_up=warming_up)
 
-    def _compiled_rows(
-        self,
-        rows: torch.Tensor,
-        events: torch.Tensor,
-        slots: torch.Tensor,
-        weights: torch.Tensor,
-        by_slot: torch.Tensor,
-    ) -> None:
-        from stream.network import step_kernels
-
-        if len(self._mark) < self.rows.rows:
-            self._mark = np.zeros(self.rows.rows, dtype=np.int32)
-        uses = rows.numpy(), events.numpy(), slots.numpy(), weights.numpy()
-        table, squares = self.rows.weight.numpy(), self.rows.moments["squares"].numpy()
-        step_kernels.train_rows(*uses, by_slot.contiguous().numpy(), table, squares, self.rows.rate, self._mark)
-
     def _backward_categorical(
         self, frame: Frame, gradient: torch.Tensor, live: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
         active, events, slots, weights = frame.rows, frame.row_event, frame.row_slot, frame.row_weight
-        if warming_up or bool(self.rows.held.any()):
+        if warming_up or self.rows.holds:
             open_rows = self.rows.fresh if warming_up else ~self.rows.held
             chosen = open_rows[active].nonzero()[:, 0]
             active, events, slots, weights = active[chosen], events[chosen], slots[chosen], weights[chosen]
@@ -204,7 +190,8 @@ class InputLayer(Part):
             embedded = (gradient @ self.projection.weight.view(-1, self.width).T).view(frame.events, -1, self.dim)
             by_slot = self._embed_backward(embedded, live, descent, warming_up=warming_up)
             if self.compiled and type(descent) is Descent and self.rows.method == "adagrad":
-                self._compiled_rows(active, events, slots, weights, by_slot)
+                uses = (tensor.numpy() for tensor in (active, events, slots, weights, by_slot.contiguous()))
+                self._compiled_rows(*uses)
             else:
                 row_gradient = by_slot[events, slots] * weights[:, None]
         trained = self.projection.trained(warming_up=warming_up, among=live)
@@ -215,9 +202,70 @@ class InputLayer(Part):
         if row_gradient is not None:
             descent.gathered(self.rows, active, row_gradient)
 
+    # -- compiled -------------------------------------------------------------------------------------------------
 
-def _uses(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return frame.rows.numpy(), frame.row_event.numpy(), frame.row_slot.numpy(), frame.row_weight.numpy()
+    def _plain_loops(self, descent: Descent) -> bool:
+        """Say whether the compiled step is the one that is asked for."""
+        tables = (table for _, table in self.tables())
+        own = type(self)._embed is InputLayer._embed and self.rows.method == "adagrad"
+        return own and type(descent) is Descent and not any(table.holds for table in tables)
+
+    def _compiled_forward(self, frame: Frame) -> torch.Tensor:
+        from stream.network import step_kernels
+
+        arrays, slots, room = frame.arrays, self.projection.rows, self._room
+        pooled, pooled_array = room.matrix("pooled", frame.events, slots * self.row_width)
+        step_kernels.pool(
+            arrays.rows,
+            arrays.row_event,
+            arrays.row_slot,
+            arrays.row_weight,
+            self.rows.weight.numpy(),
+            pooled_array.reshape(frame.events, slots, self.row_width),
+        )
+        self._pooled = self._embed(pooled.view(frame.events, slots, self.row_width)).flatten(1)
+        z, _ = room.matrix("z", frame.events, self.width)
+        torch.addmm(self.bias.lines, self._pooled, self.projection.lines.view(-1, self.width), out=z)
+        z.addmm_(frame.numeric, self.numeric.weight)
+        return z.addmm_(frame.missing, self.missing.weight) if arrays.missing.any() else z
+
+    def _compiled_backward(self, frame: Frame, gradient: torch.Tensor, live: dict[str, torch.Tensor]) -> None:
+        room, width = self._room, self.width
+        projection = self.projection.lines.view(-1, width)
+        by_slot, by_slot_array = room.matrix("by slot", frame.events, len(projection))
+        torch.mm(gradient, projection.T, out=by_slot)  # before the projection moves
+        arrays = frame.arrays
+        self._compiled_rows(
+            arrays.rows,
+            arrays.row_event,
+            arrays.row_slot,
+            arrays.row_weight,
+            by_slot_array.reshape(frame.events, -1, self.dim),
+        )
+        numeric, projections = live["numeric"].numpy(), live["projection"].numpy()
+        if len(numeric):
+            for name, table, inputs in (
+                ("numeric", self.numeric, frame.numeric),
+                ("missing", self.missing, frame.missing),
+            ):
+                total, total_array = room.matrix(name, table.rows, width)
+                torch.mm(inputs.T, gradient, out=total)
+                table.descend(total_array, numeric)
+        self.bias.descend(gradient.sum(0, keepdim=True).numpy())
+        if len(projections):
+            total, total_array = room.matrix("projection", len(projection), width)
+            torch.mm(self._pooled.T, gradient, out=total)
+            self.projection.descend(total_array.reshape(self.projection.rows, -1), projections)
+
+    def _compiled_rows(
+        self, rows: np.ndarray, events: np.ndarray, slots: np.ndarray, weights: np.ndarray, by_slot: np.ndarray
+    ) -> None:
+        from stream.network import step_kernels
+
+        if len(self._mark) < self.rows.rows:
+            self._mark = np.zeros(self.rows.rows, dtype=np.int32)
+        table, squares = self.rows.arrays()
+        step_kernels.train_rows(rows, events, slots, weights, by_slot, table, squares, self.rows.rate, self._mark)
 
 
 def embedding_table(

@@ -62,8 +62,8 @@ class Network:
         install(self)
         self.implementation: Implementation = chosen(network.kernels, self.device.type)
         by_loops = self.implementation == "compiled"
-        self.input.compiled = self.output.compiled = self.pairs.compiled = by_loops
-        self.counts.compiled = self.experts.compiled = by_loops
+        self.input.compiled = self.trunk.compiled = self.output.compiled = by_loops
+        self.pairs.compiled = self.counts.compiled = self.experts.compiled = by_loops
         for _, part in self.parts():
             for _, table in part.tables():
                 table.compiled = by_loops

@@ -58,12 +58,14 @@ class Part:
 
     def trains(self, *, warming_up: bool) -> bool:
         """Say whether a step would train anything here; where not, no gradient need be computed for it."""
-        return self.any_fresh if warming_up else not all(bool(table.held.all()) for _, table in self.tables())
+        if warming_up:
+            return self.any_fresh
+        return not all(table.holds and bool(table.held.all()) for _, table in self.tables())
 
     def hold(self) -> None:
         """Let every row in use stand still for good, outside warm-ups too."""
         for _, table in self.tables():
-            table.held.fill_(True)
+            table.hold()
 
     def settle(self) -> None:
         """End a warm-up: nothing is fresh any more."""

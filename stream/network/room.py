@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
 __all__ = ["Room"]
 
@@ -15,6 +16,15 @@ class Room:
 
     def __init__(self) -> None:
         self._held: dict[str, np.ndarray] = {}
+        self._matrices: dict[str, tuple[torch.Tensor, np.ndarray]] = {}
+
+    def matrix(self, name: str, rows: int, columns: int) -> tuple[torch.Tensor, np.ndarray]:
+        """Return a float32 matrix as a tensor and as an array, of one memory; the same if it has this size already."""
+        held = self._matrices.get(name)
+        if held is None or held[1].shape != (rows, columns):
+            array = np.zeros((rows, columns), dtype=np.float32)
+            held = self._matrices[name] = torch.from_numpy(array), array
+        return held
 
     def array(self, name: str, shape: tuple[int, ...], kind: Any = np.float64) -> np.ndarray:
         """Return an array of this shape and type; what is in it is of no meaning."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from stream.compiler.jit import compiled
 
-__all__ = ["adagrad", "adam", "pool", "train_rows"]
+__all__ = ["adagrad", "adam", "pool", "train_rows", "unbent"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,15 +26,19 @@ def adam(
     late: Array,
     gradient: Array,
     rows: Array,
+    whole: bool,
     rate: float,
     haste: float,
     haste_steps: float,
     floor: float,
 ) -> None:
-    """Step ``rows`` of ``weight`` ``(n, m)`` along ``gradient``, a row each; no ``rows``: all of them."""
-    every = len(rows) == 0
-    for place in range(len(gradient)):
-        row = place if every else rows[place]
+    """Step ``rows`` of ``weight`` ``(n, m)`` along their lines of ``gradient``: all of its lines, if there is no row.
+
+    ``whole`` says that ``gradient`` has a line for every row of the table, not only for ``rows``.
+    """
+    for at in range(len(rows) if len(rows) else len(gradient)):
+        row = rows[at] if len(rows) else at
+        place = row if whole else at
         steps[row] += 1.0
         step = np.float64(steps[row])
         scale = math.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
@@ -50,11 +54,12 @@ def adam(
 
 
 @compiled
-def adagrad(weight: Array, squares: Array, gradient: Array, rows: Array, rate: float) -> None:
+def adagrad(weight: Array, squares: Array, gradient: Array, rows: Array, whole: bool, rate: float) -> None:
     """Step as :func:`adam` does."""
-    every, length = len(rows) == 0, np.float32(rate)
-    for place in range(len(gradient)):
-        row = place if every else rows[place]
+    length = np.float32(rate)
+    for at in range(len(rows) if len(rows) else len(gradient)):
+        row = rows[at] if len(rows) else at
+        place = row if whole else at
         for column in range(weight.shape[1]):
             slope = gradient[place, column]
             total = squares[row, column] + slope * slope
@@ -63,8 +68,20 @@ def adagrad(weight: Array, squares: Array, gradient: Array, rows: Array, rate: f
 
 
 @compiled
+def unbent(gradient: Array, bent: Array, inner: Array, total: Array) -> None:
+    """Fill ``inner`` ``(B, width)`` with the gradient behind a ReLU that gave ``bent``, and ``total`` with its sums."""
+    total[:] = 0.0
+    for event in range(len(gradient)):
+        for unit in range(gradient.shape[1]):
+            slope = gradient[event, unit] if bent[event, unit] > 0.0 else np.float32(0.0)
+            inner[event, unit] = slope
+            total[unit] += slope
+
+
+@compiled
 def pool(rows: Array, row_event: Array, row_slot: Array, row_weight: Array, table: Array, pooled: Array) -> None:
-    """Add each active row of ``table``, by its weight, to ``pooled`` ``(B, slots, width)``."""
+    """Fill ``pooled`` ``(B, slots, width)`` with the sums of the active rows of ``table``, each by its weight."""
+    pooled[:] = 0.0
     for place in range(len(rows)):
         event, slot, row, weight = row_event[place], row_slot[place], rows[place], row_weight[place]
         for column in range(table.shape[1]):

@@ -52,6 +52,8 @@ class Table:
         self.compiled = False
         """Whether steps are taken by a compiled loop."""
         self._seen: torch.Tensor | None = None
+        self._lines_of: torch.Tensor | None = None
+        self._lines = torch.zeros(0)
         self._views: tuple[np.ndarray, ...] = ()
         """Weights and moments as the loops take them, of the weights last seen."""
         self.names: SlotRegistry | None = None
@@ -63,6 +65,8 @@ class Table:
         self.weight = torch.zeros(rows, *self.shape, device=self.device)
         self.fresh = torch.zeros(rows, dtype=torch.bool, device=self.device)
         self.held = torch.zeros(rows, dtype=torch.bool, device=self.device)
+        self.holds = False
+        """Whether any row may be held: so that a step need not look at all of them."""
         if self.method == "adagrad":
             self.moments["squares"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
         elif self.method == "newton":
@@ -80,9 +84,19 @@ class Table:
         """Keep a precision (at first ``prior``) by weight, and when it was brought up to date, in place of moments."""
         self.method, self.accumulator = "quadratic", prior
         self.moments.clear()
-        weight, fresh, held = self.weight, self.fresh, self.held
+        weight, fresh, held, holds = self.weight, self.fresh, self.held, self.holds
         self._allocate(len(weight))
-        self.weight, self.fresh, self.held = weight, fresh, held
+        self.weight, self.fresh, self.held, self.holds = weight, fresh, held, holds
+
+    def hold(self) -> None:
+        """Let every row there is stand still for good."""
+        self.held.fill_(True)
+        self.holds = True
+
+    def release(self) -> None:
+        """Let every row be trained."""
+        self.held.fill_(False)
+        self.holds = False
 
     def hasten(self, rows: list[int]) -> None:
         """Let rows that join a trained network catch up: Adam steps that start three times as long, then less."""
@@ -151,8 +165,8 @@ class Table:
         """Return the rows that a step may train (of those ``among``, if given), or None where these are all rows."""
         if warming_up:
             open_rows = self.fresh
-        elif among is None and not bool(self.held.any()):
-            return None
+        elif not self.holds:
+            return among
         else:
             open_rows = ~self.held
         return open_rows.nonzero()[:, 0] if among is None else among[open_rows[among]]
@@ -178,21 +192,37 @@ class Table:
             self.moments[name][rows] = moment
 
     def _compiled_step(self, gradient: torch.Tensor, rows: torch.Tensor | None) -> None:
+        some = _EVERY if rows is None else rows.numpy()
+        if rows is None or len(some):
+            self.descend(_flat(gradient.contiguous()), some, whole=rows is None)
+
+    def descend(self, gradient: np.ndarray, rows: np.ndarray = _EVERY, *, whole: bool = True) -> None:
+        """Step along ``gradient`` ``(n, row_size)`` by a compiled loop: all rows, or ``rows``.
+
+        ``whole`` says that it has a line for each row of the table, and not only for ``rows``.
+        """
         from stream.network import step_kernels
 
-        some = _EVERY if rows is None else rows.numpy()
-        if rows is not None and not len(some):
-            return
+        if self.method == "adagrad":
+            step_kernels.adagrad(*self.arrays(), gradient, rows, whole, self.rate)
+        else:
+            step_kernels.adam(*self.arrays(), gradient, rows, whole, self.rate, _HASTE, _HASTE_STEPS, _FLOOR)
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return weights and moments as the loops take them: views, a line for each row."""
         if self._seen is not self.weight:  # moments are replaced with the weights and never alone
             names = ("squares",) if self.method == "adagrad" else ("first", "second")
             by_row = () if self.method == "adagrad" else (self.moments["steps"].numpy(), self.moments["late"].numpy())
             self._views = _flat(self.weight), *(_flat(self.moments[name]) for name in names), *by_row
             self._seen = self.weight
-        slope = _flat(gradient.contiguous())
-        if self.method == "adagrad":
-            step_kernels.adagrad(*self._views, slope, some, self.rate)
-        else:
-            step_kernels.adam(*self._views, slope, some, self.rate, _HASTE, _HASTE_STEPS, _FLOOR)
+        return self._views
+
+    @property
+    def lines(self) -> torch.Tensor:
+        """The weights as a matrix: a line ``(row_size,)`` for each row."""
+        if self._lines_of is not self.weight:
+            self._lines_of, self._lines = self.weight, self.weight.view(self.rows, -1)
+        return self._lines
 
     def _apply(self, weight: torch.Tensor, moments: dict[str, torch.Tensor], gradient: torch.Tensor) -> None:
         if self.method == "adagrad":
@@ -226,6 +256,7 @@ class Table:
         self.weight[:used] = torch.from_numpy(tree["weight"].copy()).to(self.device)
         self.fresh[:used] = torch.from_numpy(tree["fresh"].copy()).to(self.device)
         self.held[:used] = torch.from_numpy(tree["held"].copy()).to(self.device)
+        self.holds = bool(tree["held"].any())
         for name, moment in self.moments.items():
             moment[:used] = torch.from_numpy(tree[name].copy()).to(self.device)
 

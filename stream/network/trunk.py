@@ -10,6 +10,7 @@ from stream.network.descent import Descent
 from stream.network.frame import Frame
 from stream.network.initial import uniform
 from stream.network.part import Owner, Part
+from stream.network.room import Room
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.network.table import Table
 
@@ -25,7 +26,11 @@ class Trunk(Part):
     single hidden layer, which learns soonest, and bends as it finds reason to (He et al. 2016, arXiv 1512.03385).
     """
 
+    compiled = False
+    """Whether the passes are compiled loops and products into memory that stands."""
+
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, seed: int, device: torch.device) -> None:
+        self._room = Room()
         self.layers: list[tuple[Table, Table]] = []
         for index, (before, after) in enumerate(zip(network.hidden, network.hidden[1:], strict=False)):
             weight = Table(1, (before, after), method="adam", rate=optimiser.hidden_rate, device=device)
@@ -48,8 +53,8 @@ class Trunk(Part):
     def hold(self) -> None:
         """Let the layers stand still for good; what a method has put beside them goes on."""
         for weight, bias in self.layers:
-            weight.held.fill_(True)
-            bias.held.fill_(True)
+            weight.hold()
+            bias.hold()
 
     @staticmethod
     def joined(before: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
@@ -61,6 +66,8 @@ class Trunk(Part):
 
         ``training`` says that a :meth:`backward` follows; the plain trunk computes the same either way.
         """
+        if self.compiled:
+            return self._forward_in_place(z)
         self._activations, self._bent = [torch.relu(z)], []
         for weight, bias in self.layers:
             before = self._activations[-1]
@@ -84,6 +91,8 @@ class Trunk(Part):
 
         A trunk may return None: then the input layer takes no step.
         """
+        if self.compiled and type(descent) is Descent:
+            return self._compiled_backward(gradient, warming_up=warming_up)
         for (weight, bias), before, bent in zip(
             reversed(self.layers), self._activations[-2::-1], reversed(self._bent), strict=True
         ):
@@ -96,3 +105,46 @@ class Trunk(Part):
                 descent.summed(bias, inner)
             gradient = passed
         return gradient * (self._activations[0] > 0)
+
+    # -- compiled -------------------------------------------------------------------------------------------------
+
+    def _forward_in_place(self, z: torch.Tensor) -> torch.Tensor:
+        """Do the same in memory that stands from step to step."""
+        room, rows = self._room, len(z)
+        first, _ = room.matrix("first", rows, z.shape[1])
+        self._activations, self._bent = [torch.clamp_min(z, 0.0, out=first)], []
+        for index, (weight, bias) in enumerate(self.layers):
+            before, width = self._activations[-1], weight.shape[1]
+            bent, _ = room.matrix(f"bent {index}", rows, width)
+            torch.addmm(bias.lines, before, weight.lines.view(weight.shape), out=bent).clamp_min_(0.0)
+            self._bent.append(bent)
+            if before.shape == bent.shape:
+                bent = torch.add(before, bent, out=room.matrix(f"activations {index}", rows, width)[0])
+            self._activations.append(bent)
+        return self._activations[-1]
+
+    def _compiled_backward(self, gradient: torch.Tensor, *, warming_up: bool) -> torch.Tensor:
+        from stream.network import step_kernels
+
+        room, rows = self._room, len(gradient)
+        for index in range(len(self.layers) - 1, -1, -1):
+            (weight, bias), before, bent = self.layers[index], self._activations[index], self._bent[index]
+            width, matrix = bent.shape[1], weight.lines.view(weight.shape)
+            inner, inner_array = room.matrix(f"inner {index}", rows, width)
+            _, total = room.matrix(f"total {index}", 1, width)
+            step_kernels.unbent(gradient.numpy(), bent.numpy(), inner_array, total[0])
+            passed, _ = room.matrix(f"passed {index}", rows, before.shape[1])
+            if before.shape == bent.shape:
+                torch.addmm(gradient, inner, matrix.T, out=passed)
+            else:
+                torch.mm(inner, matrix.T, out=passed)
+            if not (warming_up or weight.holds):
+                by_weight, _ = room.matrix(f"by weight {index}", before.shape[1], width)
+                torch.mm(before.T, inner, out=by_weight)
+                weight.descend(by_weight.view(1, -1).numpy())
+                bias.descend(total)
+            gradient = passed
+        by_z, by_z_array = room.matrix("by z", rows, gradient.shape[1])
+        _, total = room.matrix("total", 1, gradient.shape[1])
+        step_kernels.unbent(gradient.numpy(), self._activations[0].numpy(), by_z_array, total[0])
+        return by_z

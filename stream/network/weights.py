@@ -37,9 +37,14 @@ class RelativeWeights:
     def _take(self, weights: NDArray[np.float64]) -> None:
         """Find the mean that says itself which weights are beyond the bound: the least number of them that fits."""
         total = self.events + len(weights)
-        descending = np.sort(weights)[::-1]
+        ascending = np.sort(weights)
+        mean = float(np.cumsum(ascending / total)[-1] + self.mean * (self.events / total))
+        if ascending[-1] / LARGEST_RELATIVE_WEIGHT <= mean:  # no weight is beyond it
+            self.events, self.mean = total, mean
+            return
+        descending = ascending[::-1]
         beyond = np.arange(len(weights))
-        rest = np.cumsum(descending[::-1] / total)[::-1] + self.mean * (self.events / total)
+        rest = np.cumsum(ascending / total)[::-1] + self.mean * (self.events / total)
         room = 1.0 - LARGEST_RELATIVE_WEIGHT * beyond / total
         with np.errstate(over="ignore"):
             means = rest / np.where(room > 0.0, room, np.nan)

@@ -76,8 +76,8 @@ def test_scores_gradients_and_steps_are_those_of_the_plain_passes(warming_up: bo
     layers = [_layer(offers, compiled=compiled) for compiled in (False, True)]
     for layer in layers:
         layer.offer.fresh[[3, 39]] = layer.value.fresh[[1, 4]] = True
-        layer.offer.held[7] = True
-        layer.offer_bias.held[7] = True
+        for table in (layer.offer, layer.offer_bias):
+            table.held[7] = table.holds = True
     for step in range(3):
         frame = _frame(offers, SHOWN, step)
         hidden, generator = _hidden(len(SHOWN)) + step, torch.Generator().manual_seed(step)
@@ -114,8 +114,8 @@ def test_a_row_s_step_has_the_same_bits_whatever_else_is_shown() -> None:
     for shown in ([[5]], [[5, *range(6, OFFERS)]]):
         layer, frame = _layer(offers, compiled=True), _frame(offers, shown)
         frame.weigh(np.ones(1, dtype=np.float32))
-        layer.value_bias.held.fill_(True)
-        layer.value.held.fill_(True)
+        layer.value_bias.hold()
+        layer.value.hold()
         layer.scores(frame, _hidden(1))
         layer.train(frame, torch.zeros(len(shown[0])), torch.ones(len(shown[0])), Descent(), warming_up=False)
         rows.append(layer.offer.weight[5].clone())

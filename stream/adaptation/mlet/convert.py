@@ -91,6 +91,7 @@ def factorised(learner: LearnerCore, settings: LearnerSettings) -> LearnerCore:
 def _mark_as(source: Table, target: Table) -> None:
     target.fresh.copy_(source.fresh)
     target.held.copy_(source.held)
+    target.holds = source.holds
 
 
 def _with_tables(learner: LearnerCore, settings: LearnerSettings, tables: dict[str, Table]) -> LearnerCore:
