@@ -85,10 +85,13 @@ def test_a_patch_that_is_inserted_changes_no_bit(strategy: str, batch: int) -> N
 
 @BOTH
 def test_until_it_is_pre_trained_the_network_learns_what_carry_learns(strategy: str) -> None:
-    """Bit for bit in steps of whole blocks of 64 events, to which the patched trunk fills its rows up."""
+    """Bit for bit in plain steps of whole blocks of 64 events, to which the patched trunk fills its rows up."""
     whole = OptimiserSettings(step_events=64, step_age=0)
-    plain = LearnerCore(replace(settings("carry", hidden=(12, 8)), optimiser=whole))
-    patched = LearnerCore(replace(_settings(strategy, pretrain=10_000), optimiser=whole))
+    both = [
+        replace(wanted, optimiser=whole, network=replace(wanted.network, kernels="plain"))
+        for wanted in (settings("carry", hidden=(12, 8)), _settings(strategy, pretrain=10_000))
+    ]
+    plain, patched = map(LearnerCore, both)
     for learner in (plain, patched):
         apply(learner, *FEATURES, *OFFERS)
         learn(learner, events(128), 64)
