@@ -10,6 +10,7 @@ from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
 from stream.metrics.settings import MetricsSettings
 from stream.publish.settings import PublishSettings
 from stream.service.settings import DeadLetterSettings, HeldSettings
+from stream.serving.settings import ServeSettings
 from stream.settings.fields import section, setting
 from stream.settings.learner import LearnerSettings
 from stream.view.settings import ViewSettings
@@ -69,6 +70,7 @@ class Settings(LearnerSettings):
     publish: PublishSettings = section(PublishSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     view: ViewSettings = section(ViewSettings)
+    serve: ServeSettings = section(ServeSettings)
 
     def check(self) -> None:
         """Refuse a name that no transactional id can bear, and a start that is no point in time."""

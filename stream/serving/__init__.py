@@ -1,0 +1,1 @@
+"""Answering over HTTP from published model versions: `stream serve` (the extra `[serve]`)."""
