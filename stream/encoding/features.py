@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream.encoding.plan import Plan
 from stream.encoding.slots import SlotRegistry
 from stream.encoding.vocabulary import ValueRows
 from stream.schema import Kind
@@ -26,12 +27,15 @@ class Features:
         self.categorical = SlotRegistry(8)
         self.rows = rows
         self.kinds: dict[str, Kind] = {}
+        self._plan: Plan | None = None
+        self._vocabularies = rows.vocabularies
         if entity_embedding:
             rows.add(self.categorical.add(KEY), multi=False, capacity=entity_capacity)
 
     def add(self, name: str, kind: Kind) -> int:
         """Give a feature its column or vocabulary and return the slot."""
         self.kinds[name] = kind
+        self._plan = None
         if kind is Kind.NUMERIC:
             return self.numeric.add(name)
         slot = self.categorical.add(slot_name(name))
@@ -42,6 +46,7 @@ class Features:
     def remove(self, name: str) -> tuple[Kind, int, list[int]]:
         """Free what a feature holds; return its kind, its slot and the vocabulary rows that were its own."""
         kind = self.kinds.pop(name)
+        self._plan = None
         if kind is Kind.NUMERIC:
             return kind, self.numeric.remove(name), []
         slot = self.categorical.remove(slot_name(name))
@@ -56,6 +61,7 @@ class Features:
     def rename(self, name: str, to: str) -> None:
         """Move a feature to another name; its slot and rows stay."""
         kind = self.kinds[name]
+        self._plan = None
         # In its old place: the order of kinds is the order in which an event's inputs are summed.
         self.kinds = {to if feature == name else feature: known for feature, known in self.kinds.items()}
         if kind is Kind.NUMERIC:
@@ -76,3 +82,15 @@ class Features:
         self.numeric = SlotRegistry.from_state(tree["numeric"])
         self.categorical = SlotRegistry.from_state(tree["categorical"])
         self.kinds = {name: Kind(kind) for name, kind in tree["kinds"]}
+        self._plan = None
+
+    @property
+    def plan(self) -> Plan:
+        """How the features are read, as they stand."""
+        # The vocabularies restore themselves, as other objects.
+        if self._plan is None or self._vocabularies is not self.rows.vocabularies:
+            self._vocabularies = self.rows.vocabularies
+            slots = {name: self.slot(name) for name, kind in self.kinds.items() if kind is not Kind.NUMERIC}
+            key = self.categorical.get(KEY)
+            self._plan = Plan.of(self.kinds, tuple(self.numeric.names), slots, self.rows.vocabularies, key)
+        return self._plan

@@ -190,7 +190,7 @@ class Offers:
         """
         key: object = shown
         if isinstance(shown, Mapping):
-            key = frozenset(shown.items())  # equal to no tuple of names
+            key = (None, *shown.items())  # equal to no tuple of names
         found = self._cache.get(key)
         if found is None:
             found = self._resolve(shown)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stream.encoding.kept_name import kept_name
 from stream.encoding.values import MISTYPED, boolean_value, categorical_value, multi_values, numeric_value
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
@@ -23,6 +24,8 @@ READ = {
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, 2.5, -3, 10**30, 1e300, "a", "b", "true", "new", [], ["a"], ["a", "b", "a"]),
     *(["b", 1, True], ["a", None], [["x"]], {"q": 1}, ["new", "newer", "b"]),
+    *([f"v{n % 37}" for n in range(50)], ["a", "new", *(f"w{n}" for n in range(40)), "new", "b", "a"], "long" * 30),
+    *(["long" * 30, "a", "long" * 30], ["é" * 65, "b"]),
 ]
 OFFERS = [f"o{number}" for number in range(6)]
 
@@ -49,7 +52,7 @@ def an_event(rng: random.Random, number: int) -> Interaction:
     )
 
 
-@pytest.mark.parametrize("events", [0, 1, 2, 40])
+@pytest.mark.parametrize("events", [0, 1, 2, 40, *range(60, 90)])
 def test_a_batch_is_read_as_its_events_are(events: int) -> None:
     learner, rng = a_learner(), random.Random(events)
     network, schema = learner.network, learner.schema
@@ -79,9 +82,11 @@ def test_a_batch_is_read_as_its_events_are(events: int) -> None:
                 assert batch.rows[own].tolist() == [vocabulary.missing]
                 assert batch.row_weight[own].tolist() == [1.0]
                 continue
-            assert batch.rows[own].tolist() == [vocabulary.row_of.get(text, vocabulary.rare) for text in texts]
+            assert batch.rows[own].tolist() == [
+                vocabulary.row_of.get(kept_name(text), vocabulary.rare) for text in texts
+            ]
             assert batch.row_weight[own] == pytest.approx(1 / max(1, len(texts)) ** 0.5)
-            unseen += [(slot, text) for text in texts if text not in vocabulary.row_of]
+            unseen += [(slot, kept_name(text)) for text in texts if kept_name(text) not in vocabulary.row_of]
         possible = network.layout.offers.possible(event.shown)[0].tolist()
         taken = {network.layout.offers.offers.slot(name) for name in event.labels if name in schema.labels}
         dropped += len(event.labels) - len(taken)
