@@ -21,8 +21,9 @@ from stream.scoring import loops
 from stream.scoring.of_learner import scorer_of, snapshot_of
 from stream.scoring.scorer import Scorer
 from stream.scoring.why import why
+from stream.testing.method import LABELS, SCRIPT, SHAPE
 from stream.testing.streams import DAY, FEATURES, OFFERS, apply, events, feature, label, settings
-from tests.adaptation.test_contract import LABELS, SCRIPT, SHAPE, STRATEGIES
+from tests.adaptation.test_contract import STRATEGIES
 
 TOLERANCE = 1e-5
 
