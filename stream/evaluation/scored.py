@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream.encoding.batch import Batch
 
 __all__ = ["PLACES", "ScoredEvents"]
 
@@ -38,3 +41,18 @@ class ScoredEvents:
     """(P,) the offer is in T: live, and among the event's labels"""
     logit: NDArray[np.floating]
     """(P,) finite scores: the log-odds of the published probability"""
+
+    @classmethod
+    def of(cls, batch: Batch, logit: NDArray[np.floating]) -> Self:
+        """Return a batch with the scores ``(P,)`` of its pairs."""
+        return cls(
+            ids=batch.ids,
+            keys=batch.keys,
+            ts=batch.ts,
+            schema_version=batch.schema_version,
+            offsets=batch.offsets,
+            slot=batch.pair_slot,
+            possible=batch.possible,
+            taken=batch.taken,
+            logit=logit,
+        )

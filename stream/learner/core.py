@@ -149,19 +149,7 @@ class LearnerCore:
         frame = self.network.frame(batch)
         reached = self.network.reaches(frame) if warming_up else None
         own, scored, sums = self._train(batch, frame, warming_up=warming_up)
-        scores = self.evaluation.update(
-            ScoredEvents(
-                ids=batch.ids,
-                keys=batch.keys,
-                ts=batch.ts,
-                schema_version=batch.schema_version,
-                offsets=batch.offsets,
-                slot=batch.pair_slot,
-                possible=batch.possible,
-                taken=batch.taken,
-                logit=scored,
-            )
-        )
+        scores = self.evaluation.update(ScoredEvents.of(batch, scored))
         losses = _mean_losses(batch, sums)
         drift = self.drift.update([loss for loss in losses if loss is not None])
         unresolved = self.network.observe(batch, frame, now, warming_up=warming_up)

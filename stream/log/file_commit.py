@@ -13,6 +13,7 @@ from typing import Any
 
 from stream.errors import Fenced, LogError
 from stream.log.embedded import decode_bytes, encode_bytes
+from stream.log.letter import facts_of
 from stream.log.protocol import Commit, DeadLetter
 
 __all__ = ["FileCommitLog", "fields_of", "letter_in", "read_dead_letters"]
@@ -200,20 +201,7 @@ def letter_in(line: bytes) -> DeadLetter | None:
 
 def fields_of(letter: DeadLetter) -> dict[str, Any]:
     """Return a dead letter as the JSON object that a line holds (`stream schema-of dead-letter`)."""
-    also = ("topic_id", "key_bytes", "value_bytes", "value_sha256")
-    return {
-        "reason": letter.reason,
-        "message": letter.message,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "learner": letter.learner,
-        "ts": letter.ts_ms,
-        "resent": letter.resent,
-        **{name: content for name in also if (content := getattr(letter, name)) is not None},
-        "key": encode_bytes(letter.key),
-        "value": encode_bytes(letter.value),
-    }
+    return {**facts_of(letter), "key": encode_bytes(letter.key), "value": encode_bytes(letter.value)}
 
 
 def _line_of(letter: DeadLetter) -> bytes:

@@ -12,7 +12,16 @@ from dataclasses import replace
 
 from stream.log.protocol import DeadLetter, Headers, Record
 
-__all__ = ["MESSAGE_BYTES", "bounded_sentence", "fitted", "headers_of", "letter_of", "size_bytes", "times_resent"]
+__all__ = [
+    "MESSAGE_BYTES",
+    "bounded_sentence",
+    "facts_of",
+    "fitted",
+    "headers_of",
+    "letter_of",
+    "size_bytes",
+    "times_resent",
+]
 
 MESSAGE_BYTES = 1000
 """The longest sentence of a dead letter, as UTF-8: what it quotes of a record may have any length."""
@@ -46,9 +55,9 @@ def times_resent(headers: Headers) -> int:
     return min(int(said), _MOST_RESENT) if said.isdigit() and len(said) <= len(str(_MOST_RESENT)) else 0
 
 
-def headers_of(letter: DeadLetter) -> Headers:
-    """Return the headers of the contract, and those that say what was left out or which topic of that name it was."""
-    headers: dict[str, object] = {
+def facts_of(letter: DeadLetter) -> dict[str, str | int]:
+    """Return what the contract says of a dead letter beside key and value, by name; what is None is left out."""
+    facts: dict[str, str | int] = {
         "reason": letter.reason,
         "message": letter.message,
         "topic": letter.topic,
@@ -60,8 +69,13 @@ def headers_of(letter: DeadLetter) -> Headers:
     }
     for name in ("topic_id", "key_bytes", "value_bytes", "value_sha256"):
         if (content := getattr(letter, name)) is not None:
-            headers[name] = content
-    return tuple((name, str(content).encode(errors="backslashreplace")) for name, content in headers.items())
+            facts[name] = content
+    return facts
+
+
+def headers_of(letter: DeadLetter) -> Headers:
+    """Return the same as headers of a record."""
+    return tuple((name, str(content).encode(errors="backslashreplace")) for name, content in facts_of(letter).items())
 
 
 def letter_of(record: Record) -> DeadLetter | None:

@@ -33,19 +33,7 @@ def run_baseline(name: str, stream: BenchStream, seed: int, progress: Progress) 
             if not events:
                 break
             batch = learner.encode(events)
-            scores = learner.evaluation.update(
-                ScoredEvents(
-                    ids=batch.ids,
-                    keys=batch.keys,
-                    ts=batch.ts,
-                    schema_version=batch.schema_version,
-                    offsets=batch.offsets,
-                    slot=batch.pair_slot,
-                    possible=batch.possible,
-                    taken=batch.taken,
-                    logit=np.zeros(batch.pairs, dtype=np.float32),
-                )
-            )
+            scores = learner.evaluation.update(ScoredEvents.of(batch, np.zeros(batch.pairs, dtype=np.float32)))
         for place, score in enumerate(scores, done):
             quality = score.popularity_quality if name == "popularity" else score.entity_attribute_counts_quality
             if quality is not None:
