@@ -56,7 +56,7 @@ class StreamClassifier(base.MultiLabelClassifier):
         settings: everything else; None for the defaults.
 
     Examples:
-        >>> from stream.river import StreamClassifier
+        >>> from stream.classifier import StreamClassifier
         >>> model = StreamClassifier(seed=1)
         >>> for hour in range(200):
         ...     model.learn_one({"hour": hour % 24}, {"tea": hour % 24 < 12, "wine": hour % 24 > 18})

@@ -22,9 +22,9 @@ from river import base, checks, compose, datasets, evaluate, preprocessing
 from river.metrics import F1
 from river.metrics.multioutput import ExactMatch, MicroAverage
 
-import stream.river
+import stream.classifier
+from stream.classifier import StreamClassifier
 from stream.network.settings import NetworkSettings
-from stream.river import StreamClassifier
 from stream.schema import Kind
 from stream.settings.learner import LearnerSettings
 
@@ -100,7 +100,7 @@ def test_no_check_is_skipped_and_those_on_data_are_among_them() -> None:
 
 
 def test_the_docstring_s_example_holds() -> None:
-    found = doctest.testmod(stream.river, raise_on_error=True)
+    found = doctest.testmod(stream.classifier, raise_on_error=True)
     assert found.attempted >= 4
 
 
