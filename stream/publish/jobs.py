@@ -151,7 +151,13 @@ def write_full(
         "manifest": dict(job.manifest),
     }
     link = store.write(kind, members, shadow.arrays)
-    pointer = store.move(_promotion(job, link) if verdict.passed else _retreat(job, before))
+    choose = _promotion(job, link) if verdict.passed else _retreat(job, before)
+
+    def moved(pointer: Pointer) -> Pointer:
+        kept = tuple(full for full in pointer.fulls if (store.directory / full.file).exists())
+        return replace(choose(pointer) or pointer, fulls=(*kept, link))
+
+    pointer = store.move(moved)
     store.prune(job.version)
     served = verdict.passed and pointer.full == link
     cpu_seconds = time.thread_time() - started

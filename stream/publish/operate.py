@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stream.errors import PublishError
-from stream.publish.files import FULL, REFUSED, file_name, number_of, read_version
+from stream.publish.files import FULL, REFUSED, number_of, read_version
 from stream.publish.pointer import Hold, Link, Pointer, read_pointer
 from stream.publish.store import locked, move
-from stream.publish.tensors import sha256_of
 
 __all__ = ["Listed", "listed", "members_of", "promote", "required_pointer", "roll_back"]
 
@@ -48,19 +47,18 @@ def required_pointer(directory: Path) -> Pointer:
 
 
 def listed(directory: Path, pointer: Pointer) -> list[Listed]:
-    """Return the full versions on disk, newest first."""
+    """Return the full versions that are kept, newest first."""
     found = []
-    for path in directory.glob("*.json"):
-        version = number_of(path.name, FULL, REFUSED)
-        if version is None or not path.with_suffix(".safetensors").exists():
+    for link in reversed(pointer.fulls):
+        path = directory / link.file
+        if not path.exists():
             continue
-        refused = number_of(path.name, REFUSED) is not None
-        served = pointer.full is not None and pointer.full.version == version
+        refused = number_of(link.file, REFUSED) is not None
+        served = pointer.full == link
         state = ("held" if pointer.hold else "served") if served else "refused" if refused else "kept"
         members = members_of(path)
-        size_bytes = path.stat().st_size + path.with_suffix(".safetensors").stat().st_size
-        found.append(Listed(version, refused, state, size_bytes, int(members.get("made_ms", 0)), members))
-    return sorted(found, key=lambda one: one.version, reverse=True)
+        found.append(Listed(link.version, refused, state, link.size_bytes, int(members.get("made_ms", 0)), members))
+    return found
 
 
 def members_of(path: Path) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def promote(directory: Path, version: int | None = None) -> Pointer:
     with locked(directory):
         pointer = required_pointer(directory)
         if version is None:
-            version = max(_numbers(directory, FULL), default=0)
+            version = max((link.version for link in _kept(directory, pointer, FULL)), default=0)
             if pointer.full is not None and pointer.full.version == version:
                 pointer = replace(pointer.moved(hold=None), published_ms=_now_ms())
                 move(directory, pointer)
@@ -100,19 +98,17 @@ def roll_back(directory: Path, reason: str, version: int | None = None) -> Point
         pointer = required_pointer(directory)
         if version is None:
             begins = 0 if pointer.full is None else pointer.full.version
-            version = max((number for number in _numbers(directory, FULL) if number < begins), default=0)
+            earlier = (link.version for link in _kept(directory, pointer, FULL) if link.version < begins)
+            version = max(earlier, default=0)
             if not version:
                 raise PublishError(f"{directory} has no full version before {begins}; stream models list shows them")
         return _serve(directory, pointer, version, Hold(reason, _now_ms()))
 
 
 def _serve(directory: Path, pointer: Pointer, version: int, hold: Hold | None) -> Pointer:
-    kinds = [kind for kind in (FULL, REFUSED) if version in _numbers(directory, kind)]
-    if not kinds:
+    link = next((link for link in _kept(directory, pointer) if link.version == version), None)
+    if link is None:
         raise PublishError(f"{directory} has no full version {version}; stream models list shows those that it has")
-    path = directory / file_name(kinds[0], version)
-    size_bytes = path.stat().st_size + path.with_suffix(".safetensors").stat().st_size
-    link = Link(version, 0, path.name, sha256_of(path), size_bytes)
     members = read_version(directory, link).members
     pointer = pointer.moved(
         version=version,
@@ -127,8 +123,9 @@ def _serve(directory: Path, pointer: Pointer, version: int, hold: Hold | None) -
     return pointer
 
 
-def _numbers(directory: Path, kind: str) -> set[int]:
-    return {number for path in directory.glob(f"{kind}-*.json") if (number := number_of(path.name, kind)) is not None}
+def _kept(directory: Path, pointer: Pointer, *kinds: str) -> list[Link]:
+    """Return the full versions of these kinds, by default of all, whose files are there."""
+    return [link for link in pointer.fulls if number_of(link.file, *kinds) and (directory / link.file).exists()]
 
 
 def _now_ms() -> int:

@@ -68,6 +68,7 @@ class Pointer:
         loss: the windowed loss, in nats a pair, of the learner when it made the served full version; None: unknown.
         full: the full version to begin from; None: none yet.
         deltas: ascending. Some lead up to the full version, for readers that lag behind; the others on from it.
+        fulls: the full versions that are kept, refused ones too, ascending: what can be promoted.
         hold: set while an operator's choice lasts.
     """
 
@@ -84,6 +85,7 @@ class Pointer:
     loss: float | None = None
     full: Link | None = None
     deltas: tuple[Link, ...] = ()
+    fulls: tuple[Link, ...] = ()
     hold: Hold | None = None
 
     def path_from(self, version: int) -> tuple[Link, ...] | None:
@@ -138,11 +140,13 @@ def read_pointer(directory: Path) -> Pointer | None:
             "another directory"
         )
     try:
-        full, deltas, hold = members.pop("full"), members.pop("deltas"), members.pop("hold")
+        full, hold = members.pop("full"), members.pop("hold")
+        deltas, fulls = members.pop("deltas"), members.pop("fulls")
         return Pointer(
             **members,
             full=None if full is None else _link(full),
             deltas=_links(deltas),
+            fulls=_links(fulls),
             hold=None if hold is None else Hold(**hold),
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -20,7 +20,7 @@ from typing import Any
 
 from stream.checkpoint.crash import crash_point
 from stream.errors import Fenced, PublishError
-from stream.publish.files import FULL, REFUSED, number_of
+from stream.publish.files import number_of
 from stream.publish.pointer import NAME, Link, Pointer, read_pointer
 from stream.publish.retention import Retention, prune
 from stream.publish.snapshot import Array
@@ -176,12 +176,6 @@ def locked(directory: Path, most_seconds: float = _LOCK_SECONDS) -> Iterator[Non
         yield
     finally:
         os.close(file)
-
-
-def full_versions(directory: Path) -> list[int]:
-    """Return the numbers of the full versions in a directory, refused ones too, ascending."""
-    paths = directory.glob("*.json")
-    return sorted(number for path in paths if (number := number_of(path.name, FULL, REFUSED)) is not None)
 
 
 def _unusable(directory: Path, error: OSError) -> PublishError:
