@@ -13,18 +13,18 @@ import torch
 
 from stream.network.frame import Frame
 from stream.network.room import Room
+from stream.network.strengths import LEAST_STRENGTH, due, strength
 from stream.state import Tree
 
-__all__ = ["BASE_INPUTS", "VALUE_INPUTS", "PairCounts"]
+__all__ = ["BASE_INPUTS", "TOTALS_READ", "VALUE_INPUTS", "PairCounts"]
 
 BASE_INPUTS = 7
 """Inputs of every pair: rate, recent rate, the key's propensity (lifetime, recent), key x offer, two ages."""
 VALUE_INPUTS = 6
 """Inputs for each attribute: key x value (lifetime, recent), recent rate, exposure, recency, the key's own inputs."""
 
-_OFFER_STRENGTH, _VALUE_STRENGTH, _KEY_STRENGTH, _PAIR_STRENGTH = 20.0, 5.0, 2.0, 1.0
-_OFFER_LABELS = 2.0
-"""An offer's own rate counts half once so many of its labels were expected, and ``_OFFER_STRENGTH`` pairs seen."""
+_OFFER_PAIRS, _PAIR_STRENGTH = 20.0, 1.0
+"""An offer's own rate counts half once so many pairs were seen, and as many of its labels expected as its strength."""
 _DAY_MS = 86_400_000.0
 _BY_OFFER = ("taken", "possible", "taken_recent", "possible_recent")
 _BY_VALUE = ("value_taken", "value_expected", "value_taken_recent", "value_expected_recent", "value_seen")
@@ -38,6 +38,8 @@ _KEY_VALUE = (
     "key_value_last",
     "key_value_seen",
 )
+TOTALS_READ = ("taken", "possible", "events", *(f"{name}_strength" for name in LEAST_STRENGTH))
+"""The totals that the inputs are made of, in the order in which compiled loops take them."""
 _RECENT = _KEY_VALUE[2:5]
 
 
@@ -54,7 +56,8 @@ class PairCounts:
         """The tensors as the loops take them; None once one of them was replaced."""
         self.half_life_ms = half_life_days * _DAY_MS
         # Half a label (Krichevsky and Trofimov 1981) in as many pairs as have one: rates near 0 are not taken for 0.
-        self.totals = {"taken": 0.5, "possible": 0.5 / prevalence, "events": 0.0, "ts": 0.0}
+        self.totals = {"taken": 0.5, "possible": 0.5 / prevalence, "events": 0.0, "ts": 0.0, "strengths_at": 0.0}
+        self.totals |= {f"{name}_strength": least for name, least in LEAST_STRENGTH.items()}
         shapes = {_BY_OFFER: (32,), _BY_VALUE: (32,), _BY_KEY: (64,), _KEY_OFFER: (64, 32), _KEY_VALUE: (64, 32)}
         self.tensors: dict[str, torch.Tensor] = {
             name: torch.zeros(shape, dtype=torch.float64 if len(shape) == 1 else torch.float32, device=device)
@@ -123,7 +126,7 @@ class PairCounts:
             frame.entity.numpy(),
             frame.ts.astype(np.float64),
             self.half_life_ms,
-            np.array([self.totals["taken"], self.totals["possible"], self.totals["events"]]),
+            np.array([self.totals[name] for name in TOTALS_READ]),
             *self._arrays(),
             inputs,
             rates,
@@ -142,18 +145,17 @@ class PairCounts:
         c = self.tensors
         base = self.totals["taken"] / self.totals["possible"]
         event, slot, columns = frame.pair_event, frame.pair_slot, frame.pair_columns
-        lift = torch.log((c["value_taken"] + _VALUE_STRENGTH) / (c["value_expected"] + _VALUE_STRENGTH))
+        of_offer, of_value, of_key = (self.totals[name] for name in TOTALS_READ[3:])
+        lift = torch.log((c["value_taken"] + of_value) / (c["value_expected"] + of_value))
         lift = torch.cat([lift, lift.new_zeros(1)])
         prior = (base * torch.exp(lift[columns].sum(1))).clamp(1e-6, 0.5)
-        strength = (_OFFER_LABELS / prior).clamp_min(_OFFER_STRENGTH)
+        strength = (of_offer / prior).clamp_min(_OFFER_PAIRS)
         rate = (c["taken"][slot] + strength * prior) / (c["possible"][slot] + strength)
         recent = (c["taken_recent"][slot] + strength * rate) / (c["possible_recent"][slot] + strength)
         rows = frame.entity
         fade = self._fade(frame.ts, rows)
-        propensity = (c["key_taken"][rows] + _KEY_STRENGTH) / (c["key_expected"][rows] + _KEY_STRENGTH)
-        lately = (c["key_taken_recent"][rows] * fade + _KEY_STRENGTH) / (
-            c["key_expected_recent"][rows] * fade + _KEY_STRENGTH
-        )
+        propensity = (c["key_taken"][rows] + of_key) / (c["key_expected"][rows] + of_key)
+        lately = (c["key_taken_recent"][rows] * fade + of_key) / (c["key_expected_recent"][rows] * fade + of_key)
         self._rate = rate
         self._expected = rate * propensity[event]
         pair_rows = rows[event]
@@ -179,15 +181,15 @@ class PairCounts:
 
     def _value_inputs(self, rows: torch.Tensor, fade: torch.Tensor) -> torch.Tensor:
         """Return ``(B, values + 1, VALUE_INPUTS)``; the last column is that of an offer that lacks the attribute."""
-        c, s = self.tensors, _PAIR_STRENGTH
+        c, s, of_value = self.tensors, _PAIR_STRENGTH, self.totals["value_strength"]
         taken, expected = c["key_value_taken"][rows], c["key_value_expected"][rows]
         taken_recent = c["key_value_taken_recent"][rows] * fade[:, None]
         expected_recent = c["key_value_expected_recent"][rows] * fade[:, None]
         often = (c["value_seen"] + 0.01) / (self.totals["events"] + 1.0)
         habit = c["key_events"][rows][:, None] * often
-        lately = torch.log(
-            (c["value_taken_recent"] + _VALUE_STRENGTH) / (c["value_expected_recent"] + _VALUE_STRENGTH)
-        ).to(torch.float32)
+        lately = torch.log((c["value_taken_recent"] + of_value) / (c["value_expected_recent"] + of_value)).to(
+            torch.float32
+        )
         stacked = torch.stack(
             [
                 torch.log((taken + s) / (expected + s)),
@@ -210,9 +212,10 @@ class PairCounts:
         elapsed = max(0.0, latest - self.totals["ts"]) if self.totals["events"] else 0.0
         faded = 0.5 ** (elapsed / self.half_life_ms)
         self.totals["ts"] = max(self.totals["ts"], latest) if self.totals["events"] else latest
-        base = self.totals["taken"] / self.totals["possible"]
+        base = self._total(frame)
         if self.compiled:
             self._compiled_update(frame, faded, base)
+            self._find_strengths()
             return
         for name in (*_BY_OFFER[2:], *_BY_VALUE[2:4]):
             c[name] *= faded
@@ -247,14 +250,42 @@ class PairCounts:
                 c[name].view(-1).index_add_(0, place, amount[has].to(torch.float32))
             c["key_value_last"].view(-1)[place[taken[has] > 0]] = 1.0
         self._count_inputs(frame, values)
-        self.totals["taken"] += float(taken.sum())
-        self.totals["possible"] += float(possible.sum())
-        self.totals["events"] += frame.events
+        self._find_strengths()
+
+    def _total(self, frame: Frame) -> float:
+        """Count the batch in the totals; return the rate of all pairs then, which what was expected is brought to.
+
+        By the rate of before, all that is in the batch would count for less if there are few labels, for more if there
+        are many: in the first batch, of which nothing was known, for long.
+        """
+        totals, arrays = self.totals, frame.arrays
+        before = totals["taken"] / totals["possible"]
+        totals["taken"] += float(arrays.taken.sum())
+        totals["possible"] += float(arrays.possible.sum())
+        totals["events"] += frame.events
+        base = totals["taken"] / totals["possible"]
+        self._rate = self._rate * (base / before)
+        self._expected = self._expected * (base / before)
+        return base
+
+    def _find_strengths(self) -> None:
+        """Find anew, if that is due, how far the counts of single names are trusted."""
+        c, totals = self.tensors, self.totals
+        if not due(totals["events"], totals["strengths_at"]):
+            return
+        totals["strengths_at"] = totals["events"]
+        expected = c["possible"] * (totals["taken"] / totals["possible"])
+        for name, counts in (
+            ("offer", (c["taken"], expected)),
+            ("value", (c["value_taken"], c["value_expected"])),
+            ("key", (c["key_taken"][1:], c["key_expected"][1:])),
+        ):
+            totals[f"{name}_strength"] = strength(*counts, LEAST_STRENGTH[name])
 
     def _compiled_update(self, frame: Frame, faded: float, base: float) -> None:
         from stream.network import pair_kernels
 
-        taken, possible = pair_kernels.update_counts(
+        pair_kernels.update_counts(
             frame.pair_event.numpy(),
             frame.pair_slot.numpy(),
             frame.columns,
@@ -272,9 +303,6 @@ class PairCounts:
             self._expected.numpy(),
             *self._arrays(),
         )
-        self.totals["taken"] += taken
-        self.totals["possible"] += possible
-        self.totals["events"] += frame.events
 
     def _fade_keys(self, frame: Frame) -> None:
         """Move each key of the batch to its newest event time, fading what is recent on the way."""

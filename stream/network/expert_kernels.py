@@ -32,7 +32,7 @@ def _chances(chance: Array, inputs: Array, pair: int, rates: Array, alone: float
         by_value += inputs[pair, place]
     chance[0], chance[1] = rates[0], rates[1]
     chance[2] = math.exp(offer)
-    chance[3] = math.exp(offer + inputs[pair, 1])
+    chance[3] = math.exp(offer + inputs[pair, 1]) * rates[1] / rates[0]
     chance[4] = math.exp(offer + (np.float32(0.7) * inputs[pair, 2] + np.float32(0.5) * by_value))
     # The sigmoid of log(rate / (1 - rate)) + alone.
     rate = min(chance[2], 1.0 - 1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,11 @@ __all__ = ["EXPERTS", "Assessed", "Experts"]
 
 EXPERTS = ("rate", "recent_rate", "offer_rate", "recent_offer_rate", "key_counts", "network_alone", "network")
 """``rate`` of all pairs so far; ``recent_rate`` of the newest; ``offer_rate``, smoothed by the offer's attributes, and
-its recent form; ``key_counts``, the offer's rate times what the key took before; ``network_alone``, the output layer on
-top of the offer's rate, without its pair part; ``network``, the whole."""
-_HALF_LIFE_EVENTS = 1_000.0
+its recent form, shifted as all rates were lately; ``key_counts``, the offer's rate times what the key took before;
+``network_alone``, the output layer on top of the offer's rate, without its pair part; ``network``, the whole."""
+_HALF_LIFE_EVENTS, _HALF_LIFE_LABELS = 1_000.0, 100.0
+"""What is recent counts half after so many events, and after so many labels if that is sooner: where labels are
+frequent, few events tell that the rate has changed."""
 _STRENGTH_PAIRS = 20.0
 _LEAST = 1e-9
 """No expert is surer than this: one pair costs none of them more than 21 nats."""
@@ -122,8 +125,10 @@ class Experts:
     def update(self, frame: Frame, assessed: Assessed) -> None:
         """Take in a batch's outcomes, once it was predicted."""
         number = len(assessed.scores)
-        fade = 0.5 ** (frame.events / _HALF_LIFE_EVENTS)
-        self.taken = self.taken * fade + float(frame.arrays.taken.sum())
+        taken = float(frame.arrays.taken.sum())
+        labels = max(taken, number * self.taken / self.pairs)  # those that were expected, if fewer came
+        fade = 0.5 ** max(frame.events / _HALF_LIFE_EVENTS, labels / _HALF_LIFE_LABELS)
+        self.taken = self.taken * fade + taken
         self.pairs = self.pairs * fade + number
         if number:
             self.mixture.update(assessed.losses, assessed.loss, number)
@@ -144,7 +149,9 @@ def _chances(
     """Return each expert's probability of each pair, float64 ``(N, P)``, from the counts as they stand."""
     offer = inputs[:, 0]
     by_value = inputs[:, BASE_INPUTS::VALUE_INPUTS].sum(1)
-    logs = torch.stack((offer, offer + inputs[:, 1], offer + 0.7 * inputs[:, 2] + 0.5 * (by_value + inputs[:, 4])))
+    shift = math.log(recent / rate)
+    key = 0.7 * inputs[:, 2] + 0.5 * (by_value + inputs[:, 4])
+    logs = torch.stack((offer, offer + inputs[:, 1] + shift, offer + key))
     found = torch.empty(len(EXPERTS), len(offer), dtype=torch.float64, device=offer.device)
     found[0], found[1] = rate, recent
     found[2:5] = torch.exp(logs)

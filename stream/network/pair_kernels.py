@@ -20,8 +20,7 @@ __all__ = ["count_inputs", "pair_logits", "train_cells", "train_mixer", "train_w
 Array = np.ndarray[Any, Any]
 
 _BASE, _VALUE = 7, 6
-_OFFER_STRENGTH, _VALUE_STRENGTH, _KEY_STRENGTH = 20.0, 5.0, 2.0
-_OFFER_LABELS = 2.0
+_OFFER_PAIRS = 20.0
 _ONE = np.float32(1.0)
 _CELLS = 1 << 20
 """Sums that are held at a time."""
@@ -83,12 +82,13 @@ def count_inputs(
 ) -> None:
     """Fill ``inputs`` ``(P, width)`` float32, and ``rates`` and ``expected`` ``(P,)`` float64.
 
-    ``totals`` are taken, possible and events; the tuples are the counts by offer, value, key, and pairs of these, in
-    the order of :mod:`stream.network.counts`.
+    ``totals`` are taken, possible, events, and the strengths of offers, values and keys; the tuples are the counts by
+    offer, value, key, and pairs of these, in the order of :mod:`stream.network.counts`.
     """
     events, attributes = len(entity), columns.shape[1]
     offsets = _offsets(pair_event, events)
     base = totals[0] / totals[1]
+    of_offer, of_value, of_key = totals[3], totals[4], totals[5]
     taken, possible, taken_recent, possible_recent = offers
     number, size = len(taken), len(values[0])
     known_offer, known_value = np.zeros(number, dtype=np.uint8), np.zeros(size, dtype=np.uint8)
@@ -101,8 +101,8 @@ def count_inputs(
         elapsed = max(0.0, ts[event] - keys[5][row])
         fade = 0.5 ** (elapsed / half_life_ms)
         fade32 = np.float32(fade)
-        propensity = (keys[0][row] + _KEY_STRENGTH) / (keys[1][row] + _KEY_STRENGTH)
-        lately = (keys[2][row] * fade + _KEY_STRENGTH) / (keys[3][row] * fade + _KEY_STRENGTH)
+        propensity = (keys[0][row] + of_key) / (keys[1][row] + of_key)
+        lately = (keys[2][row] * fade + of_key) / (keys[3][row] * fade + of_key)
         log_propensity, log_lately = math.log(propensity), math.log(lately / propensity)
         age = math.log1p(keys[1][row]) / 4.0
         for pair in range(offsets[event], offsets[event + 1]):
@@ -115,16 +115,14 @@ def count_inputs(
                     if column >= 0:
                         if not known_value[column]:
                             known_value[column] = 1
-                            lift[column] = math.log(
-                                (values[0][column] + _VALUE_STRENGTH) / (values[1][column] + _VALUE_STRENGTH)
-                            )
+                            lift[column] = math.log((values[0][column] + of_value) / (values[1][column] + of_value))
                             lately_value[column] = math.log(
-                                (values[2][column] + _VALUE_STRENGTH) / (values[3][column] + _VALUE_STRENGTH)
+                                (values[2][column] + of_value) / (values[3][column] + of_value)
                             )
                             often[column] = (values[4][column] + 0.01) / (totals[2] + 1.0)
                         lifts += lift[column]
                 prior = min(max(base * math.exp(lifts), 1e-6), 0.5)
-                strength = max(_OFFER_STRENGTH, _OFFER_LABELS / prior)
+                strength = max(_OFFER_PAIRS, of_offer / prior)
                 rate = (taken[slot] + strength * prior) / (possible[slot] + strength)
                 recent = (taken_recent[slot] + strength * rate) / (possible_recent[slot] + strength)
                 by_offer[slot, 0] = rate

@@ -31,8 +31,7 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 
 BASE_INPUTS, VALUE_INPUTS = 7, 6
-OFFER_STRENGTH, VALUE_STRENGTH, KEY_STRENGTH = 20.0, 5.0, 2.0
-OFFER_LABELS = 2.0
+OFFER_PAIRS = 20.0
 STRENGTH_PAIRS = 20.0
 LEAST = 1e-9
 """All of these are the learner's (:mod:`stream.network.counts`, :mod:`stream.network.experts`); a test compares."""
@@ -107,10 +106,10 @@ def offer_parts(
     weights, bias, _, linear = mixer
     width, units = len(linear) // len(bias), hidden.shape[1]
     lifts = np.empty(len(lately))
-    base = totals[0] / totals[1]
+    base, of_offer, of_value = totals[0] / totals[1], totals[3], totals[4]
     for column in range(len(lately)):
-        lifts[column] = math.log((values[0][column] + VALUE_STRENGTH) / (values[1][column] + VALUE_STRENGTH))
-        lately[column] = math.log((values[2][column] + VALUE_STRENGTH) / (values[3][column] + VALUE_STRENGTH))
+        lifts[column] = math.log((values[0][column] + of_value) / (values[1][column] + of_value))
+        lately[column] = math.log((values[2][column] + of_value) / (values[3][column] + of_value))
         often[column] = (values[4][column] + 0.01) / (totals[2] + 1.0)
     for slot in slots:
         lift = 0.0
@@ -118,7 +117,7 @@ def offer_parts(
             if columns[slot, attribute] >= 0:
                 lift += lifts[columns[slot, attribute]]
         prior = min(max(base * math.exp(lift), 1e-6), 0.5)
-        strength = max(OFFER_STRENGTH, OFFER_LABELS / prior)
+        strength = max(OFFER_PAIRS, of_offer / prior)
         possible = offers[1][slot]
         rate = (offers[0][slot] + strength * prior) / (possible + strength)
         recent = (offers[2][slot] + strength * rate) / (offers[3][slot] + strength)
@@ -159,6 +158,7 @@ def score_pairs(
     entity: Array,
     ts: Array,
     half_life_ms: float,
+    key_strength: float,
     keys: tuple[Array, Array, Array, Array, Array, Array],
     cells: tuple[Array, ...],
     row_offsets: Array,
@@ -200,13 +200,14 @@ def score_pairs(
     logit_of_key = np.empty(tasks, dtype=np.float32)
     sums = np.empty(units, dtype=np.float32)
     cell, own = np.empty(7, dtype=np.float32), np.empty(VALUE_INPUTS, dtype=np.float32)
+    shift = running[1] / running[0]
     fixed = shares[0] * _clamped(running[0]) + shares[1] * _clamped(running[1])
     for event in range(len(entity)):
         key = entity[event]
         fade = 0.5 ** (max(0.0, ts[event] - keys[5][key]) / half_life_ms)
         fade32 = np.float32(fade)
-        propensity = (keys[0][key] + KEY_STRENGTH) / (keys[1][key] + KEY_STRENGTH)
-        recent = (keys[2][key] * fade + KEY_STRENGTH) / (keys[3][key] * fade + KEY_STRENGTH)
+        propensity = (keys[0][key] + key_strength) / (keys[1][key] + key_strength)
+        recent = (keys[2][key] * fade + key_strength) / (keys[3][key] * fade + key_strength)
         key_inputs = (
             np.float32(math.log(propensity)),
             np.float32(math.log(recent / propensity)),
@@ -296,7 +297,7 @@ def score_pairs(
             chances[pair] = (
                 fixed
                 + shares[2] * _clamped(rates[slot, 0])
-                + shares[3] * _clamped(rates[slot, 1])
+                + shares[3] * _clamped(rates[slot, 1] * shift)
                 + shares[4] * _clamped(by_counts)
                 + shares[5] * _clamped(1.0 / (1.0 + math.exp(-(rates[slot, 2] + alone))))
                 + shares[6] * _clamped(1.0 / (1.0 + math.exp(-np.float64(logit))))
@@ -312,6 +313,7 @@ def mixer_parts(
     key: int,
     ts: float,
     half_life_ms: float,
+    key_strength: float,
     keys: tuple[Array, Array, Array, Array, Array, Array],
     cells: tuple[Array, ...],
     mixer: tuple[Array, Array, Array, Array],
@@ -329,8 +331,8 @@ def mixer_parts(
     cell, own = np.empty(7, dtype=np.float32), np.empty(VALUE_INPUTS, dtype=np.float32)
     fade = 0.5 ** (max(0.0, ts - keys[5][key]) / half_life_ms)
     fade32 = np.float32(fade)
-    propensity = (keys[0][key] + KEY_STRENGTH) / (keys[1][key] + KEY_STRENGTH)
-    recent = (keys[2][key] * fade + KEY_STRENGTH) / (keys[3][key] * fade + KEY_STRENGTH)
+    propensity = (keys[0][key] + key_strength) / (keys[1][key] + key_strength)
+    recent = (keys[2][key] * fade + key_strength) / (keys[3][key] * fade + key_strength)
     for one in range(len(slots)):
         slot = slots[one]
         task = task_of_offer[slot]

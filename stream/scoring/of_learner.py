@@ -14,7 +14,7 @@ import numpy as np
 
 from stream.publish.snapshot import Snapshot
 from stream.scoring.names import name_hash
-from stream.scoring.scorer import Scorer
+from stream.scoring.scorer import TOTALS, Scorer
 
 if TYPE_CHECKING:
     from stream.learner.core import LearnerCore
@@ -105,7 +105,7 @@ def _manifest(learner: LearnerCore, kept: _Kept) -> dict[str, Any]:
             "recent_taken": network.experts.taken,
             "recent_pairs": network.experts.pairs,
         },
-        "totals": {name: float(network.counts.totals[name]) for name in ("taken", "possible", "events")},
+        "totals": {name: float(network.counts.totals[name]) for name in TOTALS},
     }
 
 

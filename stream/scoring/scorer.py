@@ -20,12 +20,14 @@ from stream.scoring.loops import BASE_INPUTS, STRENGTH_PAIRS, VALUE_INPUTS, best
 from stream.scoring.names import NameIndex
 from stream.scoring.version import Names, Published, shares, vocabularies
 
-__all__ = ["Recommendation", "Scored", "Scorer", "log_odds"]
+__all__ = ["TOTALS", "Recommendation", "Scored", "Scorer", "log_odds"]
 
 _BY_OFFER = ("taken", "possible", "taken_recent", "possible_recent")
 _BY_VALUE = ("value_taken", "value_expected", "value_taken_recent", "value_expected_recent", "value_seen")
 _BY_KEY = ("key_taken", "key_expected", "key_taken_recent", "key_expected_recent", "key_events", "key_ts")
 _MIXER = ("pairs/mixer_in", "pairs/mixer_bias", "pairs/mixer_out", "pairs/linear")
+TOTALS = ("taken", "possible", "events", "offer_strength", "value_strength", "key_strength")
+"""The learner's totals that a version has."""
 _DENSE_SHARE = 0.25
 """From this share of all (event, offer) pairs on the output layer is one product over all offers."""
 _PAIRS_AT_ONCE = 1 << 20
@@ -94,6 +96,7 @@ class Scorer:
         self.inputs = Inputs(arrays, list(self.names.numeric.values()))
         self.trunk = Trunk(arrays, manifest["trunk"])
         self.half_life_ms = float(manifest["settings"]["count_half_life_ms"])
+        self.key_strength = float(manifest["totals"]["key_strength"])
         self.prior = float(manifest["settings"]["prevalence"])
         self.keys = tuple(arrays[f"counts/{name}"] for name in _BY_KEY)
         self.cells = pair_cells(arrays)
@@ -114,7 +117,7 @@ class Scorer:
             self.names.slots,
             self.columns,
             self.task_of_offer,
-            np.array([totals["taken"], totals["possible"], totals["events"]]),
+            np.array([totals[name] for name in TOTALS]),
             tuple(arrays[f"counts/{name}"] for name in _BY_OFFER),
             tuple(arrays[f"counts/{name}"] for name in _BY_VALUE),
             self.mixer,
@@ -237,6 +240,7 @@ class Scorer:
             self.entities(batch),
             batch.ts.astype(np.float64),
             self.half_life_ms,
+            self.key_strength,
             self.keys,
             self.cells,
             np.searchsorted(batch.row_event, np.arange(len(batch) + 1)),

@@ -149,6 +149,7 @@ def _mixed(scorer: Scorer, batch: Batch, key: int) -> tuple[np.ndarray, np.ndarr
         key,
         float(batch.ts[0]),
         scorer.half_life_ms,
+        scorer.key_strength,
         scorer.keys,
         scorer.cells,
         scorer.mixer,

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-OFFER, OFFER_LABELS, VALUE, KEY, PAIR = 20.0, 2.0, 5.0, 2.0, 1.0
+OFFER, PAIR = 20.0, 1.0
+LEAST = {"offer": 2.0, "value": 5.0, "key": 2.0}
 Value = tuple[str, str]
 
 
@@ -45,6 +46,7 @@ class PlainCounts:
     )
 
     def __post_init__(self) -> None:
+        self.strengths, self.found_at = dict(LEAST), 0.0
         self.taken_total = 0.5
         self.possible_total = 0.5 / self.prevalence
 
@@ -52,12 +54,14 @@ class PlainCounts:
         """Return the rate that an offer's attribute values let expect."""
         lift = 1.0
         for value in self.attributes[offer].items():
-            lift *= (self.value[value]["taken"] + VALUE) / (self.value[value]["expected"] + VALUE)
+            lift *= (self.value[value]["taken"] + self.strengths["value"]) / (
+                self.value[value]["expected"] + self.strengths["value"]
+            )
         return min(max(self.taken_total / self.possible_total * lift, 1e-6), 0.5)
 
     def strength(self, offer: str) -> float:
         """Return how many pairs that prior is worth."""
-        return max(OFFER, OFFER_LABELS / self.prior(offer))
+        return max(OFFER, self.strengths["offer"] / self.prior(offer))
 
     def rate(self, offer: str) -> float:
         """Return the offer's smoothed rate."""
@@ -66,7 +70,7 @@ class PlainCounts:
 
     def propensity(self, key: str) -> float:
         """Return how much more than others a key takes."""
-        return (self.key[key]["taken"] + KEY) / (self.key[key]["expected"] + KEY)
+        return (self.key[key]["taken"] + self.strengths["key"]) / (self.key[key]["expected"] + self.strengths["key"])
 
     def inputs(self, event: Event, offer: str, attributes: Mapping[str, int], number: int) -> list[float]:
         """Return a pair's inputs; ``attributes`` are the places of the shared attributes, of ``number``."""
@@ -74,7 +78,8 @@ class PlainCounts:
         fade = 0.5 ** (max(0.0, event.ts - key["ts"]) / self.half_life_ms)
         rate, propensity = self.rate(offer), self.propensity(event.key)
         recent = (own["taken_recent"] + self.strength(offer) * rate) / (own["possible_recent"] + self.strength(offer))
-        lately = (key["taken_recent"] * fade + KEY) / (key["expected_recent"] * fade + KEY)
+        of_key, of_value = self.strengths["key"], self.strengths["value"]
+        lately = (key["taken_recent"] * fade + of_key) / (key["expected_recent"] * fade + of_key)
         pair = self.key_offer[event.key, offer]
         found = [
             math.log(rate),
@@ -92,7 +97,7 @@ class PlainCounts:
             found[first : first + 6] = [
                 math.log((cell["taken"] + PAIR) / (cell["expected"] + PAIR)),
                 math.log((cell["taken_recent"] * fade + PAIR) / (cell["expected_recent"] * fade + PAIR)),
-                math.log((shared["taken_recent"] + VALUE) / (shared["expected_recent"] + VALUE)),
+                math.log((shared["taken_recent"] + of_value) / (shared["expected_recent"] + of_value)),
                 math.log1p(cell["expected"]),
                 cell["last"] * fade,
                 math.log((cell["seen"] + PAIR) / (habit + PAIR)),
@@ -103,12 +108,15 @@ class PlainCounts:
         """Count a batch: what was expected of it is what stood before it."""
         latest = max(event.ts for event in batch)
         faded = 0.5 ** (max(0.0, latest - self.ts) / self.half_life_ms) if self.events else 1.0
-        base = self.taken_total / self.possible_total
+        before = self.taken_total / self.possible_total
         expected = {
             (place, offer): (self.rate(offer), self.rate(offer) * self.propensity(event.key))
             for place, event in enumerate(batch)
             for offer in event.possible
         }
+        self.taken_total += sum(len(event.taken) for event in batch)
+        self.possible_total += sum(len(event.possible) for event in batch)
+        base = self.taken_total / self.possible_total
         for counts in self.offer.values():
             counts["taken_recent"] *= faded
             counts["possible_recent"] *= faded
@@ -121,12 +129,13 @@ class PlainCounts:
         for place, event in enumerate(batch):
             for offer in event.possible | event.taken:
                 rate, own = expected.get((place, offer), (0.0, 0.0))
-                self._count(event, offer, rate, own, base)
+                self._count(event, offer, rate * base / before, own * base / before, base)
             self.key[event.key]["events"] += 1
             for value in event.inputs:
                 self.value[value]["seen"] += 1
                 self.key_value[event.key, value]["seen"] += 1
         self.events += len(batch)
+        self._find_strengths()
 
     def _fade_key(self, key: str, newest: float) -> None:
         counts = self.key[key]
@@ -163,5 +172,26 @@ class PlainCounts:
                 cell[name] += own
             if taken:
                 cell["last"] = 1.0
-        self.taken_total += taken
-        self.possible_total += possible
+
+    def _find_strengths(self) -> None:
+        if self.events - self.found_at < min(self.found_at / 8, 1024):
+            return
+        self.found_at = self.events
+        base = self.taken_total / self.possible_total
+        counts = {
+            "offer": [(own["taken"], own["possible"] * base) for own in self.offer.values()],
+            "value": [(own["taken"], own["expected"]) for own in self.value.values()],
+            "key": [(own["taken"], own["expected"]) for own in self.key.values()],
+        }
+        for name, found in counts.items():
+            steps = range(11)
+            logs = [sum(_evidence(n, e, LEAST[name] * 2.0**step) for n, e in found if e > 0) for step in steps]
+            chances = [math.exp(each - max(logs)) for each in logs]
+            mean = sum(step * chance for step, chance in zip(steps, chances, strict=True)) / sum(chances)
+            self.strengths[name] = float(f"{LEAST[name] * 2.0**mean:.4g}")
+
+
+def _evidence(taken: float, expected: float, strength: float) -> float:
+    """The log-probability of a count, a negative binomial's, up to what does not depend on the strength."""
+    seen = math.lgamma(taken + strength) - math.lgamma(strength) + strength * math.log(strength / (expected + strength))
+    return seen + taken * math.log(expected / (expected + strength))
