@@ -23,10 +23,11 @@ _ONE = np.float32(1.0)
 
 
 @summed
-def _product(left: Array, right: Array) -> Any:
+def _product(left: Array, event: int, right: Array, row: int) -> Any:
+    # By two indices each: a row as a view of its own costs more than its product.
     total = np.float32(0.0)
-    for place in range(len(left)):
-        total += left[place] * right[place]
+    for place in range(left.shape[1]):
+        total += left[event, place] * right[row, place]
     return total
 
 
@@ -52,13 +53,13 @@ def scores(
         if event != last:
             last = event
             run += 1
-        score = _product(hidden[event], offer[slot]) + offer_bias[slot]
+        score = _product(hidden, event, offer, slot) + offer_bias[slot]
         for attribute in range(columns.shape[1]):
             column = columns[slot, attribute]
             if column >= 0:
                 if seen[column] != run:
                     seen[column] = run
-                    sums[column] = _product(hidden[event], value[column]) + value_bias[column]
+                    sums[column] = _product(hidden, event, value, column) + value_bias[column]
                 score += sums[column]
         alone[pair] = score
     return run
@@ -88,9 +89,19 @@ def gradients(
 
 
 @compiled
-def _add(total: Array, row: Array, share: float) -> None:
-    for place in range(len(total)):
-        total[place] += share * row[place]
+def _add(total: Array, at: int, rows: Array, row: int, share: float, width: int) -> None:
+    for place in range(width):
+        total[at, place] += share * rows[row, place]
+
+
+@compiled
+def _add_four(total: Array, at: int, rows: Array, four: Array, shares: Array, width: int) -> None:
+    first, second, third, last = four[0], four[1], four[2], four[3]
+    a, b, c, d = shares[0], shares[1], shares[2], shares[3]
+    for place in range(width):
+        total[at, place] += (
+            a * rows[first, place] + b * rows[second, place] + c * rows[third, place] + d * rows[last, place]
+        )
 
 
 @compiled
@@ -108,19 +119,27 @@ def hidden_gradient(
     total: Array,
 ) -> int:
     """Add to ``total`` ``(rows, width)`` the gradient by the hidden activations."""
-    pairs = len(pair_slot)
-    last, number = -1, 0
+    pairs, width = len(pair_slot), total.shape[1]
+    last, number, held = -1, 0, 0
+    four, shares = np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.float32)
     for pair in range(pairs + 1):
         event = pair_event[pair] if pair < pairs else -1
         if event != last:
+            for place in range(held):
+                _add(total, last, offer, four[place], shares[place], width)
+            held = 0
             for place in range(number):
-                _add(total[last], value[listed[place]], sums[listed[place]])
+                _add(total, last, value, listed[place], sums[listed[place]], width)
             last, number = event, 0
             run += 1
         if pair == pairs or gradient[pair] == 0.0:
             continue
         slot, slope = pair_slot[pair], gradient[pair]
-        _add(total[event], offer[slot], slope)
+        four[held], shares[held] = slot, slope
+        held += 1
+        if held == 4:  # one pass over the event's row for as many of the offers'
+            _add_four(total, event, offer, four, shares, width)
+            held = 0
         for attribute in range(columns.shape[1]):
             column = columns[slot, attribute]
             if column >= 0:
@@ -172,7 +191,7 @@ def turned(
         if event != last:
             for place in range(number):
                 column = listed[place]
-                _add(total[value_mark[column] - 1], design[last], sums[column])
+                _add(total, value_mark[column] - 1, design, last, sums[column], total.shape[1])
             last, number = event, 0
             run += 1
         if pair == pairs or gradient[pair] == 0.0:
@@ -181,19 +200,21 @@ def turned(
         if offer_open[slot] == opens:
             if offer_mark[slot] == 0:
                 slots[rows], gained[rows] = slot, 0.0
-                total[rows] = 0.0
+                for place in range(total.shape[1]):
+                    total[rows, place] = 0.0
                 rows += 1
                 offer_mark[slot] = rows
             place = offer_mark[slot] - 1
             gained[place] += information[pair]
-            _add(total[place], design[event], slope)
+            _add(total, place, design, event, slope, total.shape[1])
         for attribute in range(columns.shape[1]):
             column = columns[slot, attribute]
             if column < 0 or value_open[column] != opens:
                 continue
             if value_mark[column] == 0:
                 slots[rows], gained[rows] = -1 - column, 0.0
-                total[rows] = 0.0
+                for place in range(total.shape[1]):
+                    total[rows, place] = 0.0
                 rows += 1
                 value_mark[column] = rows
             gained[value_mark[column] - 1] += information[pair]
@@ -234,8 +255,8 @@ def move(
     for place in range(len(slots)):
         slot = slots[place]
         if slot >= 0:
-            _add(offer[slot], moves[place, :width], -np.float32(offer_rate))
+            _add(offer, slot, moves, place, -np.float32(offer_rate), width)
             offer_bias[slot] -= np.float32(offer_rate) * moves[place, width]
         else:
-            _add(value[-1 - slot], moves[place, :width], -np.float32(value_rate))
+            _add(value, -1 - slot, moves, place, -np.float32(value_rate), width)
             value_bias[-1 - slot] -= np.float32(value_rate) * moves[place, width]
