@@ -221,8 +221,9 @@ class Offers:
                 known = set().union(*self.of_offer.values())
                 unknown = tuple(attribute for attribute in shown if attribute not in known)
         else:
-            slots = sorted(self.offers.slot(name) for name in shown if name in self.offers)
-            unknown = tuple(name for name in shown if name not in self.offers) if len(slots) < len(shown) else ()
+            found = self.offers.find(shown)
+            slots = sorted(slot for slot in found if slot is not None)
+            unknown = tuple(name for name, slot in zip(shown, found, strict=True) if slot is None)
         return np.array(slots, dtype=np.int64), unknown
 
     # -- state ------------------------------------------------------------------------------------------------

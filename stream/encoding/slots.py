@@ -53,6 +53,10 @@ class SlotRegistry:
         """Return the slot of a name, or None where the name is not live."""
         return self._slot_of.get(name)
 
+    def find(self, names: Iterable[str]) -> list[int | None]:
+        """Return the slots of many names at once, None for each that is not live."""
+        return list(map(self._slot_of.get, names))
+
     def slots(self) -> list[int]:
         """Return the live slots in ascending order."""
         return [slot for slot, name in enumerate(self._names) if name is not None]
