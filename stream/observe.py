@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream.report import BatchReport, ModelReport, SchemaReport
 
-__all__ = ["CompositeObserver", "Observer"]
+__all__ = ["CompositeObserver", "Observer", "Poll", "Start", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """With what a service begins."""
+
+    source: str
+    strategy: str
+    settings_masked: Mapping[str, Any] = field(default_factory=dict)
+    restored_checkpoint: int | None = None
+    """The number of the checkpoint that the model comes from; None for a new model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One poll of the interactions."""
+
+    seconds: float
+    records: int
+    lag: Mapping[int, int]
+    """By partition, the records that are neither trained nor dead-lettered: those up to the read-committed end as far
+    as it is known (it may be some polls old), and those fetched that wait, this poll's included."""
+    at_monotonic_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A batch that was predicted, scored and then trained."""
+
+    report: BatchReport
+    seconds: float
+    event_to_trained_seconds: Sequence[float] = ()
+    """Wall-clock time of training less each event's own ``ts``; empty for files."""
+    cpu_seconds: float = 0.0
+    """The processor time that it took."""
 
 
 class Observer:
@@ -22,20 +58,14 @@ class Observer:
     def listening(self, url: str) -> None:
         """Metrics and health are served at ``url``, ``http://host:port``; called before ``started``."""
 
-    def started(
-        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-    ) -> None:
-        """The model is restored (``restored_checkpoint`` is its number) or new (None); polling begins next."""
+    def started(self, start: Start) -> None:
+        """The model is restored or new; polling begins next."""
 
     def restored(self, model: ModelReport) -> None:
         """How that model stands; called once, after ``started``."""
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
-        """One poll of the interactions completed.
-
-        ``lag`` is, by partition, the records that are neither trained nor dead-lettered: those up to the read-committed
-        end as far as it is known (it may be some polls old), and those fetched that wait, this poll's included.
-        """
+    def polled(self, poll: Poll) -> None:
+        """A poll completed."""
 
     def decoded(self, seconds: float, events: int) -> None:
         """``events`` records were parsed and validated, the invalid ones among them."""
@@ -43,18 +73,8 @@ class Observer:
     def encoded(self, seconds: float, events: int) -> None:
         """A batch of ``events`` became arrays."""
 
-    def trained(
-        self,
-        report: BatchReport,
-        seconds: float,
-        event_to_trained_seconds: Sequence[float],
-        cpu_seconds: float = 0.0,
-    ) -> None:
-        """A batch was predicted, scored and then trained, in so many seconds; ``cpu_seconds`` is the processor time.
-
-        ``event_to_trained_seconds``: wall-clock time of training less each event's own ``ts``; empty for files, where
-        event time has nothing to do with now.
-        """
+    def trained(self, step: Step) -> None:
+        """A batch was trained."""
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:
         """A schema version took effect (``report.duplicate``: it had before, and was ignored)."""
@@ -111,98 +131,14 @@ class CompositeObserver(Observer):
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
 
-    def listening(self, url: str) -> None:
-        for observer in self._observers:
-            observer.listening(url)
 
-    def started(
-        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-    ) -> None:
+def _to_each(name: str) -> Callable[..., None]:
+    def tell(self: CompositeObserver, *told: Any, **named: Any) -> None:
         for observer in self._observers:
-            observer.started(source, strategy, settings_masked, restored_checkpoint)
+            getattr(observer, name)(*told, **named)
 
-    def restored(self, model: ModelReport) -> None:
-        for observer in self._observers:
-            observer.restored(model)
+    return tell
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
-        for observer in self._observers:
-            observer.polled(seconds, records, lag, at_monotonic_seconds)
 
-    def decoded(self, seconds: float, events: int) -> None:
-        for observer in self._observers:
-            observer.decoded(seconds, events)
-
-    def encoded(self, seconds: float, events: int) -> None:
-        for observer in self._observers:
-            observer.encoded(seconds, events)
-
-    def trained(
-        self,
-        report: BatchReport,
-        seconds: float,
-        event_to_trained_seconds: Sequence[float],
-        cpu_seconds: float = 0.0,
-    ) -> None:
-        for observer in self._observers:
-            observer.trained(report, seconds, event_to_trained_seconds, cpu_seconds)
-
-    def schema_changed(self, report: SchemaReport, seconds: float) -> None:
-        for observer in self._observers:
-            observer.schema_changed(report, seconds)
-
-    def schema_rejected(self, version: int | None, reason: str) -> None:
-        for observer in self._observers:
-            observer.schema_rejected(version, reason)
-
-    def stands_by(self, what_is_missing: str, lost: bool) -> None:
-        for observer in self._observers:
-            observer.stands_by(what_is_missing, lost)
-
-    def dead_letter(self, reason: str) -> None:
-        for observer in self._observers:
-            observer.dead_letter(reason)
-
-    def held(self, partition: int, events: int) -> None:
-        for observer in self._observers:
-            observer.held(partition, events)
-
-    def log_away(self, reason: str, seconds: float) -> None:
-        for observer in self._observers:
-            observer.log_away(reason, seconds)
-
-    def log_back(self, seconds: float) -> None:
-        for observer in self._observers:
-            observer.log_back(seconds)
-
-    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
-        for observer in self._observers:
-            observer.checkpointed(number, seconds, size_bytes)
-
-    def checkpoint_damaged(self, name: str) -> None:
-        for observer in self._observers:
-            observer.checkpoint_damaged(name)
-
-    def version_published(self, kind: str, version: int, schema_version: int, size_bytes: int, seconds: float) -> None:
-        for observer in self._observers:
-            observer.version_published(kind, version, schema_version, size_bytes, seconds)
-
-    def version_refused(self, version: int, sentence: str) -> None:
-        for observer in self._observers:
-            observer.version_refused(version, sentence)
-
-    def publishing(self, state: str, sentence: str) -> None:
-        for observer in self._observers:
-            observer.publishing(state, sentence)
-
-    def publishing_failed(self, sentence: str) -> None:
-        for observer in self._observers:
-            observer.publishing_failed(sentence)
-
-    def publishing_cost(self, cpu_seconds: float) -> None:
-        for observer in self._observers:
-            observer.publishing_cost(cpu_seconds)
-
-    def stopped(self, summary: Mapping[str, Any]) -> None:
-        for observer in self._observers:
-            observer.stopped(summary)
+for _name in [name for name in vars(Observer) if not name.startswith("_")]:
+    setattr(CompositeObserver, _name, _to_each(_name))

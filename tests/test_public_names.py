@@ -32,7 +32,11 @@ PINNED = {
         *("TopicMadeAnew", "VersionDamaged"),
     },
     "stream.settings": {"Section", "WrongSetting", "section", "setting"},
-    "stream.observe": {"CompositeObserver", "Observer"},
+    "stream.observe": {"CompositeObserver", "Observer", "Poll", "Start", "Step"},
+    "stream.testing": {
+        *("METHOD_CHECKS", "Clock", "MemoryCommitLog", "MemoryLog", "MemorySchemaSource", "MemorySource"),
+        *("check_method", "check_part"),
+    },
     "stream.report": {"BatchReport", "MixtureReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"},
 }
 EXIT_CODES = {

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stream.observe import Observer
+from stream.observe import Observer, Poll, Start
 
 if TYPE_CHECKING:
     from stream.report import SchemaReport
@@ -76,17 +76,15 @@ class Health(Observer):
             return Verdict(not self._lost, self._missing, self._rejection)
         return Verdict(True, "the model is restored and the log answers", self._rejection)
 
-    def started(
-        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-    ) -> None:
+    def started(self, start: Start) -> None:
         """The model is there."""
         self._restored = True
         self._last_sign_of_life = self._clock()
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+    def polled(self, poll: Poll) -> None:
         """A sign of life."""
         self._polled = True
-        self._last_sign_of_life = at_monotonic_seconds
+        self._last_sign_of_life = poll.at_monotonic_seconds
 
     def log_away(self, reason: str, seconds: float) -> None:
         """Alive, for it asks again and again; not ready."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -20,7 +20,7 @@ from stream.metrics.catalogue import (
     VOCABULARIES,
 )
 from stream.metrics.instruments import Instruments
-from stream.observe import Observer
+from stream.observe import Observer, Poll, Start, Step
 from stream.records.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 
 if TYPE_CHECKING:
@@ -78,36 +78,34 @@ class PrometheusObserver(Observer):
             self._gauges["stream_phase"].labels(phase).set(0)
             self._step(phase, 0, 0.0, 0.0)
 
-    def started(
-        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-    ) -> None:
+    def started(self, start: Start) -> None:
         """Say which build runs and how; ages count from here."""
         self._last_poll = self._last_checkpoint = self._clock()
-        named = (str(settings_masked.get(key, "")) for key in ("name", "seed", "batch_size", "device"))
+        named = (str(start.settings_masked.get(key, "")) for key in ("name", "seed", "batch_size", "device"))
         info = self._gauges["stream_run_info"]
         info.clear()
-        info.labels(stream.__version__, source, strategy, *named).set(1)
-        self._gauges["stream_restored_checkpoint_number"].set(restored_checkpoint or 0)
+        info.labels(stream.__version__, start.source, start.strategy, *named).set(1)
+        self._gauges["stream_restored_checkpoint_number"].set(start.restored_checkpoint or 0)
 
     def restored(self, model: ModelReport) -> None:
         """Show the model as it stands before the first batch, which may be long in coming."""
         self._expert_losses = dict(model.mixture.loss_sums)  # of another process
         self._model(model)
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+    def polled(self, poll: Poll) -> None:
         """Count the poll; the lag of a partition that is not assigned any more is not left standing."""
-        self._last_poll = at_monotonic_seconds
-        self._histograms["stream_poll_duration_seconds"].observe(max(0.0, seconds))
-        self._counters["stream_records_polled_total"].inc(records)
+        self._last_poll = poll.at_monotonic_seconds
+        self._histograms["stream_poll_duration_seconds"].observe(max(0.0, poll.seconds))
+        self._counters["stream_records_polled_total"].inc(poll.records)
         gauge = self._gauges["stream_consumer_lag_records"]
-        for partition, behind in lag.items():
+        for partition, behind in poll.lag.items():
             gauge.labels(str(partition)).set(max(0, behind))
-        for partition in self._partitions - lag.keys():
+        for partition in self._partitions - poll.lag.keys():
             gauge.remove(str(partition))
-        self._partitions = set(lag)
-        for partition in self._held - lag.keys():
+        self._partitions = set(poll.lag)
+        for partition in self._held - poll.lag.keys():
             self._gauges["stream_held_events"].remove(str(partition))
-        self._held &= lag.keys()
+        self._held &= poll.lag.keys()
 
     def log_away(self, reason: str, seconds: float) -> None:
         """Show for how long the log has been away; asking it is a sign of life."""
@@ -126,17 +124,12 @@ class PrometheusObserver(Observer):
         """Time one batch's encoding."""
         self._histograms["stream_encode_duration_seconds"].observe(max(0.0, seconds))
 
-    def trained(
-        self,
-        report: BatchReport,
-        seconds: float,
-        event_to_trained_seconds: Sequence[float],
-        cpu_seconds: float = 0.0,
-    ) -> None:
+    def trained(self, step: Step) -> None:
         """Count the batch, and show the model as it is after it."""
-        self._histograms["stream_step_duration_seconds"].observe(max(0.0, seconds))
-        self._step(report.phase, report.events, seconds, cpu_seconds)
-        self._event_to_trained.observe_all(event_to_trained_seconds)
+        report = step.report
+        self._histograms["stream_step_duration_seconds"].observe(max(0.0, step.seconds))
+        self._step(report.phase, report.events, step.seconds, step.cpu_seconds)
+        self._event_to_trained.observe_all(step.event_to_trained_seconds)
         for name, amount in (
             ("stream_events_trained_total", report.events),
             ("stream_events_with_labels_total", report.events_with_labels),
@@ -162,7 +155,7 @@ class PrometheusObserver(Observer):
             self._gauges["stream_batch_loss_nats"].set(report.loss)
         self._model(report)
         self._sums(report.quality_sums)
-        self._warmup(report, seconds)
+        self._warmup(report, step.seconds)
 
     def _model(self, model: ModelReport) -> None:
         for name, value in (

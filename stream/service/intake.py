@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stream.log.protocol import InteractionSource, Record, SchemaSource
-from stream.observe import Observer
+from stream.observe import Observer, Poll
 from stream.service.item import DECODED_BYTES, Item, PendingVersion, Plausible
 from stream.service.shown_time import ShownTime
 from stream.service.units import UnitWatch
@@ -117,7 +117,7 @@ class Intake:
         behind = Counter(record.partition for record in records)
         behind.update(unsettled)
         behind.update(self._source.lag())
-        self._observer.polled(polled - started, len(records), behind, polled)
+        self._observer.polled(Poll(polled - started, len(records), behind, polled))
         versions, self._records, self._versions = self._versions, [], []
         return self._decoded(records), versions
 
@@ -143,7 +143,7 @@ class Intake:
 
     def stand_by(self) -> None:
         """Do what a poll does beside fetching, while nothing may be fetched."""
-        self._observer.polled(0.0, 0, self._source.lag(), self._clock())
+        self._observer.polled(Poll(0.0, 0, self._source.lag(), self._clock()))
         self._look_at_ends()
 
     def regulate(self, waiting: dict[int, tuple[int, int]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stream.checkpoint import crash_point
 from stream.errors import BrokerUnavailable, SchemaRejected
-from stream.observe import Observer
+from stream.observe import Observer, Step
 from stream.records.event_time import utc
 from stream.records.reasons import RejectionReason
 from stream.service.align import Aligner
@@ -342,7 +342,7 @@ class Service:
             self._predictions.append(report.scores)
         unix_seconds = self._clocks.unix_seconds
         ages = () if unix_seconds is None else [unix_seconds() - event.ts / 1000 for event in interactions]
-        self._observer.trained(report, seconds, ages, cpu_seconds)
+        self._observer.trained(Step(report, seconds, ages, cpu_seconds))
         if report.phase == "warm_up":
             crash_point("warm_up")
         self._pulse()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream.checkpoint import LostOffsets, Missing
-from stream.observe import Observer
+from stream.observe import Observer, Start
 from stream.service.align import Aligner, Rules
 from stream.service.batch import PartialBatch
 from stream.service.burst import BurstGuard
@@ -120,7 +120,7 @@ def open_service(
         observer=observer,
         publisher=new_publisher(learner),
     )
-    observer.started(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint)
+    observer.started(Start(origin.source, settings.strategy, settings_masked or {}, resumed.checkpoint))
     observer.restored(made.report)
     for path in resumed.damaged:
         observer.checkpoint_damaged(path.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stream.observe import Observer
+from stream.observe import Observer, Step
 from stream.report import BatchReport, SchemaReport
 
 __all__ = ["History", "Mark", "Point", "WarmupSpan"]
@@ -80,10 +80,9 @@ class History(Observer):
         if report.warmup_started:
             self._warmup_start = self.events
 
-    def trained(
-        self, report: BatchReport, seconds: float, event_to_trained_seconds: object = (), cpu_seconds: float = 0.0
-    ) -> None:
+    def trained(self, step: Step) -> None:
         """Take a point where one is due, and note the end of a warm-up."""
+        report = step.report
         self._last = report
         before = report.events_trained_total - report.events
         self.events = report.events_trained_total

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from stream.observe import Poll, Start
 from stream.view.status import Status
 
 __all__ = ["Lines", "progress_line"]
@@ -25,21 +26,19 @@ class Lines(Status):
         super().listening(url)
         self._write(f"Metrics at {url}/metrics, health at {url}/healthz and {url}/readyz.")
 
-    def started(
-        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-    ) -> None:
+    def started(self, start: Start) -> None:
         """Say what begins."""
-        super().started(source, strategy, settings_masked, restored_checkpoint)
-        begun = "a new model" if restored_checkpoint is None else f"checkpoint {restored_checkpoint}"
-        self._write(f"Learning from {source} with strategy {strategy}, from {begun}.")
+        super().started(start)
+        begun = "a new model" if start.restored_checkpoint is None else f"checkpoint {start.restored_checkpoint}"
+        self._write(f"Learning from {start.source} with strategy {start.strategy}, from {begun}.")
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+    def polled(self, poll: Poll) -> None:
         """Write a line where one is due."""
-        super().polled(seconds, records, lag, at_monotonic_seconds)
+        super().polled(poll)
         if self._reported_seconds is None:
-            self._reported_seconds = at_monotonic_seconds
-        elif at_monotonic_seconds - self._reported_seconds >= self._report_seconds:
-            self._reported_seconds = at_monotonic_seconds
+            self._reported_seconds = poll.at_monotonic_seconds
+        elif poll.at_monotonic_seconds - self._reported_seconds >= self._report_seconds:
+            self._reported_seconds = poll.at_monotonic_seconds
             self._write(progress_line(self))
 
     def log_away(self, reason: str, seconds: float) -> None:

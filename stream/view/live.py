@@ -13,7 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stream.report import BatchReport, SchemaReport
+from stream.observe import Poll, Step
+from stream.report import SchemaReport
 from stream.view.history import History
 from stream.view.lines import duration
 from stream.view.sparkline import Values, bounds, sparkline
@@ -52,23 +53,17 @@ class LiveView(Status):
     ) -> None:
         self._live.stop()
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+    def polled(self, poll: Poll) -> None:
         """Redraw where that is due."""
-        super().polled(seconds, records, lag, at_monotonic_seconds)
-        if at_monotonic_seconds - self._drawn_seconds >= self._refresh_seconds:
-            self._drawn_seconds = at_monotonic_seconds
+        super().polled(poll)
+        if poll.at_monotonic_seconds - self._drawn_seconds >= self._refresh_seconds:
+            self._drawn_seconds = poll.at_monotonic_seconds
             self._redraw()
 
-    def trained(
-        self,
-        report: BatchReport,
-        seconds: float,
-        event_to_trained_seconds: Sequence[float],
-        cpu_seconds: float = 0.0,
-    ) -> None:
+    def trained(self, step: Step) -> None:
         """Add to the series."""
-        super().trained(report, seconds, event_to_trained_seconds, cpu_seconds)
-        self._history.trained(report, seconds)
+        super().trained(step)
+        self._history.trained(step)
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:
         """Redraw at once: what changed is what one watches for."""

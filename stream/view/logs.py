@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from stream.report import BatchReport, SchemaReport
+from stream.observe import Poll, Start, Step
+from stream.report import SchemaReport
 from stream.view.status import Status, changes_in_short
 
 __all__ = ["JsonFormatter", "LogObserver", "json_logs"]
@@ -68,28 +69,31 @@ class LogObserver(Status):
         super().listening(url)
         _info("metrics are served", url=url)
 
-    def started(
-        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-    ) -> None:
+    def started(self, start: Start) -> None:
         """Log the start."""
-        super().started(source, strategy, settings_masked, restored_checkpoint)
-        name = settings_masked.get("name")
-        _info("started", name=name, source=source, strategy=strategy, restored_checkpoint=restored_checkpoint)
+        super().started(start)
+        name = start.settings_masked.get("name")
+        _info(
+            "started",
+            name=name,
+            source=start.source,
+            strategy=start.strategy,
+            restored_checkpoint=start.restored_checkpoint,
+        )
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+    def polled(self, poll: Poll) -> None:
         """Log the progress where that is due."""
-        super().polled(seconds, records, lag, at_monotonic_seconds)
+        super().polled(poll)
         if self._reported_seconds is None:
-            self._reported_seconds = at_monotonic_seconds
-        elif at_monotonic_seconds - self._reported_seconds >= self._report_seconds:
-            self._reported_seconds = at_monotonic_seconds
+            self._reported_seconds = poll.at_monotonic_seconds
+        elif poll.at_monotonic_seconds - self._reported_seconds >= self._report_seconds:
+            self._reported_seconds = poll.at_monotonic_seconds
             self._report()
 
-    def trained(
-        self, report: BatchReport, seconds: float, event_to_trained_seconds: object, cpu_seconds: float = 0.0
-    ) -> None:
+    def trained(self, step: Step) -> None:
         """Log the end of a warm-up and drift."""
-        super().trained(report, seconds, ())
+        super().trained(step)
+        report = step.report
         if (ended := report.warmup_ended) is not None:
             _info("warm-up ended", schema_version=ended.version, events=ended.events, reason=ended.reason)
         if report.drift:

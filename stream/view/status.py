@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from typing import Any
 
-from stream.observe import Observer
+from stream.observe import Observer, Poll, Start, Step
 from stream.report import BatchReport, ModelReport, SchemaReport
 
 __all__ = ["Status"]
@@ -77,38 +75,31 @@ class Status(Observer):
         """Note where the metrics are."""
         self.metrics_url = url
 
-    def started(
-        self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-    ) -> None:
+    def started(self, start: Start) -> None:
         """Note source and strategy."""
-        self.source, self.strategy, self.restored_checkpoint = source, strategy, restored_checkpoint
+        self.source, self.strategy, self.restored_checkpoint = start.source, start.strategy, start.restored_checkpoint
 
     def restored(self, model: ModelReport) -> None:
         """Note how far the model is."""
         self._events_restored, self.schema_version = model.events_trained_total, model.schema_version
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
+    def polled(self, poll: Poll) -> None:
         """Note the lag, and once a second the rate."""
-        self.now_seconds = at_monotonic_seconds
-        self.lag = sum(lag.values())
+        self.now_seconds = poll.at_monotonic_seconds
+        self.lag = sum(poll.lag.values())
         if self.report is None:
             return  # the rate is that of training, not of the wait for a first record
-        if self._samples and at_monotonic_seconds - self._samples[-1][0] < 1.0:
+        if self._samples and poll.at_monotonic_seconds - self._samples[-1][0] < 1.0:
             return
         if self._samples:
             before_seconds, before = self._samples[-1]
-            self.rates.append((self.events - before) / (at_monotonic_seconds - before_seconds))
+            self.rates.append((self.events - before) / (poll.at_monotonic_seconds - before_seconds))
             self.lags.append(self.lag)
-        self._samples.append((at_monotonic_seconds, self.events))
+        self._samples.append((poll.at_monotonic_seconds, self.events))
 
-    def trained(
-        self,
-        report: BatchReport,
-        seconds: float,
-        event_to_trained_seconds: Sequence[float],
-        cpu_seconds: float = 0.0,
-    ) -> None:
+    def trained(self, step: Step) -> None:
         """Note the report, and what it says of lag, warm-up and drift."""
+        report = step.report
         self.report = report
         if self.lag is not None:
             self.lag = max(self.lag - report.events, 0)  # the last poll's, and there may be none after the last batch

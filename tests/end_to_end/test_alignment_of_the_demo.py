@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 
+from stream import observe
 from stream.data import journey
 from stream.log.connection import Connection
 from stream.log.settings import TopicSettings
@@ -131,7 +131,7 @@ class StopAfter(Observer):
         self.service: Service | None = None
         self._learner, self._events = learner, events
 
-    def trained(self, *told: Any) -> None:
+    def trained(self, step: observe.Step) -> None:
         if self.service is not None and self._learner.events >= self._events:
             self.service.stop()
 

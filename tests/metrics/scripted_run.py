@@ -10,7 +10,7 @@ import numpy as np
 
 from stream.evaluation import EventScore, RankingQuality, WindowedMeasures
 from stream.evaluation.measures import RANKING_MEASURES
-from stream.observe import Observer
+from stream.observe import Observer, Poll, Start, Step
 from stream.records.reasons import WarmupEnd
 from stream.report import BatchReport, MixtureReport, SchemaReport, SlotCount, WarmupReport
 from stream.schema import Change, Op
@@ -127,7 +127,7 @@ class Script:
         self._step = self._events = self._frozen = self._warmups = 0
         self._version, self._warm_left = 1, 0
         settings = {"name": "scripted", "seed": 0, "batch_size": 64, "device": "cpu"}
-        observer.started("embedded-log", "carry", settings, None)
+        observer.started(Start("embedded-log", "carry", settings, None))
         observer.publishing("on", "")
         observer.restored(batch(events_trained_total=0, events_frozen_total=0, warmups_total=0, phase="idle"))
 
@@ -135,7 +135,7 @@ class Script:
         """Tell of one poll and the batch that it filled."""
         observer, chance, number = self._observer, self._random, self._step
         lag = {partition: max(0, 5_000 - 20 * number) + chance.randrange(50) for partition in range(self._partitions)}
-        observer.polled(chance.uniform(0.001, 0.02), 64, lag, self._clock())
+        observer.polled(Poll(chance.uniform(0.001, 0.02), 64, lag, self._clock()))
         observer.decoded(chance.uniform(0.0005, 0.002), 64)
         if number % 20 == 5:
             self._change()
@@ -195,4 +195,4 @@ class Script:
             evictions=chance.randrange(2),
         )
         seconds, ages = chance.uniform(0.004, 0.012), [chance.lognormvariate(0, 2) for _ in range(64)]
-        self._observer.trained(report, seconds, ages, 0.9 * seconds)
+        self._observer.trained(Step(report, seconds, ages, 0.9 * seconds))

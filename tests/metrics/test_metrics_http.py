@@ -24,6 +24,7 @@ from stream.metrics.http import MetricsServer
 from stream.metrics.observer import PrometheusObserver
 from stream.metrics.serve import serve_metrics
 from stream.metrics.settings import MetricsSettings
+from stream.observe import Start, Step
 from tests.metrics.scripted_run import Clock, batch
 
 
@@ -55,7 +56,7 @@ def served() -> Iterator[Served]:
 
 
 def test_metrics_answer_in_the_text_format(served: Served) -> None:
-    served.observer.trained(batch(), 0.25, [0.25])
+    served.observer.trained(Step(batch(), 0.25, [0.25]))
     status, headers, text = served.get("/metrics")
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -64,7 +65,7 @@ def test_metrics_answer_in_the_text_format(served: Served) -> None:
 
 
 def test_metrics_answer_in_openmetrics_where_that_is_asked_for(served: Served) -> None:
-    served.observer.trained(batch(), 0.25, [0.25])
+    served.observer.trained(Step(batch(), 0.25, [0.25]))
     status, headers, text = served.get("/metrics?x=1", accept="application/openmetrics-text; version=1.0.0")
     assert status == 200
     assert headers["Content-Type"].startswith("application/openmetrics-text")
@@ -95,7 +96,7 @@ def test_healthz_answers_503_with_a_sentence_when_polls_have_ceased(served: Serv
 
 def test_readyz_answers_503_until_the_model_is_restored_and_tells_of_a_rejected_version(served: Served) -> None:
     assert served.get("/readyz")[0] == 503
-    served.health.started("files", "carry", {}, None)
+    served.health.started(Start("files", "carry", {}, None))
     status, _, text = served.get("/readyz")
     assert (status, json.loads(text)["schema_rejection"]) == (200, None)
     served.health.schema_rejected(2, "version_gap")
@@ -174,7 +175,7 @@ def test_a_request_has_one_deadline_however_often_a_byte_comes(served: Served, m
 def test_a_run_is_served_while_it_lasts_and_not_at_all_where_that_is_switched_off() -> None:
     with serve_metrics(MetricsSettings(port=0)) as served:
         assert served.url is not None
-        served.observer.started("files", "carry", {"name": "n"}, 3)
+        served.observer.started(Start("files", "carry", {"name": "n"}, 3))
         with urllib.request.urlopen(served.url + "/readyz", timeout=10) as response:
             assert response.status == 200
         with urllib.request.urlopen(served.url + "/metrics", timeout=10) as response:

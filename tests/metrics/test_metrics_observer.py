@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from stream.evaluation import RankingQuality
 from stream.metrics.catalogue import CATALOGUE
 from stream.metrics.observer import PrometheusObserver
+from stream.observe import Poll, Start, Step
 from stream.records.reasons import DEAD_LETTER_REASONS, REJECTION_REASONS, WarmupEnd
 from stream.report import SchemaReport, SlotCount, WarmupReport
 from tests.metrics.scripted_run import CHANGE, Clock, Script, batch, score, window
@@ -37,11 +38,11 @@ def watched() -> Watched:
 
 
 LATENCIES = {
-    "stream_poll_duration_seconds": lambda observer, seconds: observer.polled(seconds, 1, {0: 0}, 1_000.0),
+    "stream_poll_duration_seconds": lambda observer, seconds: observer.polled(Poll(seconds, 1, {0: 0}, 1_000.0)),
     "stream_decode_duration_seconds": lambda observer, seconds: observer.decoded(seconds, 1),
     "stream_encode_duration_seconds": lambda observer, seconds: observer.encoded(seconds, 1),
-    "stream_step_duration_seconds": lambda observer, seconds: observer.trained(batch(), seconds, []),
-    "stream_event_to_trained_seconds": lambda observer, seconds: observer.trained(batch(), 0.0, [seconds]),
+    "stream_step_duration_seconds": lambda observer, seconds: observer.trained(Step(batch(), seconds, [])),
+    "stream_event_to_trained_seconds": lambda observer, seconds: observer.trained(Step(batch(), 0.0, [seconds])),
     "stream_schema_change_duration_seconds": lambda observer, seconds: observer.schema_changed(
         SchemaReport(1, changes=[CHANGE]), seconds
     ),
@@ -68,7 +69,7 @@ def test_every_latency_of_the_catalogue_is_among_those_tried() -> None:
 
 def test_event_time_may_be_days_old_or_ahead_of_this_clock(watched: Watched) -> None:
     """Old events keep buckets of their own instead of all falling into +Inf; a negative age never lowers the sum."""
-    watched.observer.trained(batch(), 0.1, [7_200.0, 86_400.0 * 20, -3.0])
+    watched.observer.trained(Step(batch(), 0.1, [7_200.0, 86_400.0 * 20, -3.0]))
     name = "stream_event_to_trained_seconds"
     assert watched.bucket(name, "0.01") == 1
     assert watched.bucket(name, "3600.0") == 1
@@ -79,11 +80,11 @@ def test_event_time_may_be_days_old_or_ahead_of_this_clock(watched: Watched) -> 
 
 
 def test_lag_of_a_partition_that_vanished_is_not_left_standing(watched: Watched) -> None:
-    watched.observer.polled(0.1, 3, {0: 7, 1: 9}, 1_000.0)
+    watched.observer.polled(Poll(0.1, 3, {0: 7, 1: 9}, 1_000.0))
     watched.observer.held(1, 4)
     assert watched.value("stream_consumer_lag_records", partition="1") == 9
     assert watched.value("stream_held_events", partition="1") == 4
-    watched.observer.polled(0.1, 3, {0: 5}, 1_000.1)
+    watched.observer.polled(Poll(0.1, 3, {0: 5}, 1_000.1))
     assert watched.value("stream_consumer_lag_records", partition="0") == 5
     assert watched.value("stream_consumer_lag_records", partition="1") is None
     assert watched.value("stream_held_events", partition="1") is None
@@ -94,7 +95,7 @@ def test_gap_and_checkpoint_age_go_on_growing_while_the_service_says_nothing(wat
     watched.clock.seconds += 3
     assert watched.value("stream_poll_gap_seconds") == 3
     assert watched.value("stream_checkpoint_age_seconds") == 3
-    watched.observer.polled(0.1, 0, {}, watched.clock())
+    watched.observer.polled(Poll(0.1, 0, {}, watched.clock()))
     watched.observer.checkpointed(4, 0.1, 77)
     watched.clock.seconds += 11
     assert watched.value("stream_poll_gap_seconds") == 11
@@ -113,7 +114,7 @@ def test_an_unknown_reason_or_table_adds_no_series(watched: Watched) -> None:
     assert watched.value("stream_dead_letters_total", reason="other") == 100
     assert watched.value("stream_dead_letters_total", reason="not_json") == 1
     assert watched.value("stream_schema_rejections_total", reason="other") == 100
-    watched.observer.trained(batch(vocabulary={"values": 3, "surprise": 4, "another": 5}), 0.1, [])
+    watched.observer.trained(Step(batch(vocabulary={"values": 3, "surprise": 4, "another": 5}), 0.1, []))
     assert watched.value("stream_vocabulary_rows", table="values") == 3
     assert watched.value("stream_vocabulary_rows", table="other") == 9
     assert watched.value("stream_vocabulary_rows", table="surprise") is None
@@ -140,11 +141,11 @@ def test_every_metric_of_the_catalogue_gets_a_value_from_a_run(watched: Watched)
     watched.observer.schema_changed(SchemaReport(9, changes=[CHANGE], duplicate=True), 0.1)
     more = replace(batch().mixture, loss_sums={"rate": 50.0, "network": 35.0})
     last = batch(unknown_shown=1, unknown_names={"shown": [("teh", 1)]}, mixture=more)
-    watched.observer.trained(last, 0.1, [])
+    watched.observer.trained(Step(last, 0.1, []))
     watched.observer.checkpoint_damaged("checkpoint-000007.ckpt")
     watched.observer.version_refused(9, "worse")
     watched.observer.publishing_failed("the disk is full")
-    watched.observer.started("files", "replace", {}, 12)
+    watched.observer.started(Start("files", "replace", {}, 12))
     still_zero = {"stream_schema_rejection_open", "stream_poll_gap_seconds", "stream_parameters_frozen"}
     still_zero |= {"stream_checkpoint_age_seconds", "stream_log_away_seconds"}
     for definition in CATALOGUE:
@@ -158,9 +159,9 @@ def test_every_metric_of_the_catalogue_gets_a_value_from_a_run(watched: Watched)
 
 
 def test_counts_of_a_batch_add_up_and_states_replace_each_other(watched: Watched) -> None:
-    watched.observer.trained(batch(loss=0.25, pairs=640, drift=True, evictions=2), 0.1, [])
+    watched.observer.trained(Step(batch(loss=0.25, pairs=640, drift=True, evictions=2), 0.1, []))
     slots = {"numeric": SlotCount(12, 1), "categorical": SlotCount(8, 0), "offer": SlotCount(120, 11)}
-    watched.observer.trained(batch(loss=0.5, pairs=320, phase="idle", slots=slots, labels_dropped=3), 0.1, [])
+    watched.observer.trained(Step(batch(loss=0.5, pairs=320, phase="idle", slots=slots, labels_dropped=3), 0.1, []))
     assert watched.value("stream_events_trained_total") == 128
     assert watched.value("stream_events_with_labels_total") == 80
     assert watched.value("stream_batches_total") == 2
@@ -178,7 +179,7 @@ def test_counts_of_a_batch_add_up_and_states_replace_each_other(watched: Watched
 
 
 def test_a_restored_model_is_shown_before_its_first_batch(watched: Watched) -> None:
-    watched.observer.started("files", "carry", {}, 3)
+    watched.observer.started(Start("files", "carry", {}, 3))
     watched.observer.restored(batch(phase="warm_up", parameters_frozen=40_000))
     assert watched.value("stream_model_events_trained") == 6_400
     assert watched.value("stream_parameters_frozen") == 40_000
@@ -192,9 +193,9 @@ def test_a_restored_model_is_shown_before_its_first_batch(watched: Watched) -> N
 
 def test_steps_are_counted_by_phase_with_their_time_and_processor_time(watched: Watched) -> None:
     assert watched.value("stream_step_events_total", phase="warm_up") == 0
-    watched.observer.trained(batch(), 0.5, [], 0.25)
-    watched.observer.trained(batch(phase="warm_up"), 0.125, [], 0.0625)
-    watched.observer.trained(batch(phase="warm_up"), 0.125, [], 0.0625)
+    watched.observer.trained(Step(batch(), 0.5, [], 0.25))
+    watched.observer.trained(Step(batch(phase="warm_up"), 0.125, [], 0.0625))
+    watched.observer.trained(Step(batch(phase="warm_up"), 0.125, [], 0.0625))
     found = {
         phase: [
             watched.value(f"stream_step_{what}_total", phase=phase) for what in ("events", "seconds", "cpu_seconds")
@@ -207,21 +208,23 @@ def test_steps_are_counted_by_phase_with_their_time_and_processor_time(watched: 
 def test_quality_stands_beside_both_baselines_and_is_unknown_rather_than_0_before_there_is_any(
     watched: Watched,
 ) -> None:
-    watched.observer.trained(batch(window=window(None)), 0.1, [])
+    watched.observer.trained(Step(batch(window=window(None)), 0.1, []))
     unknown = watched.value("stream_recall_at_5", model="network")
     assert unknown is not None
     assert math.isnan(unknown)
     watched.observer.trained(
-        batch(
-            window=window(0.4),
-            scores=[
-                score(RankingQuality(0.5, 0.4, 0.2), RankingQuality(0.25, 0.2, 0.1)),
-                score(None),
-                score(RankingQuality(1.0, 1.0, 0.2), RankingQuality(0.25, 0.2, 0.1)),
-            ],
-        ),
-        0.1,
-        [],
+        Step(
+            batch(
+                window=window(0.4),
+                scores=[
+                    score(RankingQuality(0.5, 0.4, 0.2), RankingQuality(0.25, 0.2, 0.1)),
+                    score(None),
+                    score(RankingQuality(1.0, 1.0, 0.2), RankingQuality(0.25, 0.2, 0.1)),
+                ],
+            ),
+            0.1,
+            [],
+        )
     )
     assert watched.value("stream_recall_at_5", model="network") == 0.4
     assert watched.value("stream_recall_at_5", model="popularity") == 0.32
@@ -249,7 +252,7 @@ def test_what_experts_lost_in_another_process_is_not_counted_here(watched: Watch
     watched.observer.restored(first)
     assert watched.value("stream_expert_loss_nats_total", expert="rate") == 0.0
     more = replace(first.mixture, loss_sums={"rate": 47.5, "network": 31.0})
-    watched.observer.trained(batch(mixture=more), 0.1, [])
+    watched.observer.trained(Step(batch(mixture=more), 0.1, []))
     assert watched.value("stream_expert_loss_nats_total", expert="rate") == 7.5
     assert watched.value("stream_expert_loss_nats_total", expert="network") == 1.0
 
@@ -258,13 +261,13 @@ def test_a_warm_up_is_counted_with_its_events_and_the_seconds_that_it_ran(watche
     warm = batch(phase="warm_up", parameters_frozen=40_000)
     watched.observer.schema_changed(SchemaReport(4, changes=[CHANGE] * 2, warmup_started=True), 0.1)
     watched.clock.seconds += 2
-    watched.observer.trained(warm, 0.5, [])
+    watched.observer.trained(Step(warm, 0.5, []))
     assert watched.value("stream_parameters_frozen") == 40_000
     watched.clock.seconds += 3
     ended = batch(phase="warm_up", warmup_ended=WarmupReport(4, 128, WarmupEnd.BOUND, 40_000))
-    watched.observer.trained(ended, 0.5, [])
+    watched.observer.trained(Step(ended, 0.5, []))
     watched.clock.seconds += 100
-    watched.observer.trained(batch(), 0.5, [])
+    watched.observer.trained(Step(batch(), 0.5, []))
     assert watched.value("stream_parameters_frozen") == 0
     assert watched.value("stream_warmups_started_total") == 1
     assert watched.value("stream_warmup_events_total") == 128
@@ -276,16 +279,16 @@ def test_a_warm_up_is_counted_with_its_events_and_the_seconds_that_it_ran(watche
 def test_a_warm_up_that_ends_before_a_batch_does_not_count_that_batch(watched: Watched) -> None:
     """The bound on frozen events may end it between two batches; the report of the second one says so."""
     watched.observer.schema_changed(SchemaReport(4, changes=[CHANGE] * 2, warmup_started=True), 0.1)
-    watched.observer.trained(batch(phase="warm_up"), 0.5, [])
-    watched.observer.trained(batch(warmup_ended=WarmupReport(4, 64, WarmupEnd.BUDGET, 40_000)), 0.5, [])
+    watched.observer.trained(Step(batch(phase="warm_up"), 0.5, []))
+    watched.observer.trained(Step(batch(warmup_ended=WarmupReport(4, 64, WarmupEnd.BUDGET, 40_000)), 0.5, []))
     assert watched.value("stream_warmup_events_total") == 64
     assert watched.value("stream_warmups_ended_total", reason="budget") == 1
 
 
 def test_a_warm_up_that_was_running_in_the_checkpoint_counts_from_its_first_step_here(watched: Watched) -> None:
-    watched.observer.started("files", "carry", {}, 3)
+    watched.observer.started(Start("files", "carry", {}, 3))
     watched.clock.seconds += 60
-    watched.observer.trained(batch(phase="warm_up"), 0.5, [])
+    watched.observer.trained(Step(batch(phase="warm_up"), 0.5, []))
     assert watched.value("stream_warmup_seconds_total") == 0.5
     assert watched.value("stream_warmups_started_total") == 0
     assert watched.value("stream_restored_checkpoint_number") == 3
@@ -319,7 +322,7 @@ def test_every_reason_there_is_has_a_series_of_its_own_from_the_start(watched: W
         assert watched.value("stream_schema_rejections_total", reason=rejection) == 1
     for end in WarmupEnd:
         assert watched.value("stream_warmups_ended_total", reason=end) == 0
-        watched.observer.trained(batch(warmup_ended=WarmupReport(4, 64, end, 40_000)), 0.5, [])
+        watched.observer.trained(Step(batch(warmup_ended=WarmupReport(4, 64, end, 40_000)), 0.5, []))
         assert watched.value("stream_warmups_ended_total", reason=end) == 1
     assert watched.value("stream_dead_letters_total", reason="other") == 0
     assert watched.value("stream_schema_rejections_total", reason="other") == 0

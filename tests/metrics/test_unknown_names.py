@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from stream.encoding.top_names import TOP_UNKNOWN, UNKNOWN, TopNames
 from stream.metrics.observer import PrometheusObserver
+from stream.observe import Step
 from tests.metrics.scripted_run import Clock, batch
 
 
@@ -17,7 +18,7 @@ def test_series_come_and_go_with_the_top_and_stay_few() -> None:
         for number, top in enumerate(names.values()):
             top.add({f"{step}-{number}-{other}": 1 + step for other in range(20)})
         shown = {what: top.top(TOP_UNKNOWN) for what, top in names.items()}
-        observer.trained(batch(unknown_names=shown), 0.1, [])
+        observer.trained(Step(batch(unknown_names=shown), 0.1, []))
         found = {
             (sample.labels["what"], sample.labels["name"]): sample.value
             for family in registry.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stream.observe import Observer
+from stream.observe import Observer, Poll
 from stream.service.intake import RECORD_BYTES, Intake, IntakeBounds
 from stream.testing import MemoryLog, MemorySchemaSource, MemorySource
 from tests.service.counting_learner import event, version
@@ -17,8 +17,8 @@ class Told(Observer):
         self.polls: list[tuple[int, Mapping[int, int]]] = []
         self.held_events: list[tuple[int, int]] = []
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
-        self.polls.append((records, lag))
+    def polled(self, poll: Poll) -> None:
+        self.polls.append((poll.records, poll.lag))
 
     def held(self, partition: int, events: int) -> None:
         self.held_events.append((partition, events))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from stream.observe import Observer
+from stream.observe import Observer, Poll
 from stream.testing import MemoryLog
 from tests.service.counting_learner import event, version
 from tests.service.serving import Run
@@ -16,8 +14,8 @@ class Lags(Observer):
     def __init__(self) -> None:
         self.seen: list[dict[int, int]] = []
 
-    def polled(self, seconds: float, records: int, lag: Mapping[int, int], at_monotonic_seconds: float) -> None:
-        self.seen.append(dict(lag))
+    def polled(self, poll: Poll) -> None:
+        self.seen.append(dict(poll.lag))
 
 
 def test_a_record_is_behind_until_it_is_trained_or_dead_lettered() -> None:

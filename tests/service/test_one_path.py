@@ -21,8 +21,7 @@ from stream.log.embedded import EmbeddedTopic
 from stream.log.produce import in_order, produce
 from stream.log.settings import KafkaSettings, LogSettings, TopicSettings
 from stream.log.writer import writing
-from stream.observe import Observer
-from stream.report import BatchReport
+from stream.observe import Observer, Step
 from stream.service import endpoints
 from stream.service.endpoints import Endpoints
 from stream.service.start import open_service
@@ -142,8 +141,8 @@ def opened_service(settings: Settings, stop_after: int | None = None) -> dict[st
     """Serve to the end, or as one that runs for ever until it has trained so many events and is asked to stop."""
 
     class Stopper(Observer):
-        def trained(self, report: BatchReport, *_: object) -> None:
-            if stop_after is not None and report.events_trained_total >= stop_after:
+        def trained(self, step: Step) -> None:
+            if stop_after is not None and step.report.events_trained_total >= stop_after:
                 service.stop()
 
     def learner(tree: dict[str, Any] | None) -> LearnerCore:

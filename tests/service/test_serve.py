@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from stream.data.synthetic import SyntheticSettings, write
-from stream.observe import Observer
+from stream.observe import Observer, Start
 from stream.service import endpoints
 from stream.service.serve import Outputs, serve
 from stream.settings.load import load
@@ -22,9 +20,7 @@ def test_a_signal_that_comes_before_the_first_poll_ends_the_service_in_order(tmp
     settings = load(Settings, assignments=["network.hidden=4", letters])
 
     class Impatient(Observer):
-        def started(
-            self, source: str, strategy: str, settings_masked: Mapping[str, Any], restored_checkpoint: int | None
-        ) -> None:
+        def started(self, start: Start) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)

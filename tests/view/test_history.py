@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream.observe import Step
 from stream.records.reasons import WarmupEnd
 from stream.report import SchemaReport, WarmupReport
 from stream.view.history import History, WarmupSpan
@@ -39,17 +40,17 @@ def test_a_warm_up_that_still_runs_ends_for_now_with_the_last_event() -> None:
 
 def test_a_run_that_was_restored_inside_a_warm_up_knows_its_part_of_it() -> None:
     history = History()
-    history.trained(batch(phase="warm_up", events_trained_total=1064), 0.01)
+    history.trained(Step(batch(phase="warm_up", events_trained_total=1064), 0.01))
     assert history.spans() == [WarmupSpan(1000, 1064, None)]
     ended = WarmupReport(3, 5000, WarmupEnd.BOUND, 10)
-    history.trained(batch(events_trained_total=1128, warmup_ended=ended), 0.01)
+    history.trained(Step(batch(events_trained_total=1128, warmup_ended=ended), 0.01))
     assert history.spans() == [WarmupSpan(1000, 1128, "bound")]
 
 
 def test_the_last_point_is_where_the_run_ended() -> None:
     history = History(every_events=1000)
     for step in range(1, 21):
-        history.trained(batch(events_trained_total=step * 64), 0.01)
+        history.trained(Step(batch(events_trained_total=step * 64), 0.01))
     assert [point.events for point in history.points] == [64, 1088]
     for _ in range(2):
         history.stopped({})
@@ -65,7 +66,7 @@ def test_a_duplicate_is_no_mark() -> None:
 def test_an_endless_run_is_kept_in_bounded_memory_and_still_covers_all_of_it() -> None:
     history = History(every_events=64, max_points=50, max_marks=3)
     for step in range(1, 2001):
-        history.trained(batch(events_trained_total=step * 64), 0.01)
+        history.trained(Step(batch(events_trained_total=step * 64), 0.01))
         history.schema_changed(SchemaReport(step, ()), 0.0)
     events = [point.events for point in history.points]
     assert len(events) <= 50
@@ -79,11 +80,11 @@ def test_an_endless_run_is_kept_in_bounded_memory_and_still_covers_all_of_it() -
 
 def test_the_points_hold_the_windows_measures_of_network_and_baselines() -> None:
     history = History()
-    history.trained(batch(window=window(0.4), events_trained_total=64), 0.01)
+    history.trained(Step(batch(window=window(0.4), events_trained_total=64), 0.01))
     (point,) = history.points
     assert (point.recall_at_5, point.popularity, point.entity_attribute_counts) == (0.4, 0.32, 0.39)
     history = History()
-    history.trained(batch(window=window(None), events_trained_total=64), 0.01)
+    history.trained(Step(batch(window=window(None), events_trained_total=64), 0.01))
     assert history.points[0].recall_at_5 is None
     assert history.points[0].popularity is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from stream.observe import CompositeObserver, Observer
+from stream.observe import CompositeObserver, Observer, Poll, Step
 from stream.report import SchemaReport
 from stream.schema import Change, Op
 from stream.view.history import History
@@ -116,10 +116,10 @@ def test_the_live_view_fits_terminals_of_any_width(width: int) -> None:
 
 def test_the_lag_is_what_is_not_trained_yet_also_after_the_last_poll() -> None:
     status = Status()
-    status.polled(0.1, 100, {0: 90, 1: 10}, 1.0)
-    status.trained(batch(events=64, events_trained_total=64), 0.1, [])
+    status.polled(Poll(0.1, 100, {0: 90, 1: 10}, 1.0))
+    status.trained(Step(batch(events=64, events_trained_total=64), 0.1, []))
     assert status.lag == 36
-    status.trained(batch(events=64, events_trained_total=128), 0.1, [])
+    status.trained(Step(batch(events=64, events_trained_total=128), 0.1, []))
     assert status.lag == 0
 
 
@@ -203,7 +203,7 @@ def test_a_rejection_stands_until_a_next_version_takes_effect() -> None:
 
 def test_dead_letters_count_towards_the_end() -> None:
     status = Status(expected_events=100)
-    status.trained(batch(events_trained_total=90), 0.1, [])
+    status.trained(Step(batch(events_trained_total=90), 0.1, []))
     for _ in range(10):
         status.dead_letter("not_json")
     assert status.done == 1.0
