@@ -1,4 +1,4 @@
-"""The learner as an estimator of the package `river`: names are added on sight, for river sends no schema events."""
+"""The learner as an estimator of the package `river`: it adds names on sight, because river sends no schema events."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class StreamClassifier(base.MultiLabelClassifier):
     def learn_one(self, x: Mapping[Any, Any], y: Mapping[Any, Any], w: float = 1.0) -> None:
         """Add what is new in `x` and `y`, then train one step on the event, its loss multiplied by `w`.
 
-        Raises ValueError where a label is neither true nor false nor missing, or `w` no finite number from 0.
+        Raises ValueError if a label is neither true nor false nor missing, or `w` no finite number from 0.
         """
         if not 0.0 <= w < math.inf:
             raise ValueError(f"the weight w is {w}; it has to be a finite number from 0")
@@ -157,7 +157,7 @@ class StreamClassifier(base.MultiLabelClassifier):
             kinds.pop(_name(self.key), None)
         new = [name for name in labels if name not in schema.labels]
         if kinds or new:
-            # Sorted, for the order of the names in one event may not matter.
+            # Sorted, because the order of the names in one event may not matter.
             changes = [Change(Op.ADD_FEATURE, name, kind=kind) for name, kind in sorted(kinds.items())]
             changes += [Change(Op.ADD_LABEL, name) for name in sorted(new)]
             self._learner.apply(Version.of(schema.version + 1, schema.event_time_ms or 0, changes))
@@ -221,7 +221,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
 
 
 def _value(value: Any) -> Any:
-    """Return a value as an interaction has it; None where it is missing, or of a type that no kind takes."""
+    """Return a value as an interaction has it; None if it is missing, or of a type that no kind takes."""
     kind = type(value)
     if kind is float:
         return value if math.isfinite(value) else None

@@ -74,7 +74,7 @@ class InvalidInteraction(InvalidRecord):
 class InvalidVersion(InvalidRecord):
     """A value of the topic `feature-schema` is not a schema version.
 
-    `version` and `ts` are what could still be read of the record (None where nothing could), so that the rejection
+    `version` and `ts` are what could still be read of the record (None if nothing could), so that the rejection
     can be reported under its number, at its place in order.
     """
 

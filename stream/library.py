@@ -46,7 +46,7 @@ class Learner(LearnerCore):
     def recommend(self, event: Mapping[str, Any], k: int = 5) -> list[tuple[str, float]]:
         """Return the ``k`` offers that the event most probably takes, each with its probability; changes nothing.
 
-        Best first, ties by name, out of the live offers that the event's ``shown`` admits (all, where it has none).
+        Best first, ties by name, out of the live offers that the event's ``shown`` admits (all, if it has none).
         ``event`` has the members of an interaction, of which ``features`` is the one required: ``{"features": {...},
         "key": "ann"}``. Without ``key`` it is anonymous; without ``ts`` it happens at the learner's own event time. The
         probabilities are those of `stream recommend`.

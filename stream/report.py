@@ -110,7 +110,7 @@ class BatchReport(ModelReport):
     pairs: int
     """(event, offer in R or T) pairs, the terms of the loss."""
     loss: float
-    """Mean binary cross-entropy over the pairs in nats, before training on them; 0 where there are none."""
+    """Mean binary cross-entropy over the pairs in nats, before training on them; 0 if there are none."""
     logits: np.ndarray
     """float32 ``(pairs,)``, in the order of the batch's pairs, from before training on them: the network's own."""
     published: np.ndarray

@@ -83,7 +83,7 @@ class Strategy:
         return {name: method.state() for name, method in self._keeping.items()}
 
     def require_same_methods(self, tree: Tree) -> None:
-        """Raise ConfigurationError where `tree` is the :meth:`state` of other methods than these.
+        """Raise ConfigurationError if `tree` is the :meth:`state` of other methods than these.
 
         What a schema change does may be decided otherwise than it was.
         """

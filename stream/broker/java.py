@@ -47,7 +47,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _major_version(java: Path) -> int:
-    """Return 25 for Java 25, 8 for "1.8.0", and 0 where it does not run."""
+    """Return 25 for Java 25, 8 for "1.8.0", and 0 if it does not run."""
     try:
         shown = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
     except (OSError, subprocess.SubprocessError):

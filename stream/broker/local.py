@@ -90,7 +90,7 @@ class LocalBroker:
         return (self._temporary or Path()) / "broker.log"
 
     def start(self) -> Self:
-        """Format the storage where that has not been done, start the broker and wait until it answers.
+        """Format the storage if that has not been done, start the broker and wait until it answers.
 
         Raises:
             BrokerUnavailable: no Java, no jars, or it did not come up; one sentence says which and what to do.

@@ -19,7 +19,7 @@ _POLL_RECORDS = 5000
 def lines_of(path: Path) -> Iterator[tuple[Record, str]]:
     """Yield each line of a file (`-`: standard input) as a record, with its number; empty ones are left out.
 
-    Raises `ConfigurationError` where the file cannot be read, or is of another form.
+    Raises `ConfigurationError` if the file cannot be read, or is of another form.
     """
     with ExitStack() as stack:
         try:
@@ -36,7 +36,7 @@ def lines_of(path: Path) -> Iterator[tuple[Record, str]]:
 def records_of(source: InteractionSource, timeout_seconds: float) -> Iterator[tuple[Record, str]]:
     """Yield the records of a topic from its beginning up to its end of now, and close it.
 
-    Raises `LogError` where it cannot be read.
+    Raises `LogError` if it cannot be read.
     """
     with closing(source):
         ends = source.end_offsets()

@@ -41,8 +41,8 @@ class InteractionCheck:
 
     Args:
         findings: where to tell.
-        versions: the schema; None where none was given: then events are looked at by themselves.
-        plausible: how far event time may lie from the records' timestamps; None where there are none.
+        versions: the schema; None if none was given: then events are looked at by themselves.
+        plausible: how far event time may lie from the records' timestamps; None if there are none.
     """
 
     def __init__(self, findings: Findings, versions: VersionCheck | None, plausible: Plausible | None = None) -> None:

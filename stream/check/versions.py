@@ -21,7 +21,7 @@ class VersionCheck:
 
     Args:
         findings: where to tell.
-        max_ahead_ms: how far a version's `ts` may lie ahead of its record's timestamp; None where there is none.
+        max_ahead_ms: how far a version's `ts` may lie ahead of its record's timestamp; None if there is none.
     """
 
     def __init__(self, findings: Findings, max_ahead_ms: int | None = None) -> None:
@@ -42,7 +42,7 @@ class VersionCheck:
 
     @property
     def first_ms(self) -> int | None:
-        """Event time at which version 1 takes effect; None where there is none."""
+        """Event time at which version 1 takes effect; None if there is none."""
         return self._from_ms[0] if self._from_ms else None
 
     def saw(self, record: Record, place: str) -> None:

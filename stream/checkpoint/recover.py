@@ -6,14 +6,14 @@
 | a complete file here, whole | that one |
 | a temporary file here, whole | that one, renamed: the crash came between commit and rename |
 | a file here that is damaged | the newest whole one before it; none: `CheckpointCorrupt` |
-| a file here of another format version | none: `CheckpointFormat`, for an older one would be another program's |
+| a file here of another format version | none: `CheckpointFormat`, because an older one would be another program's |
 | no file here (another machine's) | by policy: fail, newest (whole one here), scratch |
 
 What was found damaged on the way is said aloud and set aside, under another name.
 
-Going on from a checkpoint that is older than the commit is sound for the model, for it goes on from *that checkpoint's
-own* offsets: what was trained after it is trained again into a model that has not seen it. It forgets no event; it may
-repeat work.
+Going on from a checkpoint that is older than the commit is sound for the model, because it goes on from *that
+checkpoint's own* offsets: what was trained after it is trained again into a model that has not seen it. It forgets no
+event; it may repeat work.
 """
 
 from __future__ import annotations

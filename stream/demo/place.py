@@ -1,4 +1,4 @@
-"""Where the demo's records lie: a real Apache Kafka where one can be had, else the embedded log; with fresh topics."""
+"""Where the demo's records lie: a real Apache Kafka if one can be had, else the embedded log; with fresh topics."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def open_place(
     """Open a log with fresh topics for the block; a broker that was started for it ends with the block.
 
     Args:
-        broker: one of `BROKERS`; "auto" takes the embedded log, and says why, where no Kafka can be had.
+        broker: one of `BROKERS`; "auto" takes the embedded log, and says why, if no Kafka can be had.
         bootstrap_servers: a Kafka that runs already (HOST:PORT), instead of one of our own; None for none.
         directory: where the embedded log goes; what an earlier demo left there is removed.
         say: told, in sentences, what takes its time.
@@ -89,7 +89,7 @@ def _embedded(directory: Path) -> Place:
 
 
 def _kafka(bootstrap_servers: str, name: str) -> Place:
-    """Make topics that no earlier demo has written to, for the Kafka may be anybody's."""
+    """Make topics that no earlier demo has written to, because the Kafka may be anybody's."""
     from stream.log.connection import Connection
     from stream.log.settings import KafkaSettings, TopicSettings
     from stream.log.topics import create_topics, wanted_topics

@@ -28,7 +28,7 @@ class Producer:
         self._log = log
 
     def check(self) -> None:
-        """Raise LogError, with the last thing that it said, where the process has failed."""
+        """Raise LogError, with the last thing that it said, if the process has failed."""
         status = self._process.poll()
         if status not in (None, 0):
             said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

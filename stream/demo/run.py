@@ -53,7 +53,7 @@ class Demo:
 
 
 def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) -> int:
-    """Run it, telling on `out`; returns 0 once every event has been learned from, 1 where it was ended early.
+    """Run it, telling on `out`; returns 0 once every event has been learned from, 1 if it was ended early.
 
     Args:
         demo: what to run.

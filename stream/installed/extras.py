@@ -1,4 +1,4 @@
-"""Packages that only some commands need: extras of the distribution, named where one is missing."""
+"""Packages that only some commands need: extras of the distribution, named if one is missing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def install(extra: str) -> str:
 
 
 def require(extra: str, package: str, what: str) -> None:
-    """Raise `ConfigurationError` where the `package` of an `extra` is not installed, which `what` needs."""
+    """Raise `ConfigurationError` if the `package` of an `extra` is not installed, which `what` needs."""
     if find_spec(package) is None:
         raise ConfigurationError(f"{what} needs the package {package}, which is not installed: {install(extra)}")

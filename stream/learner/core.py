@@ -58,7 +58,7 @@ class Predictions:
     """float64: the log-odds of the published probability, in which simple experts have a say."""
     names: Sequence[str | None]
     variance: np.ndarray | None = None
-    """Posterior variance float64 ``(P,)`` of the logits, where asked for and the strategy keeps a posterior."""
+    """Posterior variance float64 ``(P,)`` of the logits, if asked for and the strategy keeps a posterior."""
 
 
 class LearnerCore:
@@ -127,7 +127,7 @@ class LearnerCore:
         return np.asarray(self.network.represent(self.network.frame(batch)).cpu().numpy())
 
     def learn(self, batch: Batch) -> BatchReport:
-        """Predict, train and count a batch step by step, then score it; raises NonFinite where a logit is no number.
+        """Predict, train and count a batch step by step, then score it; raises NonFinite if a logit is no number.
 
         An event is predicted just before its own gradient step, with what the steps before it taught.
 
@@ -389,7 +389,7 @@ class LearnerCore:
     def from_state(cls, tree: Tree, settings: LearnerSettings) -> Self:
         """Return the learner whose :meth:`state` this is, under the settings with which it was made.
 
-        Of its strategy, what a schema change does may be another one. Raises ConfigurationError where more differs.
+        Of its strategy, what a schema change does may be another one. Raises ConfigurationError if more differs.
         """
         learner = cls(settings)
         learner.strategy.require_same_methods(tree["strategy"])

@@ -31,7 +31,7 @@ class Exploration:
     def of(
         cls, learner: LearnerCore, kind: Literal["thompson", "ucb"], *, width: float = 1.0, seed: int = 0
     ) -> Exploration:
-        """Return the exploration of a learner; raises ConfigurationError where its strategy keeps no posterior."""
+        """Return the exploration of a learner; raises ConfigurationError if its strategy keeps no posterior."""
         if not learner.network.keeps_posterior:
             known = [entry.name for entry in METHODS.values() if entry.keeps_posterior]
             raise ConfigurationError(

@@ -1,7 +1,7 @@
 """Why a cluster does not let us in: one connection of our own, made before any client's, that says it in a sentence.
 
 kafka-python (3.0.12) wraps a wrong password, an unknown authority and a listener of another kind alike into "unable to
-bootstrap", after its whole time-out and many lines of log; often it does not know the reason itself, for the broker
+bootstrap", after its whole time-out and many lines of log; often it does not know the reason itself, because the broker
 closes the connection in the same moment. So the first question is asked here: TCP, TLS where it is wanted, the SASL
 handshake (which also tells what kind of listener this is), and the authentication, by kafka-python's own mechanisms.
 """
@@ -122,7 +122,7 @@ class _Probe:
         self._requests = 0
 
     def run(self) -> None:
-        """Raise `ConfigurationError` or `_Away`, or return where the broker would serve us."""
+        """Raise `ConfigurationError` or `_Away`, or return if the broker would serve us."""
         with self._connected() as plain:
             if not self._protocol.endswith("SSL"):
                 self._enter(plain)
@@ -194,7 +194,7 @@ class _Probe:
         return f"its certificate is not signed by {said} ({error.verify_message}); {advice}"
 
     def _enter(self, connection: socket.socket) -> None:
-        """Ask what kind of listener this is, and authenticate where that is wanted."""
+        """Ask what kind of listener this is, and authenticate if that is wanted."""
         wanted = self._protocol.startswith("SASL")
         mechanism = self._options["sasl_mechanism"] if wanted else ""
         code, mechanisms = self._handshake(connection, mechanism)

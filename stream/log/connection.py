@@ -66,7 +66,7 @@ class Connection:
 
     @property
     def largest_request_bytes(self) -> int | None:
-        """The largest record that a producer sends; None where the options leave that to us."""
+        """The largest record that a producer sends; None if the options leave that to us."""
         found = self.settings.options.get("max_request_size")
         return found if isinstance(found, int) else None
 
@@ -117,7 +117,7 @@ class Connection:
                 admin.close()
 
     def partition_count(self, topic: str) -> int:
-        """Return how many partitions `topic` has; raises `LogError` where there is no such topic."""
+        """Return how many partitions `topic` has; raises `LogError` if there is no such topic."""
         with self.administering() as admin:
             (described,) = admin.describe_topics([topic])
         if described["error_code"]:

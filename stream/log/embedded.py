@@ -1,4 +1,4 @@
-r"""The embedded log: Kafka's partitions and offsets in plain files, where there is no Kafka.
+r"""The embedded log: Kafka's partitions and offsets in plain files, if there is no Kafka.
 
 ``DIRECTORY/TOPIC/partition-N.jsonl`` holds a record a line, and a record's offset is the number of its line, from 0::
 
@@ -123,7 +123,7 @@ class EmbeddedTopic:
     def append(self, partition: int, lines: bytes) -> None:
         """Append finished lines durably; the caller holds `locked`. An unfinished last line is removed first.
 
-        Raises `LogError` where the disk refuses; a line that it took in part is no record.
+        Raises `LogError` if the disk refuses; a line that it took in part is no record.
         """
         with self.path(partition).open("r+b") as file:
             end = _end_of_last_line(file.fileno())
@@ -190,7 +190,7 @@ class PartitionReader:
         self.offset = 0
 
     def end(self) -> int:
-        """Return the offset after the last finished line; raises `OffsetOutOfRange` where lines were cut off."""
+        """Return the offset after the last finished line; raises `OffsetOutOfRange` if lines were cut off."""
         start, lines = self._counted
         if os.fstat(self._file).st_size < start:
             raise OffsetOutOfRange(
@@ -299,7 +299,7 @@ def decode_bytes(content: str | dict[str, str] | None) -> bytes | None:
 
 
 def append_durably(path: Path, lines: bytes) -> None:
-    """Append finished lines to a file that only its caller writes; raises `LogError` where the disk refuses."""
+    """Append finished lines to a file that only its caller writes; raises `LogError` if the disk refuses."""
     with _file_errors(path), path.open("ab") as file:
         file.write(lines)
         file.flush()

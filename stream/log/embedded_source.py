@@ -52,7 +52,7 @@ class EmbeddedInteractionSource:
         return list(self._readers)
 
     def seek(self, offsets: Mapping[int, int]) -> None:
-        """Make these the next offsets; raises `OffsetOutOfRange`, before anything moved, where one does not exist."""
+        """Make these the next offsets; raises `OffsetOutOfRange`, before anything moved, if one does not exist."""
         for partition, offset in offsets.items():
             _require_in_range(self.topic, partition, offset, self._readers[partition].end())
         for partition, offset in offsets.items():
@@ -129,7 +129,7 @@ class EmbeddedSchemaSource:
         self._reader = PartitionReader(opened, 0)
 
     def seek(self, offset: int) -> None:
-        """Make `offset` the next one; raises `OffsetOutOfRange` where it does not exist."""
+        """Make `offset` the next one; raises `OffsetOutOfRange` if it does not exist."""
         _require_in_range(self.topic, 0, offset, self._reader.end())
         self._reader.seek(offset)
 
@@ -139,7 +139,7 @@ class EmbeddedSchemaSource:
     def read_to_end(self, timeout_seconds: float) -> list[Record]:
         """Return every record from the position up to the end as it is now; the time is not needed here.
 
-        Raises `TopicMadeAnew`, or `LogError` where the topic is gone.
+        Raises `TopicMadeAnew`, or `LogError` if the topic is gone.
         """
         self._opened.check()
         return self._reader.read(self._reader.end() - self._reader.offset)

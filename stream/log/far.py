@@ -59,7 +59,7 @@ def _require_aliases_to_last(history: SchemaHistory, version: Version) -> None:
 
 
 def require_not_too_far_ahead(version: Version, now_ms: int, max_ahead_ms: int) -> None:
-    """Raise `SchemaRejected` where learners on Kafka would reject the version for its time."""
+    """Raise `SchemaRejected` if learners on Kafka would reject the version for its time."""
     if version.ts - now_ms > max_ahead_ms:
         raise SchemaRejected(
             VersionFault.TS_AHEAD,

@@ -85,7 +85,7 @@ class FileCommitLog:
     def commit(self, commit: Commit, dead_letters: Sequence[DeadLetter]) -> None:
         """Append the dead letters, then replace the commit file, which makes both count.
 
-        Raises `Fenced`, or `LogError` where the disk refuses.
+        Raises `Fenced`, or `LogError` if the disk refuses.
         """
         with self._locked():
             state = self._own_state()
@@ -179,7 +179,7 @@ def read_dead_letters(path: Path) -> list[DeadLetter]:
 
 
 def letter_in(line: bytes) -> DeadLetter | None:
-    """Return the dead letter of a line, None where it holds none."""
+    """Return the dead letter of a line, None if it holds none."""
     try:
         held: dict[str, Any] = json.loads(line)
         return DeadLetter(

@@ -62,11 +62,11 @@ class KafkaCommitLog:
         self._published: set[tuple[str, str | None, int, int]] = set()
 
     def newest(self, settled: bool = False) -> Commit | None:
-        """Ask for the newest commit, which fences nobody; raises `BrokerUnavailable` or `LogError` where that fails."""
+        """Ask for the newest commit, which fences nobody; raises `BrokerUnavailable` or `LogError` if that fails."""
         return self._newest(settled)
 
     def fence(self) -> Commit | None:
-        """Take over, and return the newest commit; raises `BrokerUnavailable` or `LogError` where that fails."""
+        """Take over, and return the newest commit; raises `BrokerUnavailable` or `LogError` if that fails."""
         if self._watch is None:
             watched = TopicWatch(self._connection, (self._topics.interactions, self._topics.schema))
             self._watch = self._closing.enter_context(closing(watched))
@@ -187,7 +187,7 @@ class KafkaCommitLog:
     def _largest_letter_bytes(self) -> int:
         """Return how large a record of the dead letters may be: what their topic takes, or this producer sends.
 
-        Raises `LogError` where there is no such topic, before a dead letter finds that out.
+        Raises `LogError` if there is no such topic, before a dead letter finds that out.
         """
         topics = (self._topics.dead_letters, self._topics.interactions)
         limits = largest_record_bytes(self._connection, topics)

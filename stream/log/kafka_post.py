@@ -27,7 +27,7 @@ class KafkaPost:
     All that send letters of one topic again share one transactional id, so that of two the later one goes on and the
     earlier one ends with `Fenced`: no record is sent twice.
 
-    Raises `LogError` where a topic does not exist.
+    Raises `LogError` if a topic does not exist.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -49,7 +49,7 @@ class KafkaSchemaSource:
             raise
 
     def seek(self, offset: int) -> None:
-        """Make `offset` the next one; raises `OffsetOutOfRange` where it does not exist."""
+        """Make `offset` the next one; raises `OffsetOutOfRange` if it does not exist."""
         require_in_range(self.topic, {0: offset}, {0: self.beginning_offset()}, {0: self.end_offset()})
         self._held.clear()
         self._consumer.seek(self._assigned, offset)
@@ -61,7 +61,7 @@ class KafkaSchemaSource:
         """Return every record from the position up to the end that is asked for now; raises `LogError` past the bound.
 
         The end is compared with the consumer's position, which also moves over transaction markers and aborted records,
-        where no record will ever come (KIP-98; quixio/quix-streams#1017 is what happens otherwise).
+        if no record will ever come (KIP-98; quixio/quix-streams#1017 is what happens otherwise).
         """
         deadline = self._monotonic_seconds() + timeout_seconds
         end = self.end_offset()

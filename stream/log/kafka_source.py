@@ -63,7 +63,7 @@ class KafkaInteractionSource:
         return list(self._assigned)
 
     def seek(self, offsets: Mapping[int, int]) -> None:
-        """Make these the next offsets; raises `OffsetOutOfRange`, before anything moved, where one does not exist."""
+        """Make these the next offsets; raises `OffsetOutOfRange`, before anything moved, if one does not exist."""
         require_in_range(self.topic, offsets, self.beginning_offsets(), self.end_offsets())
         for partition, offset in offsets.items():
             if partition in self._resting:
@@ -164,7 +164,7 @@ def assigned_partitions(consumer: Any, topic: str, where: str) -> list[int]:
 def every_record(connection: Connection, topic: str) -> Iterator[Record]:
     """Yield what the topic holds now, committed records only, in offset order within each partition.
 
-    Raises `LogError` where there is no such topic, or nothing of it comes for `request_seconds`.
+    Raises `LogError` if there is no such topic, or nothing of it comes for `request_seconds`.
     """
     where = f"Topic {topic} at {connection.where}"
     consumer = connection.consumer()

@@ -47,7 +47,7 @@ def bounded_sentence(message: str, most_bytes: int = MESSAGE_BYTES) -> str:
 
 
 def times_resent(headers: Headers) -> int:
-    """Return how often an interaction died before, as its header `resent` says; 0 where that is missing or no number.
+    """Return how often an interaction died before, as its header `resent` says; 0 if that is missing or no number.
 
     Of several headers of that name the last one counts.
     """
@@ -79,7 +79,7 @@ def headers_of(letter: DeadLetter) -> Headers:
 
 
 def letter_of(record: Record) -> DeadLetter | None:
-    """Return the dead letter that a record of their topic is; None where it is somebody else's."""
+    """Return the dead letter that a record of their topic is; None if it is somebody else's."""
     held = dict(record.headers)
     try:
         return DeadLetter(

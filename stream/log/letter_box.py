@@ -70,7 +70,7 @@ class LetterBox(Protocol):
     def entries(self) -> Iterator[Kept | Sent | None]:
         """Yield all that is there: letters, marks, and None for what somebody else put there.
 
-        Raises `LogError` where it cannot be read.
+        Raises `LogError` if it cannot be read.
         """
         ...
 
@@ -134,7 +134,7 @@ class EmbeddedLetters:
 def letter_box(settings: Settings, file: Path | None = None) -> LetterBox:
     """Return the box that the settings speak of, or a file of dead letters in its place.
 
-    Raises `ConfigurationError` where a setting stands in the way.
+    Raises `ConfigurationError` if a setting stands in the way.
     """
     if file is not None:
         return FileLetters(file)
@@ -157,7 +157,7 @@ def mark_of(letter: DeadLetter) -> bytes:
 
 
 def marked(content: bytes) -> Sent | None:
-    """Return what a mark says, None where it is none."""
+    """Return what a mark says, None if it is none."""
     try:
         held: Mapping[str, Any] = json.loads(content)
         return Sent((str(held["topic"]), held["topic_id"], int(held["partition"]), int(held["offset"])))

@@ -1,4 +1,4 @@
-"""Which partition a record goes to: Kafka's own rule for keys, and a repeatable one where there is no key."""
+"""Which partition a record goes to: Kafka's own rule for keys, and a repeatable one if there is no key."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class DeadLetter:
     Attributes:
         reason: why, as a short snake_case code.
         topic, partition, offset: where the record lies.
-        key, value: its bytes; None where it has none, or where they were left out.
+        key, value: its bytes; None if it has none, or if they were left out.
         message: why, as a sentence, of bounded length (`stream.log.letter.bounded_sentence`).
         learner: name of the learner that could not use it.
         ts_ms: when that was, wall-clock Unix ms.
@@ -106,13 +106,13 @@ class InteractionSource(Protocol):
 
     @property
     def topic_id(self) -> str | None:
-        """Say which topic of that name it is: one made anew has another id. None where the log has no ids."""
+        """Say which topic of that name it is: one made anew has another id. None if the log has no ids."""
         ...
 
     def digest_before(self, offsets: Mapping[int, int]) -> str | None:
         """Return a digest of all records before these offsets, by which a file that was changed there is seen.
 
-        None where records never change once they are there: on Kafka and in the embedded log. Empty where one of the
+        None if records never change once they are there: on Kafka and in the embedded log. Empty if one of the
         offsets does not exist.
         """
         ...
@@ -124,7 +124,7 @@ class InteractionSource(Protocol):
     def seek(self, offsets: Mapping[int, int]) -> None:
         """Make `offsets[p]` the next offset of each partition `p` named; forget what was fetched for it.
 
-        Raises `OffsetOutOfRange` where an offset lies below the beginning or beyond the end of its partition; then
+        Raises `OffsetOutOfRange` if an offset lies below the beginning or beyond the end of its partition; then
         nothing moved.
         """
         ...
@@ -190,11 +190,11 @@ class SchemaSource(Protocol):
 
     @property
     def topic_id(self) -> str | None:
-        """Say which topic of that name it is: one made anew has another id. None where the log has no ids."""
+        """Say which topic of that name it is: one made anew has another id. None if the log has no ids."""
         ...
 
     def seek(self, offset: int) -> None:
-        """Make `offset` the next offset. Raises `OffsetOutOfRange` where it does not exist."""
+        """Make `offset` the next offset. Raises `OffsetOutOfRange` if it does not exist."""
         ...
 
     def digest_before(self, offset: int) -> str | None:
@@ -239,7 +239,7 @@ class CommitLog(Protocol):
         """Return the newest commit, or ``None`` before the first, and leave an earlier holder alone.
 
         A commit that is on its way may be missing from the answer; with `settled` it is waited for, and `LogError` is
-        raised where that takes longer than the bound (its holder may have died half-way: only `fence` ends that).
+        raised if that takes longer than the bound (its holder may have died half-way: only `fence` ends that).
         """
         ...
 

@@ -86,7 +86,7 @@ def read_embedded(directory: Path, topic: str) -> SchemaHistory:
 
 
 def publish_kafka(connection: Connection, topic: str, make: Make, max_ahead_ms: int = MAX_AHEAD_MS) -> Version:
-    """Publish what `make` says to the history as it is, and say it again where another publisher came first.
+    """Publish what `make` says to the history as it is, and say it again if another publisher came first.
 
     On return every reader can see the version: interactions that need it may be produced.
 

@@ -82,7 +82,7 @@ class Post(Protocol):
     def send(self, letters: Sequence[DeadLetter]) -> None:
         """Append the interactions of these letters, each marked as sent again; on Kafka all of that or nothing.
 
-        Raises `LogError`, and `Fenced` where somebody else has begun to send again meanwhile.
+        Raises `LogError`, and `Fenced` if somebody else has begun to send again meanwhile.
         """
         ...
 
@@ -192,7 +192,7 @@ class _EmbeddedPost:
 
 
 def _hindrance(letter: DeadLetter, topic: str, post: Post) -> str:
-    """Return why a letter cannot be sent again, empty where it can."""
+    """Return why a letter cannot be sent again, empty if it can."""
     if letter.topic != topic:
         return f"not of the topic {topic} (a schema version is corrected with `stream schema publish`)"
     if letter.value_bytes is not None or letter.key_bytes is not None:

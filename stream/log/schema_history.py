@@ -68,7 +68,7 @@ class SchemaHistory:
         return self.applied[number - 1].schema
 
     def holder_of(self, offset: int) -> AppliedVersion | None:
-        """Return the version that the record at `offset` brought, None where that record did not count."""
+        """Return the version that the record at `offset` brought, None if that record did not count."""
         return next((applied for applied in self.applied if applied.offset == offset), None)
 
 

@@ -83,7 +83,7 @@ class KafkaSettings(Section):
 
 @dataclass(frozen=True)
 class LogSettings(Section):
-    """The embedded log, which stands in for Kafka where there is none."""
+    """The embedded log, which stands in for Kafka if there is none."""
 
     prefix: ClassVar[str] = "log"
     directory: str = setting("", "The directory of the embedded log to read in place of Kafka; empty for Kafka.")

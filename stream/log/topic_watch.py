@@ -2,7 +2,8 @@
 
 Kafka gives each topic an id of its own (KIP-516, 2.8 or newer), and forgets a group's offsets with the topic. So the id
 says what no offset can: that an offset means nothing here any more. It is asked for at each look at the topics' ends,
-and before each commit: what was read before an answer with the old id was read from the old topic, for no id returns.
+and before each commit: what was read before an answer with the old id was read from the old topic, because no id
+returns.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _SECOND_LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a topic was at the first look: its id, None where the broker has none, and its partitions."""
+    """What a topic was at the first look: its id, None if the broker has none, and its partitions."""
 
     id: str | None
     partitions: int
@@ -71,7 +72,7 @@ class TopicWatch:
             raise
 
     def id_of(self, topic: str) -> str | None:
-        """Return the id that the topic had at construction; None where the broker gives none."""
+        """Return the id that the topic had at construction; None if the broker gives none."""
         return self._seen[topic].id
 
     def partitions(self, topic: str) -> int:

@@ -43,7 +43,7 @@ class WantedTopic:
 
 @dataclass(frozen=True)
 class TopicState:
-    """A topic as it is: its partitions (0 where it does not exist) and what is wrong with it, in sentences."""
+    """A topic as it is: its partitions (0 if it does not exist) and what is wrong with it, in sentences."""
 
     name: str
     partitions: int
@@ -53,8 +53,8 @@ class TopicState:
 def wanted_topics(names: TopicSettings, partitions: int) -> list[WantedTopic]:
     """Return what the three topics have to be, the interactions in `partitions` partitions.
 
-    The schema is kept for ever and not compacted, for a new learner reads it from its beginning. Dead letters may be
-    larger than Kafka's default, since the headers come on top of a record that may be just within it.
+    The schema is kept for ever and not compacted, because a new learner reads it from its beginning. Dead letters may
+    be larger than Kafka's default, since the headers come on top of a record that may be just within it.
     """
     kept_for_ever = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
     return [
@@ -72,7 +72,7 @@ def wanted_topics(names: TopicSettings, partitions: int) -> list[WantedTopic]:
 def create_topics(connection: Connection, wanted: list[WantedTopic], replication_factor: int = -1) -> list[str]:
     """Create those that are missing, wait until they can be used, and return their names.
 
-    `replication_factor` -1 leaves it to the broker. Raises `LogError` where the cluster refuses.
+    `replication_factor` -1 leaves it to the broker. Raises `LogError` if the cluster refuses.
     """
     request = {
         topic.name: {

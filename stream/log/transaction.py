@@ -45,7 +45,7 @@ _NODE_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to be sent. One without key and value is sent with an empty key, for kafka-python sends no other."""
+    """A record to be sent. One without key and value is sent with an empty key, because kafka-python sends no other."""
 
     topic: str
     key: bytes | None
@@ -57,7 +57,7 @@ class Outgoing:
 class TransactionalProducer:
     """A producer under a transactional id.
 
-    Every method raises `Fenced` where a newer holder of the id has started, `BrokerUnavailable` where it takes longer
+    Every method raises `Fenced` if a newer holder of the id has started, `BrokerUnavailable` if it takes longer
     than the settings' `commit_seconds`, and `LogError` where Kafka refuses.
 
     Args:

@@ -25,7 +25,7 @@ class RecordWriter(Protocol):
         ...
 
     def flush(self) -> None:
-        """Return once everything sent is in the log; raises `LogError` where some of it is not."""
+        """Return once everything sent is in the log; raises `LogError` if some of it is not."""
         ...
 
 
@@ -64,7 +64,7 @@ class KafkaWriter:
         self._partitions = connection.partition_count(topic)
 
     def send(self, key: bytes | None, value: bytes | None) -> None:
-        """Add a record; raises `LogError` where an earlier one is known to have failed."""
+        """Add a record; raises `LogError` if an earlier one is known to have failed."""
         if key is None and value is None:
             key = b""  # kafka-python sends no record without both
         partition = partition_for(key, value, self._partitions)
@@ -89,7 +89,7 @@ class KafkaWriter:
 
 
 def _record_bytes(connection: Connection, topics: Sequence[str]) -> list[int]:
-    """Return how large a record of each topic may be; nothing where a producer's rights do not reach that far."""
+    """Return how large a record of each topic may be; nothing if a producer's rights do not reach that far."""
     try:
         return list(largest_record_bytes(connection, topics).values())
     except ConfigurationError:

@@ -24,7 +24,7 @@ class Served:
 
     Attributes:
         observer: to be handed to the service.
-        url: ``http://host:port``; None where the settings say not to serve.
+        url: ``http://host:port``; None if the settings say not to serve.
     """
 
     observer: Observer

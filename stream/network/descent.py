@@ -1,8 +1,7 @@
-"""What a backward pass does with the gradients that it finds: take a step with each.
+"""Consumes gradients; by default steps each table's optimiser.
 
-The layers know where a table's gradient comes from (which activations, which errors, which rows); what is done with it
-is decided here, so that a pass of another kind over the same layers (squares instead of sums, say) needs no second copy
-of them.
+The layers know which activations, errors and rows a gradient comes from; what is done with it is decided here. So a
+pass of another kind over the same layers (squares instead of sums, say) needs no second copy of them.
 """
 
 from __future__ import annotations

@@ -253,7 +253,9 @@ class Frame:
 
 
 def _matching(matches: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of the rows match (their places) and by which slot, ascending; in blocks, for rows may be many."""
+    """Return which of the rows match (their places) and by which slot, ascending; in blocks, because rows may be
+    many.
+    """
     found = [np.nonzero(matches[rows[first : first + _ROWS]] >= 0) for first in range(0, max(1, len(rows)), _ROWS)]
     index = np.concatenate([place + number * _ROWS for number, (place, _) in enumerate(found)])
     return index, np.concatenate([slot for _, slot in found])

@@ -121,7 +121,7 @@ class InputLayer(Part):
             table.release()
 
     def hasten(self, *, numeric: list[int], categorical: list[int]) -> None:
-        """Let inputs that join a trained network catch up with it."""
+        """Lengthen the first steps of inputs added to a trained network (:meth:`Table.hasten`)."""
         self.numeric.hasten(numeric)
         self.missing.hasten(numeric)
         self.projection.hasten(categorical)

@@ -35,7 +35,7 @@ class Mixture:
         self.gap_nats = 0.0
         """By how much the rounds' losses were above those of a game whose every pair is a round."""
         self.heat_nats = 0.0
-        """What of that gap lowers the rate: in one round as much as halves it, for a jump says little of noise."""
+        """What of that gap lowers the rate: in one round as much as halves it, because a jump says little of noise."""
         self.shared_nats = 0.0
         """What the shares have cost at most, over the rate at which they were paid."""
         self.log_weights: Floats = np.full(len(names), -math.log(len(names)))

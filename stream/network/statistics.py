@@ -101,7 +101,7 @@ class RunningStatistics:
         low = np.where(upto > below, below, np.maximum(below - 1, 0))
         high = np.minimum(upto, POINTS - 1)
         first, last = points[column, low], points[column, high]
-        # Halved, for the distance of two numbers may be more than the largest.
+        # Halved, because the distance of two numbers may be more than the largest.
         span = 0.5 * last - 0.5 * first
         share = np.divide(0.5 * found - 0.5 * first, span, out=np.zeros(span.shape), where=span > 0)
         return np.asarray(((1.0 - share) * scores[column, low] + share * scores[column, high]).T)

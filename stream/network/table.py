@@ -99,7 +99,7 @@ class Table:
         self.holds = False
 
     def hasten(self, rows: list[int]) -> None:
-        """Let rows that join a trained network catch up: Adam steps that start three times as long, then less."""
+        """Triple the first Adam steps of rows added to a trained network; decays over about 30 steps."""
         if "late" in self.moments:
             self.moments["late"][rows] = 1.0
 

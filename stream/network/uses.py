@@ -2,7 +2,7 @@
 
 An event uses as many rows as it has input values, and a row is as wide as there are offers or attribute values: with a
 list of 90,000 values and 4,000 attribute values, one array over both would take 1.4 GB. No array here is larger than
-BLOCK_CELLS, or than one row. The sums are the same to the last bit, for each is taken in the order of the uses.
+BLOCK_CELLS, or than one row. The sums are the same to the last bit, because each is taken in the order of the uses.
 """
 
 from __future__ import annotations

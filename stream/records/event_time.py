@@ -37,7 +37,7 @@ def in_words(span_ms: int) -> str:
 
 
 def seems_to_be(ts_ms: int) -> str | None:
-    """Return the unit that a number was probably written in, None where milliseconds are as likely."""
+    """Return the unit that a number was probably written in, None if milliseconds are as likely."""
     if _SECONDS_FROM <= ts_ms < _SECONDS_TO:
         return "seconds"
     if ts_ms >= _NANOSECONDS_FROM:

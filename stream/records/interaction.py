@@ -47,14 +47,14 @@ class Interaction:
 
     Attributes:
         id: the producer's name for the event; a repeated one is another event all the same.
-        key: the entity, that is, who; None where nobody says.
+        key: the entity, that is, who; None if nobody says.
         ts: event time, Unix ms.
         features: JSON value by feature name, as sent; `stream.encoding.values` reads them by kind.
         labels: the offers taken, each once, in the order sent.
         shown: what could have been taken: None for every live offer, a tuple of names, or a selector (attribute ->
             values; all attributes have to match, each by any of its values); each name and value once, in the order
             sent.
-        schema_version: the version that the producer had in mind; None where it says nothing.
+        schema_version: the version that the producer had in mind; None if it says nothing.
         weight: factor on the event's loss, finite, at least 0.
     """
 
@@ -82,13 +82,13 @@ def decode_interaction(
     Args:
         value: the record's value.
         record_key: the record's key; it is the entity where the value has no `key`.
-        record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) where it has none.
+        record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) if it has none.
         max_ahead_ms: how far `ts` may lie ahead of the record's own timestamp.
         max_behind_ms: how far it may lie behind it.
         labels_optional: whether `labels` may be left out: nothing was taken yet, or nobody asks.
 
     Raises:
-        InvalidInteraction: where the record breaks part 1 of the contract. A feature's value of the wrong type for
+        InvalidInteraction: if the record breaks part 1 of the contract. A feature's value of the wrong type for
             its kind does not: it counts as missing when it is encoded.
     """
     decoded = _fast(value)
@@ -135,7 +135,7 @@ def _plain(value: object) -> object:
 
 
 def _fast(value: bytes | None) -> dict[str, Any] | None:
-    """Return what `strict_object` would return, or None where that is not certain.
+    """Return what `strict_object` would return, or None if that is not certain.
 
     Outside `features` an integer beyond 64 bits may come as a float; no field takes a float but `weight`, which is one.
     """
@@ -245,7 +245,7 @@ def _shown(decoded: dict[str, Any]) -> tuple[str, ...] | dict[str, tuple[str, ..
 
 
 def _strings(value: object) -> tuple[str, ...] | None:
-    """Return the distinct strings of a list, in order; None where it is no list of strings."""
+    """Return the distinct strings of a list, in order; None if it is no list of strings."""
     if type(value) is not list:
         return None
     for element in value:

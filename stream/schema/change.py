@@ -80,7 +80,7 @@ class Change:
             for none given (which is another JSON value than `{}`, though the label then has none either way). Not to
             be changed once passed in.
         alias_until: for the renames, the event time (Unix ms) until which interactions may still use the old name;
-            None where they may not.
+            None if they may not.
     """
 
     op: Op

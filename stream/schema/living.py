@@ -60,7 +60,7 @@ class Living(Generic[T]):
         self.aliases = {old: alias for old, alias in self.aliases.items() if alias.to != name}
 
     def rename(self, name: str, to: str, alias_until: int | None, where: str) -> None:
-        """Move what a name has, and the aliases to it, to another one, and begin an alias where one is asked for."""
+        """Move what a name has, and the aliases to it, to another one, and begin an alias if one is asked for."""
         self.require_live(name, where)
         self._require_free(to, where, unless_of=name)
         self.aliases.pop(to, None)

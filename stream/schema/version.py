@@ -40,8 +40,8 @@ class Version:
         content: digest of `ts` and `changes` as JSON values, 32 hex digits: equal exactly where those are equal,
             whatever the order of keys or the spelling of numbers. Two records with one number and one content are the
             same version.
-        author: who made it; None where it does not say. Like the comment, it has no effect and is no content.
-        comment: why it was made; None where it does not say.
+        author: who made it; None if it does not say. Like the comment, it has no effect and is no content.
+        comment: why it was made; None if it does not say.
     """
 
     version: int
@@ -67,12 +67,12 @@ def parse_version(
 
     Args:
         value: the record's value.
-        record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) where it has none.
+        record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) if it has none.
         max_ahead_ms: how far `ts` may lie ahead of the record's own timestamp; 0 and the past are always valid.
 
     Raises:
-        InvalidVersion: where the value is not a version, or has a member that no version or no such change has;
-            `.version` and `.ts` are set where they could be read.
+        InvalidVersion: if the value is not a version, or has a member that no version or no such change has;
+            `.version` and `.ts` are set if they could be read.
     """
     decoded = strict_object(value, InvalidVersion)
     number, ts = decoded.get("version"), decoded.get("ts")

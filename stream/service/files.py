@@ -82,7 +82,7 @@ class InteractionsFile:
         self._position = offset
 
     def poll(self, max_records: int, timeout_seconds: float) -> list[Record]:
-        """Return the next lines; never waits, for nothing comes later."""
+        """Return the next lines; never waits, because nothing comes later."""
         first = self._at()
         self._position = min(first + max_records, len(self))
         return [

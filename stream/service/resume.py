@@ -154,7 +154,9 @@ class _Beginning(Generic[R]):
 
 
 def _foreseen(store: CheckpointStore, commit_log: CommitLog, missing: Missing) -> CheckpointFile | None:
-    """Return what a takeover will find here; where it would find nothing, make sure, for a commit may be on its way."""
+    """Return what a takeover will find here; where it would find nothing, make sure, because a commit may be on its
+    way.
+    """
     try:
         return choose(store, commit_log.newest(), missing).found
     except CheckpointMissing as error:

@@ -270,7 +270,7 @@ class Service:
             self._observer.stands_by(said, waiting is not None)
 
     def _deliver(self, versions: list[PendingVersion]) -> None:
-        """Take in versions; what was handed out and not trained goes back, for it may have to come after them."""
+        """Take in versions; what was handed out and not trained goes back, because it may have to come after them."""
         if not versions:
             return
         entries = self._batch.take()

@@ -52,7 +52,7 @@ class About:
     below: float | None = None
 
     def complaint(self, value: object) -> tuple[str, str] | None:
-        """Say what is wrong with `value` and what to do about it, or None where it may stand."""
+        """Say what is wrong with `value` and what to do about it, or None if it may stand."""
         if self.choices and value not in self.choices:
             offered = ", ".join(str(choice) for choice in self.choices)
             return "is not one of the choices", f"Choose one of: {offered}."
@@ -61,7 +61,7 @@ class About:
         return self._bounds_complaint(value)
 
     def range_text(self) -> str:
-        """Describe the bounds in words: "at least 1, at most 10", or "" where there are none."""
+        """Describe the bounds in words: "at least 1, at most 10", or "" if there are none."""
         words = (("at least", self.minimum), ("above", self.above), ("at most", self.maximum), ("below", self.below))
         return ", ".join(f"{word} {bound:g}" for word, bound in words if bound is not None)
 

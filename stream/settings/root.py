@@ -91,7 +91,7 @@ class Settings(LearnerSettings):
 
 
 def start_time_ms(start: str) -> int:
-    """Return the Unix milliseconds of a time in ISO 8601 with a zone; raises ValueError where it is none."""
+    """Return the Unix milliseconds of a time in ISO 8601 with a zone; raises ValueError if it is none."""
     time = datetime.fromisoformat(start)
     if time.tzinfo is None:
         raise ValueError("a time without a zone means another moment on every machine")

@@ -23,7 +23,7 @@ def looks_secret(key: str) -> bool:
 
 
 def masked_value(key: str, value: object) -> object:
-    """Return `value` fit for printing: masked where its name, or a name inside it, is that of a secret.
+    """Return `value` fit for printing: masked if its name, or a name inside it, is that of a secret.
 
     An empty secret stays empty, so that one can see that it was never set.
     """

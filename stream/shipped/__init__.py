@@ -19,7 +19,7 @@ SHIPPED = ("deploy", "dashboards")
 def copy_shipped(folder: str, to: Path) -> list[Path]:
     """Write the files of a folder into the directory `to`, made where it is missing; return their paths.
 
-    Raises `ConfigurationError`, before anything is written, where another file is in the way or `to` cannot be written.
+    Raises `ConfigurationError`, before anything is written, if another file is in the way or `to` cannot be written.
     """
     contents = {to / entry.name: entry.read_bytes() for entry in files(__name__).joinpath(folder).iterdir()}
     try:

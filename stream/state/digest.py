@@ -34,7 +34,7 @@ def _payload(value: object) -> bytes:
 def digest(entries: Iterable[NamedEntry]) -> str:
     """Return 32 hex digits that depend on each (name, value) and on nothing else.
 
-    Raises ValueError where a name occurs twice: such a state could hide a difference.
+    Raises ValueError if a name occurs twice: such a state could hide a difference.
     """
     total = 0
     seen: set[str] = set()

@@ -14,11 +14,11 @@ _MOST_LINES = 10
 
 
 def dead_letter_lines(letters: Iterable[DeadLetter], kept_in: str | None) -> Iterator[str]:
-    """Yield a heading and, for each reason, its number and the sentence of its first; nothing where there is none.
+    """Yield a heading and, for each reason, its number and the sentence of its first; nothing if there is none.
 
     Args:
         letters: all of them, in order; read once.
-        kept_in: the file that they lie in; None where they are not kept.
+        kept_in: the file that they lie in; None if they are not kept.
     """
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], DeadLetter] = {}

@@ -81,7 +81,7 @@ class History(Observer):
             self._warmup_start = self.events
 
     def trained(self, step: Step) -> None:
-        """Take a point where one is due, and note the end of a warm-up."""
+        """Take a point if one is due, and note the end of a warm-up."""
         report = step.report
         self._last = report
         before = report.events_trained_total - report.events

@@ -33,7 +33,7 @@ class Lines(Status):
         self._write(f"Learning from {start.source} with strategy {start.strategy}, from {begun}.")
 
     def polled(self, poll: Poll) -> None:
-        """Write a line where one is due."""
+        """Write a line if one is due."""
         super().polled(poll)
         if self._reported_seconds is None:
             self._reported_seconds = poll.at_monotonic_seconds

@@ -34,7 +34,7 @@ class LiveView(Status):
     Args:
         console: where to draw; it should be a terminal.
         refresh_seconds: redraws at most this often.
-        expected_events: how many events there will be, where that is known.
+        expected_events: how many events there will be, if that is known.
     """
 
     def __init__(self, console: Console, refresh_seconds: float = 0.25, expected_events: int | None = None) -> None:
@@ -54,7 +54,7 @@ class LiveView(Status):
         self._live.stop()
 
     def polled(self, poll: Poll) -> None:
-        """Redraw where that is due."""
+        """Redraw if that is due."""
         super().polled(poll)
         if poll.at_monotonic_seconds - self._drawn_seconds >= self._refresh_seconds:
             self._drawn_seconds = poll.at_monotonic_seconds
@@ -104,7 +104,7 @@ def _progress(status: Status) -> Table:
 
 
 def _series(status: Status, history: History, width: int) -> Table:
-    """Return a row a measure: its name, its value now, and its course where that has room. Recalls share one scale."""
+    """Return a row a measure: its name, its value now, and its course if that has room. Recalls share one scale."""
     width -= _NAMES + _VALUES + 2 * _GAP
     table = Table.grid(padding=(0, _GAP))
     table.add_column(style="bold", width=_NAMES, no_wrap=True)

@@ -82,7 +82,7 @@ class LogObserver(Status):
         )
 
     def polled(self, poll: Poll) -> None:
-        """Log the progress where that is due."""
+        """Log the progress if that is due."""
         super().polled(poll)
         if self._reported_seconds is None:
             self._reported_seconds = poll.at_monotonic_seconds

@@ -20,7 +20,7 @@ def open_view(settings: ViewSettings, out: TextIO, expected_events: int | None =
     Args:
         settings: which view, and how often it moves.
         out: where it goes, as a rule standard error.
-        expected_events: how many events there will be, where that is known: then there is an end to estimate.
+        expected_events: how many events there will be, if that is known: then there is an end to estimate.
     """
     style = settings.style
     if style == "auto":

@@ -19,9 +19,9 @@ def bounds(*series: Values) -> tuple[float, float] | None:
 
 
 def sparkline(values: Values, width: int, scale: tuple[float, float] | None = None) -> str:
-    """Draw `values` with a block for each, or for each group of neighbours where there are more than `width`.
+    """Draw `values` with a block for each, or for each group of neighbours if there are more than `width`.
 
-    A group is drawn at its mean, and blank where it holds nothing but None. `scale` gives the values of the lowest and
+    A group is drawn at its mean, and blank if it holds nothing but None. `scale` gives the values of the lowest and
     highest block; by default those of the series. A series that does not move lies in the middle.
     """
     cells = _cells(list(values), width)

@@ -17,7 +17,7 @@ class Status(Observer):
     """The newest report, the rate, the lag, and the last changes.
 
     Args:
-        expected_events: how many events there will be, where that is known: then there is an end to estimate.
+        expected_events: how many events there will be, if that is known: then there is an end to estimate.
     """
 
     def __init__(self, expected_events: int | None = None) -> None:

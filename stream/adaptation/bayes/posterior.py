@@ -111,7 +111,7 @@ class _Likelihood:
     ) -> None:
         self.design = design
         self.products = products
-        """``(B, d (d + 1) / 2)``, the lower triangle of each ``x x'``; None where precision is diagonal."""
+        """``(B, d (d + 1) / 2)``, the lower triangle of each ``x x'``; None if precision is diagonal."""
         self.taken = taken
         self.offset = offset
         self.weight = weight

@@ -254,7 +254,7 @@ class KernelTrunk(Trunk):
         return by_g
 
     def _step(self, kernel: Kernel, slot: int, found: dict[str, torch.Tensor], share: float, number: int) -> None:
-        """Step with the batch's sum; where there are domains, with the mean over enough of the domain's events."""
+        """Step with the batch's sum; if there are domains, with the mean over enough of the domain's events."""
         gathers = bool(self.settings.domain_feature)
         kernel.gathered_events += number if gathers else 0
         due = kernel.gathered_events >= self.settings.domain_batch_events

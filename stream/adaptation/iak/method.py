@@ -43,7 +43,7 @@ class Iak(FrozenBackbone):
         self._learner = settings
         self.settings = settings.iak
         self.domain = self.settings.domain_feature
-        """The domain feature by its name of today; empty where there is none."""
+        """The domain feature by its name of today; empty if there is none."""
         self.warming_up = False
         self._remarks: list[str] = []
 

@@ -2,7 +2,7 @@
 
 Serving needs no factors: :func:`merged` stores their product, a fraction of the size. :func:`factorised` lets training
 with factors start from what single tables have learnt. In both the function stays; only optimiser state of the
-categorical tables starts anew, for what was measured on one form says nothing of the other.
+categorical tables starts anew, because what was measured on one form says nothing of the other.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PROBED_AT_ONCE = 32
 def merged(learner: LearnerCore) -> LearnerCore:
     """Return the learner with the product of each pair of factors as a single table, and without `mlet`.
 
-    Raises ConfigurationError where its tables are single ones already.
+    Raises ConfigurationError if its tables are single ones already.
     """
     layer = learner.network.input
     if not isinstance(layer, FactorisedInput):
@@ -60,7 +60,7 @@ def with_factors(settings: LearnerSettings, inner: int) -> LearnerSettings:
 def factorised(learner: LearnerCore, settings: LearnerSettings) -> LearnerCore:
     """Return the learner with factors in the place of its single tables, under ``settings``, whose strategy has `mlet`.
 
-    Raises ConfigurationError where it has factors already, and where `mlet.inner` is too small to hold its tables.
+    Raises ConfigurationError if it has factors already, or if `mlet.inner` is too small to hold its tables.
     """
     source = learner.network.input
     if isinstance(source, FactorisedInput):

@@ -128,9 +128,9 @@ def balanced_factors(table: np.ndarray, turn: np.ndarray, noise: np.ndarray) -> 
     """Return A ``(n, k)`` and B ``(k, d)`` with ``A B`` = ``table`` ``(n, d)`` = U S V': U S^.5 Q and Q' S^.5 V'.
 
     ``turn`` is the orthogonal Q ``(k, k)``. Where k is above min(n, d) there are directions to spare: B's are zero, A's
-    are ``noise`` ``(n, k)`` of unit variance, made small, for with zeros on both sides they would get no gradient.
+    are ``noise`` ``(n, k)`` of unit variance, made small, because with zeros on both sides they would get no gradient.
 
-    Raises ValueError where k is below the number of columns: the product could not be exact.
+    Raises ValueError if k is below the number of columns: the product could not be exact.
     """
     inner, width = len(turn), table.shape[1]
     if inner < width:

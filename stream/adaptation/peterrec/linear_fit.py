@@ -53,7 +53,7 @@ def linear_fit(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     """Return ``A`` ``(k, m)``, ``a`` ``(m,)`` and the share of ``y`` that ``x A + a`` explains.
 
     Ridge regression in float64 of ``y`` ``(n, m)`` on ``x`` ``(n, k)``. The share, ``1 - |y - fit|^2 / |y|^2``, is
-    measured on every fourth row, which the fit does not see; 0 where there is nothing to explain.
+    measured on every fourth row, which the fit does not see; 0 if there is nothing to explain.
     """
     inputs, wanted = x.double(), y.double()
     tested = torch.arange(len(x), device=x.device) % _LEFT_OUT == 0

@@ -85,7 +85,7 @@ class PeterRec(FrozenBackbone):
         super().after_batch(network, batch, frame, now, drift=drift)
 
     def settled(self, network: Network) -> None:
-        """Fold after a warm-up, where that was asked for and the backbone is one task's."""
+        """Fold after a warm-up, if that was asked for and the backbone is one task's."""
         if self._warmed and len(network.layout.offers.tasks.names) == 1:
             self._explained = self._trunk.fold()
         self._warmed = False

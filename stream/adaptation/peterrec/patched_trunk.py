@@ -135,7 +135,7 @@ class PatchedTrunk(Trunk):
         return self._rows.frame(frame, [self._tasks.names.names[task] or "" for task, _ in self._passes])
 
     def backward(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> torch.Tensor | None:
-        """Return the gradient by ``z``, None where no event present may move the shared input; train what may move."""
+        """Return the gradient by ``z``, None if no event present may move the shared input; train what may move."""
         owner = self._tasks.names.slot(self._tasks.owner)
         passed = None
         for place, (task, layers) in enumerate(self._passes):

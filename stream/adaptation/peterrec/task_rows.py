@@ -26,7 +26,7 @@ class TaskRows:
     tasks: int
     events: int
     offer_place: torch.Tensor
-    """int64: which of the tasks an offer slot belongs to; 0 where its task is not among them."""
+    """int64: which of the tasks an offer slot belongs to; 0 if its task is not among them."""
 
     @classmethod
     def of(cls, frame: Frame, tasks: Sequence[int]) -> TaskRows:

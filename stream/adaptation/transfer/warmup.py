@@ -47,7 +47,7 @@ class Warmup:
         self._losses.clear()
 
     def ends_before(self, now: int, batch_events: int) -> WarmupEnd | None:
-        """Return why the next batch may not be frozen any more: ``bound``, ``budget``, or None where it may."""
+        """Return why the next batch may not be frozen any more: ``bound``, ``budget``, or None if it may."""
         if self.events + batch_events > self._bound:
             return WarmupEnd.BOUND
         if self._frozen_within(now, batch_events) + batch_events > self._allowed:

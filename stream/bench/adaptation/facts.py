@@ -30,11 +30,11 @@ class Facts:
     """`(N,)` 0 to 9: the tenth of the events that this one is in, by how often its rarest categorical value had been
     seen before, the rarest first; -1 for an event without values."""
     domain: NDArray[np.int64]
-    """`(N,)` index into `domains`; -1 where the event names none."""
+    """`(N,)` index into `domains`; -1 if the event names none."""
     domains: tuple[str, ...]
-    """The names of the domains; empty where the stream has none."""
+    """The names of the domains; empty if the stream has none."""
     truth: NDArray[np.float64] | None
-    """`(N,)` nats: the loss of the true probabilities on the labels drawn; None where the truth is not known."""
+    """`(N,)` nats: the loss of the true probabilities on the labels drawn; None if the truth is not known."""
 
     def beginning(self, events: int) -> Facts:
         """Return the facts of the first so many events."""
@@ -62,7 +62,7 @@ class Facts:
 
     @classmethod
     def load(cls, path: Path) -> Facts:
-        """Read what :meth:`save` wrote; raises ConfigurationError where the file is not that."""
+        """Read what :meth:`save` wrote; raises ConfigurationError if the file is not that."""
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = dict(archive)

@@ -38,7 +38,7 @@ class Interval:
 
     @property
     def sign(self) -> int:
-        """1 where all of the interval lies above 0, -1 where all lies below, else 0: no difference was seen."""
+        """1 if all of the interval lies above 0, -1 if all lies below, else 0: no difference was seen."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
     def text(self, format_spec: str = ".4f", scale: float = 1.0, unit: str = "") -> str:
@@ -50,7 +50,7 @@ class Interval:
 
 
 def mean_interval(values: Iterable[float], comparisons: int = 1) -> Interval | None:
-    """Return the mean of finite values with its interval; None where there is none.
+    """Return the mean of finite values with its interval; None if there is none.
 
     Of so many `comparisons` of which the best is looked at, chance makes one look good. Then the interval is as wide as
     it has to be for all of them to hold at once in 95 % of cases (Bonferroni).
@@ -88,7 +88,7 @@ def _quantile(freedom: int, comparisons: int = 1) -> float:
 
 
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> Interval | None:
-    """Return `first` less `second` over the seeds that both have; None where they share none."""
+    """Return `first` less `second` over the seeds that both have; None if they share none."""
     return mean_interval(first[seed] - second[seed] for seed in sorted(first.keys() & second.keys()))
 
 

@@ -70,7 +70,7 @@ class Job:
 
     @property
     def overrides(self) -> dict[str, str]:
-        """The settings of course and arm together; the course's only where there is such a setting."""
+        """The settings of course and arm together; the course's only if there is such a setting."""
         known = _known_settings()
         shared = {key: value for key, value in self.course.settings.items() if key in known}
         return {**shared, **self.arm.overrides}
@@ -91,7 +91,7 @@ class Places:
 
     @classmethod
     def of_the_newest(cls, directory: Path) -> Places:
-        """Return the places of runs by the code that ran there last; raises ConfigurationError where none did."""
+        """Return the places of runs by the code that ran there last; raises ConfigurationError if none did."""
         newest = max(directory.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns, default=None)
         if newest is None:
             raise ConfigurationError(f"{directory} holds no run; leave out --report-only to make some")

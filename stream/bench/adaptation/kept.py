@@ -36,7 +36,7 @@ class Kept:
 def read_kept(paths: Sequence[Path]) -> Kept:
     """Read the ``report.json.gz`` of one or several calls as those of one; of a run that two have, the last counts.
 
-    Raises ConfigurationError where a file is not there or is no such report.
+    Raises ConfigurationError if a file is not there or is no such report.
     """
     measures: dict[tuple[str, str], dict[int, Measures]] = defaultdict(dict)
     beginnings: dict[tuple[str, str, int, int], Measures] = {}

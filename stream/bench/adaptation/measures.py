@@ -31,7 +31,7 @@ def window_of(events: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AroundChange:
-    """One site's measures; losses in nats a pair; NaN where nothing defines them."""
+    """One site's measures; losses in nats a pair; NaN if nothing defines them."""
 
     event: int
     loss_before: float
@@ -119,7 +119,7 @@ class Measures:
 
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Measures:
-        """Return what :meth:`as_json` wrote; raises KeyError or TypeError where it is not that."""
+        """Return what :meth:`as_json` wrote; raises KeyError or TypeError if it is not that."""
         values = {each.name: document[each.name] for each in fields(cls)}
         values = {name: _known(value) for name, value in values.items()}
         values["around"] = [
@@ -160,7 +160,7 @@ def beginning(trace: Trace, events: int) -> Trace:
 
 
 def measure(trace: Trace, facts: Facts, oracle: Trace | None = None) -> Measures:
-    """Measure a run; `oracle` is the oracle's trace on the same stream from the same seed, where there is one.
+    """Measure a run; `oracle` is the oracle's trace on the same stream from the same seed, if there is one.
 
     A run may be shorter than its stream (a peer's is): the stream's window stays, so that sites are the same.
     """

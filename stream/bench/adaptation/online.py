@@ -31,7 +31,7 @@ def arm_settings(stream: BenchStream, overrides: Mapping[str, str], seed: int) -
 def run_arm(stream: BenchStream, overrides: Mapping[str, str], seed: int, progress: Progress) -> Trace:
     """Let a learner pass over a stream and return its trace.
 
-    Raises ConfigurationError for settings that are none, NonFinite where the learner diverges.
+    Raises ConfigurationError for settings that are none, NonFinite if the learner diverges.
     """
     settings = arm_settings(stream, overrides, seed)
     learner = LearnerCore(settings)

@@ -29,7 +29,7 @@ class Standing:
     seconds: Interval | None
     """Training seconds, relative."""
     loss_at: Interval | None
-    """Loss in the first window after a change, relative; None where no stream has a change to look at."""
+    """Loss in the first window after a change, relative; None if no stream has a change to look at."""
     better_on: list[str]
     """The streams where its summed loss is lower, the whole interval below 0."""
     worse_on: list[str]

@@ -43,7 +43,7 @@ class Pace:
 
     @property
     def seconds_left(self) -> float:
-        """What the rest will take at the speed so far, or as expected where nothing was run yet."""
+        """What the rest will take at the speed so far, or as expected if nothing was run yet."""
         rest = self.total_seconds - self._past
         if not self._run:
             return rest / self._workers

@@ -76,7 +76,7 @@ class Results:
         return [name for name in ARMS if name in measured]
 
     def runs(self, course: str, arm: str) -> Mapping[int, Measures]:
-        """Return the runs of an arm by seed; empty where there are none."""
+        """Return the runs of an arm by seed; empty if there are none."""
         return self._measures.get((course, arm), {})
 
     def has(self, course: str, *arms: str) -> bool:
@@ -117,7 +117,7 @@ class Results:
         return mean_interval(self.by_seed(course, arm, name).values())
 
     def mean(self, course: str, arm: str, name: str) -> float:
-        """Return that mean alone; NaN where there is none."""
+        """Return that mean alone; NaN if there is none."""
         found = self.interval(course, arm, name)
         return float("nan") if found is None else found.mean
 
@@ -151,7 +151,7 @@ class Results:
         )
 
     def best(self, course: str, arms: Iterable[str], name: str) -> str | None:
-        """Return the arm with the best mean of those that have it from every seed; None where none has.
+        """Return the arm with the best mean of those that have it from every seed; None if none has.
 
         Seeds differ more than arms do. An arm that lost its worst seed would else win by the loss.
         """
@@ -164,12 +164,12 @@ class Results:
         return choose(known, key=lambda arm: self.mean(course, arm, name))
 
     def trace(self, course: str, arm: str, seed: int) -> Trace | None:
-        """Load a run's whole trace; None where it was not run."""
+        """Load a run's whole trace; None if it was not run."""
         path = self._paths.get((course, arm, seed))
         return None if path is None else Trace.load(path)
 
     def facts(self, course: str, seed: int) -> Facts | None:
-        """Load a stream's facts; None where no run needed it."""
+        """Load a stream's facts; None if no run needed it."""
         path = self._facts.get((course, seed))
         return None if path is None else Facts.load(path)
 

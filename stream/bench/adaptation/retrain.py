@@ -27,7 +27,7 @@ def run_retrain(
 ) -> Trace:
     """Pass over a stream with a model that is refitted after each `every_events` events and stands still in between.
 
-    The first refit is after `FIRST_REFIT_EVENTS` where that is earlier; until then the untrained network predicts. The
+    The first refit is after `FIRST_REFIT_EVENTS` if that is earlier; until then the untrained network predicts. The
     schema is followed at once. What a refit takes is added to `seconds`; that an event would meet the old model while
     the new one is being trained is not modelled.
     """

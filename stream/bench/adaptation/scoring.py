@@ -77,7 +77,7 @@ class Scorer:
     ) -> None:
         """Measure a batch of B events over P pairs: offsets ``(B + 1,)``, all else ``(P,)``, in training order.
 
-        Raises ValueError where a logit is not finite: such a run has no loss.
+        Raises ValueError if a logit is not finite: such a run has no loss.
         """
         logit = np.asarray(logit, dtype=np.float64)
         if not np.isfinite(logit).all():

@@ -19,7 +19,7 @@ TASK = "task"
 
 
 def tasks_of(stream: BenchStream) -> list[str]:
-    """Return the values that offers have of the attribute `task`, sorted; empty where none has it."""
+    """Return the values that offers have of the attribute `task`, sorted; empty if none has it."""
     found = set()
     for version in stream.versions:
         for change in version.changes:
@@ -29,7 +29,7 @@ def tasks_of(stream: BenchStream) -> list[str]:
 
 
 def domains_of(stream: BenchStream) -> tuple[NDArray[np.int64], list[str]]:
-    """Return each event's domain `(N,)` as a place in the sorted list of names; -1 where it names none."""
+    """Return each event's domain `(N,)` as a place in the sorted list of names; -1 if it names none."""
     values = [
         categorical_value(item.features.get(stream.domain)) if stream.domain is not None else None
         for item in stream.items

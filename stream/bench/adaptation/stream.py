@@ -36,7 +36,7 @@ class BenchStream:
         domain: the feature whose value is the event's domain (period, region, scene); None for no domains.
         settings: further settings by dotted key that belong to the data rather than to an arm.
         realised, bayes: `(events,)` nats summed over the possible offers: the loss of the true probabilities on the
-            labels drawn, and its expectation. None where the truth is not known.
+            labels drawn, and its expectation. None if the truth is not known.
         config: of a user's own stream: a configuration file below all other settings; None for none.
     """
 
@@ -86,7 +86,7 @@ class BenchStream:
     def batches(self, batch_size: int) -> Iterator[tuple[list[Version], list[Interaction]]]:
         """Yield the versions that take effect (mostly none) and the events of each batch after them.
 
-        A batch never spans a version. Raises ValueError where `batch_size` is below 1.
+        A batch never spans a version. Raises ValueError if `batch_size` is below 1.
         """
         if batch_size < 1:
             raise ValueError(f"a batch of {batch_size} events cannot be; take 1 at least")
@@ -111,7 +111,7 @@ class BenchStream:
 class StreamSource:
     """How to have a stream: a sentence about it, and a call with a seed and how many events (None: its own length).
 
-    A stream of recorded data is the same for every seed. Raises ConfigurationError, in one sentence, where the data
+    A stream of recorded data is the same for every seed. Raises ConfigurationError, in one sentence, if the data
     cannot be had.
     """
 

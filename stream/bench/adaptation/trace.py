@@ -50,7 +50,7 @@ class Trace:
     new_sum: Floats
     new_pairs: Counts
     old_recall: Floats
-    """`(N,)`; NaN where no label is old."""
+    """`(N,)`; NaN if no label is old."""
     new_recall: Floats
     frozen: NDArray[np.bool_]
     """`(N,)` trained inside a frozen warm-up."""
@@ -60,7 +60,7 @@ class Trace:
     """`(2, BINS)` pairs not taken and taken by logit, as :mod:`stream.evaluation.calibration` bins them; without the
     first fifth of the events."""
     task_sum: Floats
-    """`(N, K)` nats by the offers' value of the attribute `task`, in the order of `tasks`; K = 0 where none has it."""
+    """`(N, K)` nats by the offers' value of the attribute `task`, in the order of `tasks`; K = 0 if none has it."""
     task_pairs: Counts
     train_seconds: float = 0.0
     """Wall time of encoding, predicting, training and schema changes."""
@@ -72,7 +72,7 @@ class Trace:
     parameters: int = 0
     """In use at the end."""
     parameters_trained: int = 0
-    """Trained by the last warm-up; all of them where there was none."""
+    """Trained by the last warm-up; all of them if there was none."""
     peak_memory_bytes: int = 0
     """The largest resident set of the process during the run; it includes the stream itself."""
     tasks: list[str] = field(default_factory=list)
@@ -141,7 +141,7 @@ class Trace:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote; raises ConfigurationError where the file is not that."""
+        """Read what :meth:`save` wrote; raises ConfigurationError if the file is not that."""
         try:
             with np.load(path, allow_pickle=False) as archive:
                 values: dict[str, Any] = dict(archive)

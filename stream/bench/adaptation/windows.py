@@ -51,7 +51,7 @@ def sites(changes: Counts, events: int, window: int) -> list[Site]:
 
 
 def mean_between(sums: Floats, pairs: Counts, first: int, end: int) -> float:
-    """Return the loss per pair over the events from `first` up to `end`; NaN where they have no pair."""
+    """Return the loss per pair over the events from `first` up to `end`; NaN if they have no pair."""
     first, end = max(first, 0), min(end, len(sums))
     count = int(pairs[first:end].sum())
     return float(sums[first:end].sum()) / count if count else float("nan")
@@ -110,7 +110,7 @@ class Steadiness:
 def steadiness(
     sums: Floats, pairs: Counts, site: Site, window: int, reference: Floats | None = None
 ) -> Steadiness | None:
-    """Return how steady the loss was around a change; None where there are too few blocks to say."""
+    """Return how steady the loss was around a change; None if there are too few blocks to say."""
     size = max(1, window // 4)
     above = sums if reference is None else sums - reference
     before = _blocks(above, pairs, site.first - min(_BLOCKS_BEFORE, site.first // size) * size, site.first, size)

@@ -31,7 +31,7 @@ _WARM_EVENTS: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended; `why` is empty where its trace was saved."""
+    """How a job ended; `why` is empty if its trace was saved."""
 
     job: Job
     status: Literal["done", "kept", "skipped", "failed", "not run"]
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def work(job: Job, trace_path: Path, facts_path: Path) -> Outcome:
-    """Run a job in this process and save its trace, and the facts of its stream where they are not there yet."""
+    """Run a job in this process and save its trace, and the facts of its stream if they are not there yet."""
     return work_on(lambda: _stream(job.course, job.seed), job, trace_path, facts_path)
 
 

@@ -53,7 +53,7 @@ def running_rate_loss(trace: Trace) -> Floats:
 
 
 def normalised_entropy(traces: Sequence[Trace]) -> float:
-    """Return the loss over that of the running rate, over the last four fifths; NaN where there is none."""
+    """Return the loss over that of the running rate, over the last four fifths; NaN if there is none."""
     first = len(traces[0]) // _FIRST_FIFTH
     rate = sum(float(running_rate_loss(trace)[first:].sum()) for trace in traces)
     return sum(float(trace.bce_sum[first:].sum()) for trace in traces) / rate if rate else float("nan")

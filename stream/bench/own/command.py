@@ -52,7 +52,7 @@ class WantedOwn:
 def bench_own(kept: KeptRange, out: Path, wanted: WantedOwn, console: Console) -> OwnReport:
     """Run the arms over the kept range, write the report under `out` and print the advice.
 
-    Raises ConfigurationError where an arm is unknown or cannot be run on such a stream, or the default itself fails.
+    Raises ConfigurationError if an arm is unknown or cannot be run on such a stream, or the default itself fails.
     """
     stream = load_range(kept.directory)
     jobs = _jobs(kept, stream.events, wanted)

@@ -26,7 +26,7 @@ class Opened:
 
 @contextmanager
 def opened_files(interactions: Path, schema: Path) -> Iterator[Opened]:
-    """Open two files while the block runs; raises ConfigurationError where one cannot be read."""
+    """Open two files while the block runs; raises ConfigurationError if one cannot be read."""
     with closing(InteractionsFile(interactions)) as source:
         yield Opened(source, SchemaFile(schema))
 
@@ -35,7 +35,7 @@ def opened_files(interactions: Path, schema: Path) -> Iterator[Opened]:
 def opened_log(settings: Settings) -> Iterator[Opened]:
     """Open the log of the settings while the block runs; a learner that reads it is not disturbed.
 
-    Raises LogError or ConfigurationError where it is not there.
+    Raises LogError or ConfigurationError if it is not there.
     """
     topics = settings.topics
     if settings.log.directory:

@@ -14,7 +14,7 @@ __all__ = ["draw_blocks"]
 
 
 def draw_blocks(rows: Sequence[Row], ends: Sequence[int], changes: Sequence[int], directory: Path) -> list[str]:
-    """Draw the loss gained or lost so far, as a share of the default's; nothing where nothing differs.
+    """Draw the loss gained or lost so far, as a share of the default's; nothing if nothing differs.
 
     `ends` are the events at which blocks end, `changes` those before which the schema changed.
     """

@@ -28,7 +28,7 @@ class Row:
     """That loss over the running rate's: below 1 is better than knowing the rate alone."""
     recall_at_5: float
     loss_against: Interval | None
-    """As a share of the default's; None of the default, of what is the same, and where there is no loss."""
+    """As a share of the default's; None of the default, of what is the same, and if there is no loss."""
     recall_against: Interval | None
     seconds_per_event: float
     """CPU seconds of encoding, predicting, training and schema changes."""

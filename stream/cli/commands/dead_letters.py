@@ -75,7 +75,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the action says; returns 1 where an operator did not confirm.
+    """Do what the action says; returns 1 if an operator did not confirm.
 
     Raises:
         ConfigurationError: an argument is wrong, or there is no such letter.

@@ -38,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo; returns 0 once every event has been learned from, 1 where it was ended early."""
+    """Run the demo; returns 0 once every event has been learned from, 1 if it was ended early."""
     import sys
 
     from stream.demo.run import Demo, run_demo

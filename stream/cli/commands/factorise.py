@@ -26,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the checkpoint with factors and say what became of sizes; raises ConfigurationError where it has some."""
+    """Write the checkpoint with factors and say what became of sizes; raises ConfigurationError if it has some."""
     from stream.adaptation.mlet.convert import factorised, with_factors
     from stream.learner.core import LearnerCore
     from stream.service.rewrite import convert

@@ -21,7 +21,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is inside; raises `CheckpointMissing` or `CheckpointCorrupt` where there is nothing to be read."""
+    """Print what is inside; raises `CheckpointMissing` or `CheckpointCorrupt` if there is nothing to be read."""
     import json
 
     from stream.checkpoint import read_at

@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the merged checkpoint and say what became of sizes; raises ConfigurationError where nothing is to merge."""
+    """Write the merged checkpoint and say what became of sizes; raises ConfigurationError if nothing is to merge."""
     from stream.adaptation.mlet.convert import merged
     from stream.service.rewrite import convert
 

@@ -32,7 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each topic; returns 0 where all is well.
+    """Print a line for each topic; returns 0 if all is well.
 
     Raises:
         ConfigurationError: an argument is wrong.

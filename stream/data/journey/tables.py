@@ -49,7 +49,7 @@ class Lines:
 class Products:
     """P products by number, and a last one, of no category, for every product that the table lacks (index -1).
 
-    `category` and `department` `(P + 1,)` are indexes into the sorted names, -1 where there is none.
+    `category` and `department` `(P + 1,)` are indexes into the sorted names, -1 if there is none.
     """
 
     category: Ints
@@ -188,7 +188,7 @@ def _positions(sorted_ids: Ints, ids: Ints) -> Ints:
 
 
 def _codes(column: Any) -> tuple[Ints, tuple[str, ...]]:
-    """Each value's place among the sorted distinct values, -1 where it is missing; and a last -1."""
+    """Each value's place among the sorted distinct values, -1 if it is missing; and a last -1."""
     values = column.to_numpy(dtype=object, na_value=None).tolist()
     names = sorted({value for value in values if value is not None})
     place = {name: code for code, name in enumerate(names)}

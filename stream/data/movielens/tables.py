@@ -21,7 +21,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A film: its first genre, all of them, and the decade of its release; None where the table does not know."""
+    """A film: its first genre, all of them, and the decade of its release; None if the table does not know."""
 
     genre: str | None
     genres: tuple[str, ...]

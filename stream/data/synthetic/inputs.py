@@ -12,7 +12,7 @@ from stream.data.synthetic.settings import SyntheticSettings
 from stream.schema import Kind
 
 CHUNK = 1024
-"""Events drawn at once; part of the streams' definition, for a chunk's draws derive from its number."""
+"""Events drawn at once; part of the streams' definition, because a chunk's draws derive from its number."""
 
 PERIODS_EVENTS = 1000
 """How many events pass until the periods come round again."""

@@ -19,7 +19,7 @@ Changes = tuple[Mapping[str, Any], ...]
 
 
 def scenario(name: str, seed: int = 0, events: int = 20_000) -> SyntheticSettings:
-    """The settings of one of `SCENARIOS`; where it has one change, that comes at the middle.
+    """The settings of one of `SCENARIOS`; if it has one change, that comes at the middle.
 
     Raises:
         ConfigurationError: there is no scenario of that name.

@@ -111,7 +111,7 @@ def best_of(effects: Mapping[str, Mapping[int, float]]) -> tuple[str, Interval] 
     """Return the arm with the lowest mean of those that have every seed, with an interval as wide as a choice asks for.
 
     The lowest of several means is low by chance, too; the interval allows for as many comparisons as there were arms.
-    ``effects`` are by arm, then by seed. None where no arm has every seed.
+    ``effects`` are by arm, then by seed. None if no arm has every seed.
     """
     seeds = {seed for found in effects.values() for seed in found}
     whole = {arm: found for arm, found in effects.items() if found and found.keys() == seeds}
@@ -177,7 +177,7 @@ def compared(
     """Return a claim about two arms' summed losses on every stream that both ran on.
 
     With a `margin` the claim is that `first` is no more than that share worse, else that it is better. Below it, the
-    streams one by one, for a mean over streams hides much. A run of `first` that went wrong counts against it.
+    streams one by one, because a mean over streams hides much. A run of `first` that went wrong counts against it.
     """
     courses = results.compared_on(first, second)
     arms = f"{first} against {second}"
@@ -207,7 +207,7 @@ def compared(
 
 
 def left_out(results: Results, first: str, second: str) -> str:
-    """Return the sentence that names the streams on which two arms are the same, empty where there is none."""
+    """Return the sentence that names the streams on which two arms are the same, empty if there is none."""
     same = [course for course in with_all(results, first, second) if results.same(course, first, second)]
     return f" Left out, because both are the same there by construction: {streams_text(same)}." if same else ""
 

@@ -29,7 +29,7 @@ _AFTER_WINDOWS: Final = 6
 
 
 def draw_around(results: Results, directory: Path) -> list[str]:
-    """Draw the streams with one change whose loss around it tells most; nothing where none was run."""
+    """Draw the streams with one change whose loss around it tells most; nothing if none was run."""
     files = []
     for course in results.courses:
         name = course.removeprefix("synthetic:").partition("@")[0]

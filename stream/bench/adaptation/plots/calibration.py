@@ -60,7 +60,7 @@ def draw_reliability(results: Results, directory: Path) -> list[str]:
 
 
 def _tick(axes: Axes, decades: float) -> None:
-    """Name rates on logarithmic axes: powers of ten, and what lies between where there are few of them."""
+    """Name rates on logarithmic axes: powers of ten, and what lies between if there are few of them."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for axis in (axes.xaxis, axes.yaxis):

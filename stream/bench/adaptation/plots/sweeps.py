@@ -37,7 +37,7 @@ _REFERENCE: Final = 16
 
 
 def draw_sweeps(results: Results, directory: Path) -> list[str]:
-    """Draw a panel for each sweep that was run; nothing where none was."""
+    """Draw a panel for each sweep that was run; nothing if none was."""
     panels = {
         "warm-up length, loss in five windows against none": ("events frozen", _warmups(results, "loss_soon")),
         "warm-up length, summed loss against none": ("events frozen", _warmups(results, "loss_sum")),
