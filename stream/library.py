@@ -41,7 +41,7 @@ class Learner(LearnerCore):
             "rejection": None,
             "learner_settings": to_plain(self.settings),
         }
-        write_checkpoint(Path(path), 0, state.encode({"service": service, "learner": self.state()}))
+        write_checkpoint(Path(path), 0, state.pieces({"service": service, "learner": self.state()}))
 
     def recommend(self, event: Mapping[str, Any], k: int = 5) -> list[tuple[str, float]]:
         """Return the ``k`` offers that the event most probably takes, each with its probability; changes nothing.

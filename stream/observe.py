@@ -100,8 +100,11 @@ class Observer:
     def log_back(self, seconds: float) -> None:
         """The log answers again, after so many seconds."""
 
-    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
-        """Checkpoint ``number`` is durable and committed."""
+    def checkpointed(self, number: int, seconds: float, size_bytes: int, stood_seconds: float = 0.0) -> None:
+        """Checkpoint ``number`` is durable and committed, ``seconds`` after it was begun.
+
+        ``stood_seconds``: for how long training stood still for it.
+        """
 
     def checkpoint_damaged(self, name: str) -> None:
         """A damaged checkpoint was passed over at the start, after ``restored``; it lies under this file name now."""

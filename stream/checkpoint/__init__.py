@@ -1,6 +1,6 @@
 """Checkpoints: one file each, checked, kept in a locked directory, official only once the log's commit names it."""
 
-from stream.checkpoint.crash import CRASH_POINTS, crash_point
+from stream.checkpoint.beside import Writing, can_fork, write_beside
 from stream.checkpoint.file import FORMAT_VERSION, CheckpointFile, newest, pack, read_at, read_checkpoint
 from stream.checkpoint.lock import DirectoryLock
 from stream.checkpoint.reading import reading
@@ -8,7 +8,6 @@ from stream.checkpoint.recover import Choice, LostOffsets, Missing, choose, reco
 from stream.checkpoint.store import CheckpointStore, Written
 
 __all__ = [
-    "CRASH_POINTS",
     "FORMAT_VERSION",
     "CheckpointFile",
     "CheckpointStore",
@@ -16,13 +15,15 @@ __all__ = [
     "DirectoryLock",
     "LostOffsets",
     "Missing",
+    "Writing",
     "Written",
+    "can_fork",
     "choose",
-    "crash_point",
     "newest",
     "pack",
     "read_at",
     "read_checkpoint",
     "reading",
     "recover",
+    "write_beside",
 ]

@@ -19,8 +19,10 @@ import os
 import re
 import secrets
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from stream import state
 from stream.checkpoint.reading import reading
@@ -33,6 +35,7 @@ __all__ = [
     "newest",
     "number_in_name",
     "pack",
+    "pour",
     "read_at",
     "read_checkpoint",
     "write_checkpoint",
@@ -42,6 +45,10 @@ FORMAT_VERSION = 1
 _MAGIC = b"STREAMCK"
 _HEADER = struct.Struct(">8sIQQ")
 _DIGEST_BYTES = 32
+_CHUNK_BYTES = 1 << 20
+_EMPTY = hashlib.sha256()
+"""To be copied: to make one asks OpenSSL, whose locks another thread may hold at the moment of a fork."""
+Buffer = bytes | memoryview
 _NAME = re.compile(r"checkpoint-(\d{12})\.ckpt")
 
 
@@ -91,21 +98,40 @@ def _digest(header: bytes, payload: bytes) -> hashlib._Hash:
     return digest
 
 
-def write_checkpoint(path: Path, number: int, payload: bytes) -> None:
+def pour(file: BinaryIO, number: int, pieces: Iterable[Buffer]) -> tuple[str, int]:
+    """Write a checkpoint whose payload is those pieces, one after the other, to an empty file, durably.
+
+    Returns its digest and its size in bytes. No second copy of the payload is made. Raises OSError.
+    """
+    views = [memoryview(piece).cast("B") for piece in pieces]
+    size_bytes = sum(map(len, views))
+    header = _HEADER.pack(_MAGIC, FORMAT_VERSION, number, size_bytes)
+    digest = _EMPTY.copy()
+    digest.update(header)
+    file.write(header + bytes(_DIGEST_BYTES))
+    for view in views:
+        for start in range(0, len(view), _CHUNK_BYTES):
+            chunk = view[start : start + _CHUNK_BYTES]
+            digest.update(chunk)
+            file.write(chunk)
+    file.seek(_HEADER.size)
+    file.write(digest.digest())
+    file.flush()
+    os.fsync(file.fileno())
+    return digest.hexdigest(), _HEADER.size + _DIGEST_BYTES + size_bytes
+
+
+def write_checkpoint(path: Path, number: int, pieces: Iterable[Buffer]) -> None:
     """Write a checkpoint to the file `path` in one step, durably: until it is whole, what was there stays.
 
     For a file that no log has to agree to; a service's go through `CheckpointStore`. Raises `CheckpointError` where the
     disk refuses; nothing of it is left then.
     """
-    head, _ = pack(number, payload)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         try:
             with temporary.open("xb") as file:
-                file.write(head)
-                file.write(payload)
-                file.flush()
-                os.fsync(file.fileno())
+                pour(file, number, pieces)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -22,6 +22,11 @@ class CheckpointSettings(Section):
         5000, "A checkpoint after so many trained events, or sooner by every_seconds.", minimum=1
     )
     every_seconds: float = setting(30.0, "A checkpoint after so long, where anything changed.", above=0)
+    in_background: bool = setting(
+        True,
+        "Written by a forked process while training goes on; needs Linux, device = cpu, and memory for what training "
+        "changes meanwhile (at most as much as the process has). False writes it while training stands still.",
+    )
     keep: int = setting(3, "How many checkpoints stay on disk.", minimum=1)
     missing: str = setting(
         Missing.FAIL.value,

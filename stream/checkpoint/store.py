@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream.checkpoint.crash import crash_point
-from stream.checkpoint.file import checkpoint_name, number_in_name, pack
+from stream.checkpoint.file import Buffer, checkpoint_name, number_in_name, pour
 from stream.checkpoint.lock import DirectoryLock
 from stream.errors import CheckpointError, Fenced
 
@@ -78,44 +78,38 @@ class CheckpointStore:
                 "one could not be written. Make room, or give another directory"
             )
 
-    def write(self, number: int, payload: bytes) -> Written:
-        """Make the checkpoint durable under a temporary name that no other process can have chosen.
+    def write(self, number: int, pieces: Iterable[Buffer]) -> Written:
+        """Make a checkpoint durable under a temporary name; see `temporary` and `fill`."""
+        return self.fill(self.temporary(number), number, pieces)
 
-        Raises `CheckpointError` where the disk refuses; what was written is removed then. `DirectoryLost`: see
-        `require_in_place`.
-        """
+    def temporary(self, number: int) -> Path:
+        """Return a temporary name for a checkpoint that no other process can have chosen; see `require_in_place`."""
         self.require_in_place()
-        head, digest = pack(number, payload)
-        path = self.directory / f"checkpoint-{number:012d}.{secrets.token_hex(8)}.tmp"
+        return self.directory / f"checkpoint-{number:012d}.{secrets.token_hex(8)}.tmp"
+
+    def fill(self, path: Path, number: int, pieces: Iterable[Buffer]) -> Written:
+        """Write the checkpoint, durably, to the file of a temporary name.
+
+        Raises `CheckpointError` where the disk refuses; what was written is removed then.
+        """
         try:
             with path.open("xb") as file:
-                half = len(payload) // 2
-                file.write(head)
-                file.write(payload[:half])
-                file.flush()
-                crash_point("checkpoint_writing")
-                file.write(payload[half:])
-                file.flush()
-                os.fsync(file.fileno())
+                digest, size_bytes = pour(file, number, pieces)
             self.sync()
         except OSError as error:
             path.unlink(missing_ok=True)
             raise CheckpointError(
                 f"checkpoint {number} cannot be written to {path}: {error}; make room, or give another directory"
             ) from error
-        crash_point("checkpoint_written")
-        return Written(path, number, digest, len(head) + len(payload))
+        return Written(path, number, digest, size_bytes)
 
     def promote(self, written: Written) -> Path:
         """Give a committed checkpoint its name, durably.
 
         Raises `Fenced` where a successor has dealt with the file meanwhile, `DirectoryLost` where the directory is.
         """
-        crash_point("committed_before_rename")
         self.require_in_place()
-        path = self.rename(written.path, written.number)
-        crash_point("after_rename")
-        return path
+        return self.rename(written.path, written.number)
 
     def rename(self, temporary: Path, number: int) -> Path:
         """Do what `promote` does with a file that an earlier process left."""

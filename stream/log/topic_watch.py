@@ -9,6 +9,7 @@ returns.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class TopicWatch:
         self._sleep = sleep
         self._monotonic_seconds = monotonic_seconds
         self._admin: Any = None
+        self._asking = threading.Lock()
         self._seen: dict[str, _Seen] = {}
         try:
             for name, found in self._described(list(topics)).items():
@@ -140,6 +142,10 @@ class TopicWatch:
 
     def _described(self, topics: list[str]) -> dict[str, _Seen | None]:
         """Return each topic as it is now, None for one that is not there."""
+        with self._asking:  # the training thread asks at each look at the ends, another one before each commit
+            return self._asked(topics)
+
+    def _asked(self, topics: list[str]) -> dict[str, _Seen | None]:
         deadline = self._monotonic_seconds() + self._connection.settings.request_seconds
         while True:
             try:

@@ -297,6 +297,9 @@ CATALOGUE: tuple[Definition, ...] = (
         "stream_checkpoint_duration_seconds", "Time to write, commit and rename one checkpoint.", _COMMIT_BUCKETS
     ),
     _histogram(
+        "stream_checkpoint_stop_seconds", "Time for which training stood still for one checkpoint.", _COMMIT_BUCKETS
+    ),
+    _histogram(
         "stream_event_to_trained_seconds",
         "From an event's own time to its training.",
         _EVENT_AGE_BUCKETS,

@@ -278,10 +278,11 @@ class PrometheusObserver(Observer):
         self._held.add(partition)
         self._gauges["stream_held_events"].labels(str(partition)).set(events)
 
-    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
+    def checkpointed(self, number: int, seconds: float, size_bytes: int, stood_seconds: float = 0.0) -> None:
         """Time the checkpoint and start its age."""
         self._last_checkpoint = self._clock()
         self._histograms["stream_checkpoint_duration_seconds"].observe(max(0.0, seconds))
+        self._histograms["stream_checkpoint_stop_seconds"].observe(max(0.0, stood_seconds))
         self._gauges["stream_checkpoint_number"].set(number)
         self._gauges["stream_checkpoint_size_bytes"].set(size_bytes)
 

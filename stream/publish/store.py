@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stream.checkpoint.crash import crash_point
 from stream.errors import Fenced, PublishError
 from stream.publish.files import number_of
 from stream.publish.pointer import NAME, Link, Pointer, read_pointer
@@ -147,7 +146,6 @@ def move(directory: Path, pointer: Pointer) -> None:
         replace_file(directory / NAME, pointer.encode())
     except OSError as error:
         raise _unusable(directory, error) from error
-    crash_point("pointer_moved")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stream.checkpoint.crash import crash_point
 from stream.errors import PublishError
 from stream.publish.files import file_name
 from stream.publish.pointer import FORMAT, Link
@@ -33,12 +32,10 @@ def write_version(directory: Path, kind: str, members: Mapping[str, Any], arrays
     try:
         with temporary.open("xb") as file:
             sha256 = write_arrays(file, arrays)
-            crash_point("version_writing")
             file.flush()
             os.fsync(file.fileno())
             arrays_bytes = file.tell()
         temporary.replace(arrays_path)
-        crash_point("version_arrays_written")
         described = {"file": arrays_path.name, "sha256": sha256, "size_bytes": arrays_bytes}
         text = json.dumps({"format": FORMAT, "kind": kind, **members, "arrays": described}, ensure_ascii=False).encode()
         replace_file(json_path, text)
@@ -49,7 +46,6 @@ def write_version(directory: Path, kind: str, members: Mapping[str, Any], arrays
             f"model version {version} cannot be written to {directory}: {error.strerror or error}; make room, or name "
             "another publish.directory"
         ) from error
-    crash_point("version_written")
     after = members.get("after", 0)
     return Link(version, after, json_path.name, sha256_of(json_path), arrays_bytes + len(text))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from stream.log.protocol import Commit, DeadLetter, Record
 from stream.records.reasons import RejectionReason
 from stream.service.item import Item, PendingVersion
 
-__all__ = ["Ledger", "Postmark"]
+__all__ = ["Cut", "Ledger", "Postmark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,19 @@ class Postmark:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What one checkpoint covers: the offsets of its moment, and the dead letters before them that are its own."""
+
+    offsets: Mapping[int, int]
+    schema_offset: int
+    dead_letters: Sequence[DeadLetter]
+
+    def commit(self, number: int, digest: str) -> Commit:
+        """Return what the log is to remember of the checkpoint of this number and digest."""
+        return Commit(number, digest, self.offsets, self.schema_offset)
+
+
 class Ledger:
     """The place up to which each partition, and the schema topic, is settled.
 
@@ -66,7 +79,7 @@ class Ledger:
         self._schema_offset = schema_offset
         self._unpublished: list[DeadLetter] = []
         self._unpublished_bytes = 0
-        self._saved = (dict(self._offsets), schema_offset)
+        self._saved: tuple[Mapping[int, int], int] = (dict(self._offsets), schema_offset)
 
     @property
     def offsets(self) -> Mapping[int, int]:
@@ -80,12 +93,12 @@ class Ledger:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was settled since the last `published`."""
+        """Whether anything was settled since the last cut that was `published`."""
         return (self._offsets, self._schema_offset) != self._saved
 
     @property
     def unpublished(self) -> tuple[int, int]:
-        """Number and bytes of the dead letters that wait for the next checkpoint."""
+        """Number and bytes of the dead letters that wait for the next `cut`."""
         return len(self._unpublished), self._unpublished_bytes
 
     def state(self) -> dict[str, Any]:
@@ -110,15 +123,16 @@ class Ledger:
         if rejected is not None:
             self._publish_later(self._postmark.on(pending.record, rejected.value, message))
 
-    def commit(self, number: int, digest: str) -> tuple[Commit, list[DeadLetter]]:
-        """Return what checkpoint `number` commits: the offsets as they are now, and the dead letters before them."""
-        return Commit(number, digest, dict(self._offsets), self._schema_offset), list(self._unpublished)
-
-    def published(self) -> None:
-        """Note that what `commit` returned last is durable; nothing may have been settled since."""
-        self._saved = (dict(self._offsets), self._schema_offset)
+    def cut(self) -> Cut:
+        """Return what a checkpoint of this moment covers. What is settled from now on belongs to the next one."""
+        cut = Cut(dict(self._offsets), self._schema_offset, tuple(self._unpublished))
         self._unpublished.clear()
         self._unpublished_bytes = 0
+        return cut
+
+    def published(self, cut: Cut) -> None:
+        """Note that what `cut` returned last is durable."""
+        self._saved = (cut.offsets, cut.schema_offset)
 
     def _publish_later(self, letter: DeadLetter) -> None:
         self._unpublished.append(letter)

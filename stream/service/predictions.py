@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -45,7 +46,7 @@ def _opened(path: Path, length_bytes: int) -> int:
 class PredictionsFile:
     """JSON lines that grow with each checkpoint and are cut back to the length that the restored checkpoint names.
 
-    Lines are kept in memory until `flush`, so a learner that has lost its place to a successor writes nothing.
+    Lines are kept in memory until `write`, so a learner that has lost its place to a successor writes nothing.
 
     Args:
         path: the file.
@@ -62,7 +63,7 @@ class PredictionsFile:
         os.ftruncate(self._file, length_bytes)
         self._lines: list[bytes] = []
         self.waiting_bytes = 0
-        """Bytes of the lines that wait for `flush`."""
+        """Bytes of the lines that wait for `write`."""
 
     def append(self, scores: Iterable[Scored]) -> None:
         """Add a batch's lines."""
@@ -71,39 +72,46 @@ class PredictionsFile:
             self._lines.append(line)
             self.waiting_bytes += len(line)
 
-    def flush(self) -> None:
-        """Make all lines durable; `length_bytes` is the file's length from then on.
+    def write(self) -> None:
+        """Write all lines; `length_bytes` is the file's length from then on. They are durable after `sync` only.
 
         Raises `LogError` where the disk refuses; a next start cuts the file back.
         """
-        if not self._lines:
-            return
         data = memoryview(b"".join(self._lines))
-        try:
+        with self._refusals():
             while data:
                 written = os.pwrite(self._file, data, self.length_bytes)
                 self.length_bytes += written
                 data = data[written:]
+        self._lines.clear()
+        self.waiting_bytes = 0
+
+    def sync(self) -> None:
+        """Make what was written durable, while more is appended or not; raises `LogError`."""
+        with self._refusals():
             os.fsync(self._file)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise LogError(
                 f"the predictions file {self._path} cannot be written: {error}; make room, or leave it out"
             ) from error
-        self._lines.clear()
-        self.waiting_bytes = 0
 
     def committed(self) -> None:
         """Note that a checkpoint with the present `length_bytes` counts."""
         self._committed_bytes = self.length_bytes
 
     def roll_back(self) -> None:
-        """Cut off what was flushed for a checkpoint that does not count."""
+        """Cut off what was written for a checkpoint that does not count."""
         if self.length_bytes != self._committed_bytes:
             os.ftruncate(self._file, self._committed_bytes)
             self.length_bytes = self._committed_bytes
 
     def close(self) -> None:
-        """Close the file; lines that were not flushed belong to no checkpoint and go. A second call does nothing."""
+        """Close the file; lines that were not written belong to no checkpoint and go. A second call does nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

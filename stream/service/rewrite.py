@@ -67,5 +67,5 @@ def rewrite(checkpoint: CheckpointFile, learner: LearnerCore, out: Path) -> Path
     # Where it is trained is not the model's: the checkpoint may be converted on a machine without the device.
     plain = {**to_plain(learner.settings), "device": service["learner_settings"]["device"]}
     service |= {"learner_settings": plain, "strategy": learner.settings.strategy}
-    write_checkpoint(path, checkpoint.number, state.encode(tree))
+    write_checkpoint(path, checkpoint.number, state.pieces(tree))
     return path

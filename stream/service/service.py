@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream.checkpoint import crash_point
-from stream.errors import BrokerUnavailable, SchemaRejected
+from stream.errors import SchemaRejected
 from stream.observe import Observer, Step
 from stream.records.event_time import utc
 from stream.records.reasons import RejectionReason
@@ -22,62 +20,15 @@ from stream.service.interface import Publishes, ServedLearner
 from stream.service.item import Item, PendingVersion
 from stream.service.ledger import Ledger
 from stream.service.mismatches import Mismatches
+from stream.service.pace import Clocks, Pace
 from stream.service.patience import Patience
 from stream.service.predictions import PredictionsFile
 from stream.service.progress import Progress, Rejection
-from stream.state import Tree
+from stream.service.saving import Saving
 
-__all__ = ["Clocks", "Pace", "Service"]
+__all__ = ["Service"]
 
 _log = logging.getLogger("stream.service")
-
-GAP_SECONDS = 5.0
-"""A step that seems to have taken longer may have been a stopped process, since replaced: it asks before it writes."""
-
-
-PREDICTIONS_BYTES = 16 << 20
-"""So many bytes of predictions that wait for a checkpoint bring it forward."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often things happen.
-
-    Attributes:
-        checkpoint_events: a checkpoint after so many trained events.
-        checkpoint_seconds: a checkpoint after so long, where anything changed.
-        letters: so many dead letters that wait bring the next checkpoint forward.
-        letters_bytes: the same for their keys and values.
-        poll_seconds: the longest wait for records; a stop is noticed at least that often.
-        step_events: the most items dealt with between two polls.
-        stop_at_end: end when all partitions have stood at their end for the idle time, and train the partial batch
-            then.
-    """
-
-    checkpoint_events: int = 5000
-    checkpoint_seconds: float = 30.0
-    letters: int = 1000
-    letters_bytes: int = 16 << 20
-    poll_seconds: float = 0.2
-    step_events: int = 1000
-    stop_at_end: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The times that the service reads, so that a test may set them.
-
-    Attributes:
-        monotonic: seconds that only rise.
-        cpu_seconds: processor time of this process.
-        unix_seconds: wall-clock time; None where event time has nothing to do with it (files).
-        sleep: waits so many seconds.
-    """
-
-    monotonic: Callable[[], float]
-    cpu_seconds: Callable[[], float]
-    unix_seconds: Callable[[], float] | None
-    sleep: Callable[[float], None]
 
 
 class Service:
@@ -129,7 +80,6 @@ class Service:
         self._batch = batch
         self._ledger = ledger
         self._burst = burst
-        self._checkpointer = checkpointer
         self._progress = progress
         self._predictions = predictions
         self._patience = patience
@@ -139,11 +89,20 @@ class Service:
         self._stopping = False
         self._ended = False
         self._more = False
-        self._events_since = 0
-        self._saved_seconds = self._seen_seconds = self._clock()
-        self._doubtful = False
         self._mismatches = Mismatches()
         self._unknown_names: Mapping[str, Sequence[tuple[str, int]]] = {}
+        self.saving = Saving(
+            pace=pace,
+            clocks=clocks,
+            checkpointer=checkpointer,
+            learner=learner,
+            ledger=ledger,
+            predictions=predictions,
+            about=self._about,
+            reachable=intake.reachable,
+            patience=patience,
+            observer=observer,
+        )
 
     def stop(self) -> None:
         """Ask the loop to end after the step in hand; safe in a signal handler, a second call does nothing."""
@@ -156,27 +115,37 @@ class Service:
             Fenced, NonFinite, DeadLetterBurst, LogError, CheckpointError: nothing was checkpointed after what went
                 wrong.
         """
-        if not self._checkpointer.committed:
-            self._save_for_sure()  # fixes where it began, whatever becomes of the log's beginning or of "latest"
+        try:
+            return self._run()
+        except Exception:
+            self.saving.leave()
+            raise
+
+    def _run(self) -> dict[str, Any]:
+        if not self.saving.committed:
+            # It fixes where it began, whatever becomes of the log's beginning or of "latest".
+            self.saving.for_sure(self._is_stopping)
         if self._progress.rejection is not None:
             self._observer.schema_rejected(self._progress.rejection.version, self._progress.rejection.reason)
         if self._publisher is not None:
-            self._publisher.take_over(self._checkpointer.confirm, anything=self._learner.schema.version > 0)
+            self._publisher.take_over(self.saving.confirm, anything=self._learner.schema.version > 0)
         while not (self._stopping or self._ended):
             self._step()
         if self._ended:
             self._train()
             self._warn_of_what_waits()
-        if self._ledger.changed or self._events_since:
-            self._save_for_sure()
+        self.saving.last(self._is_stopping)
         if self._publisher is not None:
             self._publisher.finish()
         summary = self._progress.summary(self._learner, self._clock())
         self._observer.stopped(summary)
         return summary
 
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
     def _step(self) -> None:
-        now = self._pulse()
+        now = self.saving.pulse()
         self._progress.begun(now)
         if not self._aligner.open:
             published = self._patience.ask(self._intake.read_schema)
@@ -198,8 +167,10 @@ class Service:
             if self._batch.due_in(self._clock()) == 0.0:
                 self._train()
             self._intake.regulate(self._aligner.waiting())
-        self._publish_if_due()
-        self._save_if_due()
+        if self._publisher is not None and self.saving.sure():
+            self._publisher.tend()
+        if self.saving.if_due():
+            self._look_for_mismatches()
         self._ended = self._pace.stop_at_end and self._intake.ended and self._aligner.empty and not self._more
 
     def _warn_of_what_waits(self) -> None:
@@ -217,14 +188,6 @@ class Service:
             utc(waiting.version.ts),
             "no time at all" if latest is None else f"{latest} ({utc(latest)})",
         )
-
-    def _pulse(self) -> float:
-        """Return the time; after a gap in it, doubt that the name is still this process's."""
-        now = self._clock()
-        if now - self._seen_seconds > GAP_SECONDS:
-            self._doubtful = True
-        self._seen_seconds = now
-        return now
 
     def _longest_wait(self, now: float) -> float:
         """Return how long a fetch may wait for records."""
@@ -334,7 +297,6 @@ class Service:
         self._aligner.event_time_ms = self._learner.event_time_ms
         for item in entries:
             self._settle(item)
-        self._events_since += len(interactions)
         if self._publisher is not None:
             self._publisher.keep((item.record.key, item.record.value) for item in entries if not item.reason)
             self._publisher.trained(report.window.bce)
@@ -343,12 +305,8 @@ class Service:
         unix_seconds = self._clocks.unix_seconds
         ages = () if unix_seconds is None else [unix_seconds() - event.ts / 1000 for event in interactions]
         self._observer.trained(Step(report, seconds, ages, cpu_seconds))
-        if report.phase == "warm_up":
-            crash_point("warm_up")
-        self._pulse()
-        lines_bytes = 0 if self._predictions is None else self._predictions.waiting_bytes
-        if self._events_since >= self._pace.checkpoint_events or lines_bytes >= PREDICTIONS_BYTES:
-            self._save()
+        if self.saving.trained(len(interactions)):
+            self._look_for_mismatches()
 
     def _take_effect(self, pending: PendingVersion) -> None:
         """Apply a version, or reject it; only one that changes the schema ends the batch before it."""
@@ -383,64 +341,16 @@ class Service:
         self._progress.rejection = Rejection(pending.number, reason.value, message)
         self._observer.schema_rejected(pending.number, reason.value)
 
-    def _publish_if_due(self) -> None:
-        if self._publisher is None:
-            return
-        if self._doubtful and self._patience.ask(self._intake.reachable):
-            self._confirm()
-        if not self._doubtful:
-            self._publisher.tend()
-
-    def _save_if_due(self) -> None:
-        letters, letters_bytes = self._ledger.unpublished
-        if letters >= self._pace.letters or letters_bytes >= self._pace.letters_bytes:
-            self._save()
-        elif self._clock() - self._saved_seconds >= self._pace.checkpoint_seconds:
-            if self._ledger.changed:
-                self._save()
-            else:
-                self._confirm()
-
-    def _save_for_sure(self) -> None:
-        """Write a checkpoint, however long the log is away; raises `BrokerUnavailable` if it is to end before that."""
-        while not self._save():
-            if self._stopping:
-                raise BrokerUnavailable(
-                    "The log is away, so the last checkpoint could not be made official. Nothing is lost: the next "
-                    f"start goes on from checkpoint {self._checkpointer.number}."
-                )
-            self._clocks.sleep(self._pace.poll_seconds)
-
-    def _save(self) -> bool:
-        """Write a checkpoint, and return whether that was possible: a commit is begun only while the log answers.
-
-        One that is begun and not answered for is of unknown outcome, and ends the process.
-        """
-        if not self._patience.ask(self._intake.reachable):
-            return False
-        self._pulse()
-        if self._doubtful:
-            self._confirm()
-        started = self._clock()
-        size_bytes = self._checkpointer.save(self._tree, self._ledger, self._predictions)
-        self._events_since = 0
-        self._saved_seconds = self._seen_seconds = self._clock()
+    def _look_for_mismatches(self) -> None:
         if self._unknown_names:
             self._mismatches.look(self._unknown_names)
-        self._observer.checkpointed(self._checkpointer.number, self._saved_seconds - started, size_bytes)
-        return True
 
-    def _confirm(self) -> None:
-        self._checkpointer.confirm()
-        self._doubtful = False
-        self._saved_seconds = self._seen_seconds = self._clock()
-
-    def _tree(self) -> Tree:
-        service: Mapping[str, Any] = {
+    def _about(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps beside the learner."""
+        return {
             **self._progress.state(self._clock()),
             **self._ledger.state(),
             **self._intake.digests_before(self._ledger.offsets, self._ledger.schema_offset),
             "recent": self._burst.state(unsettled=len(self._batch)),
             "predictions_bytes": None if self._predictions is None else self._predictions.length_bytes,
         }
-        return {"service": dict(service), "learner": self._learner.state()}

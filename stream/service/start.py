@@ -21,11 +21,12 @@ from stream.service.item import Plausible
 from stream.service.kept import parts_of, service_of
 from stream.service.learner_settings import require_same_model, to_plain
 from stream.service.ledger import Ledger, Postmark
+from stream.service.pace import Clocks, Pace
 from stream.service.patience import Patience
 from stream.service.predictions import PredictionsFile, require_predictions
 from stream.service.progress import Origin, Progress
 from stream.service.resume import resume
-from stream.service.service import Clocks, Pace, Service
+from stream.service.service import Service
 from stream.settings.root import Settings
 from stream.state import Tree
 
@@ -113,7 +114,9 @@ def open_service(
         batch=PartialBatch(settings.batch_size, settings.batch_age_seconds if live else 0.0, settings.held.batch_bytes),
         ledger=Ledger(resumed.offsets, resumed.schema_offset, _postmark(settings, endpoints, clocks)),
         burst=made.burst,
-        checkpointer=Checkpointer(endpoints.store, endpoints.commit_log, resumed.last, resumed.number),
+        checkpointer=Checkpointer(
+            endpoints.store, endpoints.commit_log, resumed.last, resumed.number, _in_background(settings)
+        ),
         progress=made.progress,
         predictions=None if predictions is None else PredictionsFile(predictions, made.predictions_bytes),
         patience=Patience(settings.kafka.patience_seconds, clocks.monotonic, observer),
@@ -166,6 +169,11 @@ def _pace(settings: Settings, stop_at_end: bool) -> Pace:
         letters_bytes=settings.dead_letters.buffer_bytes,
         stop_at_end=stop_at_end,
     )
+
+
+def _in_background(settings: Settings) -> bool:
+    # A child sees no other device's memory than the processor's.
+    return settings.checkpoint.in_background and settings.device == "cpu"
 
 
 def _bounds(settings: Settings, endpoints: Endpoints) -> IntakeBounds:

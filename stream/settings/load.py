@@ -22,7 +22,7 @@ S = TypeVar("S")
 
 # Variables that begin like a setting and are none. Kubernetes gives every pod a set of variables for each service, so a
 # service that is called "stream" must not stop the learner beside it.
-NOT_SETTINGS = frozenset({"STREAM_CRASH_POINT", "STREAM_REQUIRE_ALL"})
+NOT_SETTINGS = frozenset({"STREAM_REQUIRE_ALL"})
 _KUBERNETES = re.compile(r"STREAM(_[A-Z0-9]+)*?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
 

@@ -1,33 +1,51 @@
 """A state tree and its bytes: nested dictionaries of JSON values and arrays, without pickle.
 
 Arrays travel as a safetensors payload (zero-copy, no code execution on load), everything else as one
-JSON document in its header. What comes back is equal to what went in, bit for bit.
+JSON document beside them. What comes back is equal to what went in, bit for bit.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
 from stream.errors import CheckpointCorrupt
 
-__all__ = ["Tree", "decode", "encode", "misfit"]
+__all__ = ["Tree", "decode", "encode", "misfit", "pieces"]
 
 Tree = dict[str, Any]
 """String keys; values are trees, JSON scalars, lists of JSON values, or numpy arrays."""
 
 _ARRAY = "\0array"
 _DOCUMENT = "document"
+_ALIGNMENT_BYTES = 8
+_KINDS: Final = {
+    np.dtype(kind): name
+    for kind, name in {
+        "float64": "F64",
+        "float32": "F32",
+        "float16": "F16",
+        "bool": "BOOL",
+        "int64": "I64",
+        "int32": "I32",
+        "int16": "I16",
+        "int8": "I8",
+        "uint64": "U64",
+        "uint32": "U32",
+        "uint16": "U16",
+        "uint8": "U8",
+    }.items()
+}
+"""What safetensors calls each type of an array's elements."""
 
 
 def _lift_arrays(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
-        arrays[path] = np.ascontiguousarray(value)
+        arrays[path] = value
         return {_ARRAY: path, "shape": list(value.shape)}
     if isinstance(value, dict):
         for key in value:
@@ -47,12 +65,39 @@ def _lower_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     return value
 
 
-def encode(tree: Tree) -> bytes:
-    """Return a tree as bytes; raises TypeError for a value that is neither JSON nor an array."""
+def pieces(tree: Tree) -> list[memoryview]:
+    """Return a tree's bytes in order, in pieces of which the arrays are the tree's own memory: nothing is copied.
+
+    So the pieces change with the arrays. Raises TypeError for a value that is neither JSON nor an array.
+    """
     arrays: dict[str, np.ndarray] = {}
     document = json.dumps(_lift_arrays(tree, "", arrays), ensure_ascii=True, allow_nan=True)
     arrays[_DOCUMENT] = np.frombuffer(document.encode(), dtype=np.uint8)
-    return bytes(save_arrays(arrays))
+    # The widest elements first, as safetensors itself writes them: so each array begins where its elements fit.
+    ordered = sorted(arrays.items(), key=lambda entry: (-entry[1].itemsize, entry[0]))
+    header: dict[str, dict[str, object]] = {}
+    start = 0
+    for path, array in ordered:
+        kind = _KINDS.get(array.dtype)
+        if kind is None:
+            raise TypeError(f"the array {path!r} of the state has elements of {array.dtype}, which no file can hold")
+        header[path] = {
+            "dtype": kind,
+            "shape": list(array.shape) or [1],
+            "data_offsets": [start, start + array.nbytes],
+        }
+        start += array.nbytes
+    head = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % _ALIGNMENT_BYTES)
+    return [
+        memoryview(len(head).to_bytes(8, "little") + head),
+        *(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for _, array in ordered),
+    ]
+
+
+def encode(tree: Tree) -> bytes:
+    """Return a tree as bytes; raises TypeError for a value that is neither JSON nor an array."""
+    return b"".join(pieces(tree))
 
 
 def decode(data: bytes) -> Tree:

@@ -122,10 +122,11 @@ class LogObserver(Status):
         if self.dead_letters[reason] == 1:
             _log.warning("dead letter, the first of its reason", extra={"fields": {"reason": reason}})
 
-    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
+    def checkpointed(self, number: int, seconds: float, size_bytes: int, stood_seconds: float = 0.0) -> None:
         """Log the checkpoint."""
-        super().checkpointed(number, seconds, size_bytes)
-        _info("checkpoint", number=number, seconds=round(seconds, 4), size_bytes=size_bytes, events_trained=self.events)
+        super().checkpointed(number, seconds, size_bytes, stood_seconds)
+        times = {"seconds": round(seconds, 4), "stood_seconds": round(stood_seconds, 4)}
+        _info("checkpoint", number=number, size_bytes=size_bytes, **times)
 
     def stopped(self, summary: Mapping[str, Any]) -> None:
         """Log the end, with the counts of the summary."""

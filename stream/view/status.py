@@ -127,7 +127,7 @@ class Status(Observer):
         """Count it."""
         self.dead_letters[reason] += 1
 
-    def checkpointed(self, number: int, seconds: float, size_bytes: int) -> None:
+    def checkpointed(self, number: int, seconds: float, size_bytes: int, stood_seconds: float = 0.0) -> None:
         """Note its number."""
         self.checkpoint = number
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from stream.checkpoint import (
-    CRASH_POINTS,
     FORMAT_VERSION,
     CheckpointStore,
     Choice,
@@ -44,7 +43,7 @@ def store(tmp_path: Path) -> Iterator[CheckpointStore]:
 
 
 def complete(store: CheckpointStore, number: int) -> Commit:
-    written = store.write(number, f"state {number}".encode())
+    written = store.write(number, [f"state {number}".encode()])
     store.promote(written)
     return Commit(number, written.digest, {}, 0)
 
@@ -57,11 +56,11 @@ def test_the_last_k_checkpoints_stay(store: CheckpointStore) -> None:
 
 
 def test_two_writers_of_one_number_never_touch_each_other_s_file(store: CheckpointStore) -> None:
-    assert store.write(1, b"a").path != store.write(1, b"b").path
+    assert store.write(1, [b"a"]).path != store.write(1, [b"b"]).path
 
 
 def test_a_file_that_a_successor_has_dealt_with_is_not_renamed(store: CheckpointStore) -> None:
-    written = store.write(1, b"a")
+    written = store.write(1, [b"a"])
     store.discard(written.path)
     with pytest.raises(Fenced):
         store.promote(written)
@@ -95,7 +94,7 @@ def test_the_lock_of_a_killed_process_is_free_and_that_of_a_stopped_one_is_not(t
 
 
 def test_without_commit_or_checkpoint_a_start_is_from_nothing(store: CheckpointStore) -> None:
-    store.write(1, b"not committed")
+    store.write(1, [b"not committed"])
     assert recover(store, None) == Choice(None)
     assert store.temporaries() == []
 
@@ -110,8 +109,8 @@ def test_without_a_commit_the_newest_checkpoint_counts(store: CheckpointStore) -
 
 def test_a_temporary_file_that_the_commit_names_is_renamed_and_others_go(store: CheckpointStore) -> None:
     complete(store, 1)
-    committed = store.write(2, b"committed")
-    store.write(2, b"not committed")
+    committed = store.write(2, [b"committed"])
+    store.write(2, [b"not committed"])
     found = recover(store, Commit(2, committed.digest, {}, 0)).found
     assert found is not None
     assert (found.payload, found.path) == (b"committed", store.path(2))
@@ -121,7 +120,7 @@ def test_a_temporary_file_that_the_commit_names_is_renamed_and_others_go(store: 
 
 def test_a_temporary_file_that_the_commit_does_not_name_goes(store: CheckpointStore) -> None:
     commit = complete(store, 1)
-    store.write(2, b"not committed")
+    store.write(2, [b"not committed"])
     found = recover(store, commit).found
     assert found is not None
     assert found.number == 1
@@ -133,7 +132,7 @@ def test_another_machine_s_checkpoint_is_missing_unless_the_policy_says_else(
     store: CheckpointStore, policy: Missing, expected: int | None
 ) -> None:
     complete(store, 1)
-    store.write(2, b"not committed")
+    store.write(2, [b"not committed"])
     commit = Commit(7, "0" * 64, {}, 0)
     before = sorted(store.directory.iterdir())
     with pytest.raises(CheckpointMissing):
@@ -238,7 +237,7 @@ def test_a_lock_that_is_no_file_is_refused(tmp_path: Path) -> None:
 def test_a_directory_that_was_deleted_is_written_to_no_more(tmp_path: Path, what: str) -> None:
     directory = tmp_path / "checkpoints"
     store = CheckpointStore(directory)
-    written = store.write(1, b"state")
+    written = store.write(1, [b"state"])
     second = None
     if what == "lock":
         (directory / "lock").unlink()
@@ -246,7 +245,7 @@ def test_a_directory_that_was_deleted_is_written_to_no_more(tmp_path: Path, what
         shutil.rmtree(directory)
     if what == "replaced":
         second = CheckpointStore(directory)
-    for attempt in (lambda: store.write(2, b"state"), lambda: store.promote(written), store.require_in_place):
+    for attempt in (lambda: store.write(2, [b"state"]), lambda: store.promote(written), store.require_in_place):
         with pytest.raises(DirectoryLost, match="deleted or replaced"):
             attempt()
     assert not directory.exists() or sorted(path.name for path in directory.glob("checkpoint-*")) == (
@@ -264,30 +263,3 @@ def test_a_directory_without_room_or_rights_is_found_out_before_anything_is_writ
     shutil.rmtree(tmp_path)
     with pytest.raises(CheckpointError, match="cannot be used"):
         store.require_room(1)
-
-
-@pytest.mark.parametrize(
-    ("point", "left"),
-    [
-        ("checkpoint_writing:2", {"complete": 1, "temporary": 1}),
-        ("checkpoint_written:2", {"complete": 1, "temporary": 1}),
-        ("committed_before_rename:2", {"complete": 1, "temporary": 1}),
-        ("after_rename:2", {"complete": 2, "temporary": 0}),
-        ("after_rename", {"complete": 1, "temporary": 0}),
-        ("warm_up", {"complete": 3, "temporary": 0}),
-    ],
-)
-def test_a_crash_point_kills_at_its_visit_and_nowhere_else(tmp_path: Path, point: str, left: dict[str, int]) -> None:
-    assert point.partition(":")[0] in CRASH_POINTS
-    code = (
-        "import sys, pathlib; from stream.checkpoint import CheckpointStore\n"
-        "store = CheckpointStore(pathlib.Path(sys.argv[1]))\n"
-        "for number in (1, 2, 3): store.promote(store.write(number, b'state'))"
-    )
-    environment = {**os.environ, "STREAM_CRASH_POINT": point}
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True)
-    killed = point != "warm_up"
-    assert done.returncode == (-signal.SIGKILL if killed else 0)
-    assert (f"crash point {point.partition(':')[0]}: process" in done.stderr) == killed
-    names = [path.suffix for path in tmp_path.iterdir()]
-    assert {"complete": names.count(".ckpt"), "temporary": names.count(".tmp")} == left

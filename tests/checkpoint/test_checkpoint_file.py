@@ -58,8 +58,8 @@ def test_the_newest_whole_one_is_found_for_reading(tmp_path: Path) -> None:
         newest(tmp_path)
     store = CheckpointStore(tmp_path, keep=3)
     for number in (1, 2, 3):
-        store.promote(store.write(number, b"payload"))
-    store.write(4, b"not committed")
+        store.promote(store.write(number, [b"payload"]))
+    store.write(4, [b"not committed"])
     assert newest(tmp_path).number == 3
     store.path(3).write_bytes(b"")
     assert newest(tmp_path).number == 2

@@ -103,7 +103,7 @@ def test_whatever_a_part_is_replaced_by_it_is_a_sentence_or_a_model(
         path = data.draw(st.sampled_from(sorted(nodes(tree))))
         put(tree, path, data.draw(st.sampled_from([None, *map(copy.deepcopy, JUNK)])))
     place = tmp_path_factory.mktemp("c") / "model.ckpt"
-    write_checkpoint(place, 3, state.encode(tree))
+    write_checkpoint(place, 3, state.pieces(tree))
     with suppress(CheckpointError):
         inside(read_checkpoint(place))
 
@@ -126,7 +126,7 @@ def test_each_command_ends_with_exit_code_3_and_a_sentence(
 ) -> None:
     (tmp_path / "c").mkdir()
     path = tmp_path / "c" / checkpoint_name(3)
-    write_checkpoint(path, 3, payload)
+    write_checkpoint(path, 3, [payload])
     for name in ("i.jsonl", "s.jsonl"):
         (tmp_path / name).write_bytes((files / name).read_bytes())
     if command == "replay":
@@ -173,7 +173,7 @@ def test_a_start_from_it_is_refused_before_anything_is_taken_over(
     tree = found.tree()
     change(tree)
     (tmp_path / "c").mkdir()
-    write_checkpoint(tmp_path / "c" / found.path.name, found.number, state.encode(tree))
+    write_checkpoint(tmp_path / "c" / found.path.name, found.number, state.pieces(tree))
     for name in ("i.jsonl", "s.jsonl"):
         (tmp_path / name).write_bytes((files / name).read_bytes())
     assert replay(tmp_path, "c") in (2, 3)
@@ -187,6 +187,6 @@ def test_deep_nesting_is_a_sentence(tmp_path: Path) -> None:
     document = b'{"learner": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
     from safetensors.numpy import save
 
-    write_checkpoint(tmp_path / "c", 1, bytes(save({"document": np.frombuffer(document, np.uint8)})))
+    write_checkpoint(tmp_path / "c", 1, [bytes(save({"document": np.frombuffer(document, np.uint8)}))])
     with pytest.raises(CheckpointError):
         read_checkpoint(tmp_path / "c").tree()

@@ -66,12 +66,11 @@ class Life:
 
     def __init__(self, arguments: Sequence[str], log: Path, crash_point: str | None = None) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        if crash_point is not None:
-            environment["STREAM_CRASH_POINT"] = crash_point
+        module = ["stream"] if crash_point is None else ["tests.crashing", crash_point, "stream"]
         self._log = log
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stream", *arguments], cwd=ROOT, env=environment, stdout=file, stderr=file
+                [sys.executable, "-m", *module, *arguments], cwd=ROOT, env=environment, stdout=file, stderr=file
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Ten kills of a real learner on a real Kafka in one pass: no event lost or trained twice, each dead letter once."""
+"""Eleven kills of a real learner on a real Kafka in one pass: no event lost or trained twice, each dead letter once."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ PARTITIONS = 4
 AT_RANDOM = "a random moment"
 KILLS = (
     "checkpoint_writing:2",
+    "trained_meanwhile",
     AT_RANDOM,
     "committed_before_rename:2",
     "warm_up:2",
@@ -46,7 +47,7 @@ def produced(stream: Stream) -> dict[tuple[bytes, bytes], Line]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_ten_kills_lose_nothing_and_train_nothing_twice(
+def test_eleven_kills_lose_nothing_and_train_nothing_twice(
     tmp_path: Path, kafka: Connection, fresh_topics: Callable[[int], TopicSettings]
 ) -> None:
     stream = write_stream(tmp_path, 2400, invalid=21)

@@ -47,7 +47,8 @@ LATENCIES = {
         SchemaReport(1, changes=[CHANGE]), seconds
     ),
     "stream_publish_duration_seconds": lambda observer, seconds: observer.version_published("full", 1, 1, 1, seconds),
-    "stream_checkpoint_duration_seconds": lambda observer, seconds: observer.checkpointed(1, seconds, 1),
+    "stream_checkpoint_duration_seconds": lambda observer, seconds: observer.checkpointed(1, seconds, 1, 0.0),
+    "stream_checkpoint_stop_seconds": lambda observer, seconds: observer.checkpointed(1, 9.0, 1, seconds),
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from stream.checkpoint import CheckpointStore
 from stream.observe import Observer
 from stream.service.endpoints import Endpoints
-from stream.service.service import Clocks, Service
+from stream.service.pace import Clocks
+from stream.service.service import Service
 from stream.service.start import open_service
 from stream.settings.load import load
 from stream.settings.root import Settings
@@ -32,7 +33,9 @@ class Run:
         self.learner = CountingLearner()
         self.source = MemorySource(log)
         self.commit_log = MemoryCommitLog(log)
-        self.settings = load(Settings, assignments=["batch_size=4", "batch_age_seconds=0", *assignments])
+        # Checkpoints at the moments that a test reads in its log; a test of those in the background says so.
+        usual = ["batch_size=4", "batch_age_seconds=0", "checkpoint.in_background=false"]
+        self.settings = load(Settings, assignments=[*usual, *assignments])
         self.store = None if directory is None else CheckpointStore(directory, self.settings.checkpoint.keep)
         try:
             self.service = self._open(observer or Observer(), stop_at_end, predictions)

@@ -18,13 +18,14 @@ def test_a_letter_bears_what_the_contract_says() -> None:
     ledger = Ledger({3: 17}, 0, postmark)
     record = Record("interactions", 3, 17, b"k", b'{"id": 7}', None, (("resent", b"2"),))
     ledger.settle(Item.decode(record))
-    (letter,) = ledger.commit(1, "digest")[1]
+    count, size_bytes = ledger.unpublished
+    assert count == 1
+    (letter,) = ledger.cut().dead_letters
     assert letter.message == "the field id is the number 7; it has to be a string"
     assert (letter.learner, letter.ts_ms, letter.resent, letter.topic_id) == ("mine", 1_700_000_000_250, 2, "an-id")
     assert (letter.reason, letter.origin) == ("invalid_id", ("interactions", "an-id", 3, 17))
-    count, size_bytes = ledger.unpublished
-    assert count == 1
     assert size_bytes > len(letter.message), "what waits is bounded with its sentences"
+    assert ledger.unpublished == (0, 0), "what is cut off is the checkpoint's"
 
 
 def test_what_a_record_makes_a_sentence_say_is_bounded() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stream.errors import ConfigurationError
-from stream.service import service
+from stream.service import start
+from stream.service.pace import Pace
 from stream.service.predictions import PredictionsFile
 from stream.testing import MemoryLog
 from tests.service.counting_learner import event, version
@@ -28,21 +29,21 @@ def test_lines_reach_the_file_with_a_checkpoint_only(tmp_path: Path) -> None:
     file = PredictionsFile(path)
     file.append([Line("a"), Line("é")])
     assert path.read_bytes() == b""
-    file.flush()
+    file.write()
     file.committed()
     file.append([Line("lost with the process")])
     file.close()
     assert path.read_text() == "a\né\n"
 
 
-def test_what_was_flushed_for_a_checkpoint_that_does_not_count_is_cut_off(tmp_path: Path) -> None:
+def test_what_was_written_for_a_checkpoint_that_does_not_count_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     file = PredictionsFile(path)
     file.append([Line("a")])
-    file.flush()
+    file.write()
     file.committed()
     file.append([Line("b")])
-    file.flush()
+    file.write()
     file.roll_back()
     assert (path.read_text(), file.length_bytes) == ("a\n", 2)
     file.close()
@@ -76,5 +77,5 @@ def test_many_bytes_of_lines_bring_the_checkpoint_forward(tmp_path: Path, monkey
         (tmp_path / name).mkdir()
     usual = commits(tmp_path / "a")
     size = (tmp_path / "a" / "p.jsonl").stat().st_size
-    monkeypatch.setattr(service, "PREDICTIONS_BYTES", size // 4)
+    monkeypatch.setattr(start, "Pace", lambda **kept: Pace(**kept, predictions_bytes=size // 4))
     assert commits(tmp_path / "b") >= usual + 2

@@ -153,7 +153,7 @@ def test_a_fenced_learner_leaves_its_directory_as_it_was(tmp_path: Path) -> None
     log = filled(20)
     predictions = tmp_path / "predictions.jsonl"
     old = Run(log, tmp_path / "old", predictions=predictions)
-    old.service._save()
+    old.service.saving.begin()
     before = {path: path.read_bytes() for path in (tmp_path / "old").iterdir()}
     (tmp_path / "new").mkdir()
     for path, content in before.items():
@@ -180,7 +180,7 @@ def test_a_start_that_cannot_succeed_leaves_a_healthy_learner_alone(
 ) -> None:
     log = filled(20)
     healthy = Run(log, tmp_path / "healthy")
-    healthy.service._save()
+    healthy.service.saving.begin()
     if error is ConfigurationError:
         shutil.copytree(tmp_path / "healthy", tmp_path / "wrong")
     with pytest.MonkeyPatch.context() as patched:
@@ -194,11 +194,11 @@ def test_a_commit_that_comes_between_the_look_and_the_takeover_counts(tmp_path: 
     """The look finds a checkpoint that is here; what the takeover finds is another machine's."""
     log = filled(20)
     elsewhere = Run(log, tmp_path / "elsewhere")
-    elsewhere.service._save()
+    elsewhere.service.saving.begin()
     shutil.copytree(tmp_path / "elsewhere", tmp_path / "here")
     stale = log.commits[-1]
     elsewhere.service._step()
-    elsewhere.service._save()
+    elsewhere.service.saving.begin()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(MemoryCommitLog, "newest", lambda *_: stale)
         with pytest.raises(CheckpointMissing):
@@ -208,10 +208,10 @@ def test_a_commit_that_comes_between_the_look_and_the_takeover_counts(tmp_path: 
 def test_a_commit_on_its_way_is_waited_for_before_a_checkpoint_counts_as_missing(tmp_path: Path) -> None:
     log = filled(20)
     first = Run(log, tmp_path, "checkpoint.keep=1")
-    first.service._save()
+    first.service.saving.begin()
     unsettled = log.commits[-1]
     first.service._step()
-    first.service._save()
+    first.service.saving.begin()
     first.die()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
@@ -223,7 +223,7 @@ def test_a_commit_on_its_way_is_waited_for_before_a_checkpoint_counts_as_missing
 def test_a_learner_that_was_stopped_asks_before_it_writes(tmp_path: Path) -> None:
     log = filled(20)
     old = Run(log, tmp_path)
-    old.service._save()
+    old.service.saving.begin()
     log.clock.sleep(600)  # SIGSTOP ... SIGCONT
     log.epoch += 1
     assert old.store is not None
@@ -235,9 +235,9 @@ def test_a_learner_that_was_stopped_asks_before_it_writes(tmp_path: Path) -> Non
 def test_an_idle_learner_notices_that_it_was_replaced(tmp_path: Path) -> None:
     log = filled(8)
     run = Run(log, tmp_path, "checkpoint.every_seconds=10", stop_at_end=False)
-    run.service._save()
+    run.service.saving.begin()
     run.service._step()
-    run.service._save()
+    run.service.saving.begin()
     log.epoch += 1
     with pytest.raises(Fenced):
         run.run()
