@@ -33,16 +33,16 @@ POINTS = [
 ]
 
 
-def command(place: Path, steps: int, **given: Any) -> list[str]:
+def command(place: Path, steps: int, point: str | None = None, **given: Any) -> list[str]:
     assignments = [f"{key}={json.dumps(value)}" for key, value in given.items()]
-    process = [sys.executable, "-m", "tests.publish.publishing_process"]
+    crashing = [] if point is None else ["tests.crashing", point]
+    process = [sys.executable, "-m", *crashing, "tests.publish.publishing_process"]
     return [*process, str(place / "versions"), str(place / "commit.json"), str(steps), *assignments]
 
 
 def ran(place: Path, steps: int, point: str | None = None, **given: Any) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **({"STREAM_CRASH_POINT": point} if point else {})}
     return subprocess.run(
-        command(place, steps, **given), env=environment, capture_output=True, text=True, timeout=60, check=False
+        command(place, steps, point, **given), capture_output=True, text=True, timeout=60, check=False
     )
 
 

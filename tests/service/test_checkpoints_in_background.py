@@ -19,7 +19,8 @@ from stream.errors import CheckpointError, Fenced, LogError, NonFinite
 from stream.log.protocol import Commit, DeadLetter
 from stream.observe import Observer
 from stream.service.checkpointing import Checkpointer, Made
-from tests.service.memory_log import MemoryLog, event, version
+from stream.testing import MemoryLog
+from tests.service.counting_learner import event, version
 from tests.service.serving import Run
 
 BACKGROUND = ("checkpoint.in_background=true", "checkpoint.every_events=8")
