@@ -8,13 +8,15 @@ A full version, `full-000000000012.json`:
 
 A delta, `delta-000000000013.json`, has besides `after` (the version that it changes), `patch` (of the manifest, see
 `stream.publish.patch`), `tombstones` (the names that went), `shapes` (of each array that changed) and `gone` (the
-arrays that are not there any more). Its arrays are `whole/NAME`, or `rows/NAME` (row numbers) with `values/NAME`.
+arrays that are not there any more). Its arrays are `whole/NAME`, or `pieces/NAME` (numbers) with `values/NAME`: the
+array's items, row by row, in pieces of as many items as `values/NAME` is wide.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,12 +55,13 @@ class Contents:
             if whole is not None:
                 found[name] = ArrayChange(tuple(shape), None, whole)
                 continue
-            rows, values = self.arrays[f"rows/{name}"], self.arrays[f"values/{name}"]
-            if rows.dtype != np.int64 or rows.shape != values.shape[:1] or list(values.shape[1:]) != shape[1:]:
-                raise ValueError(f"the rows of {name} do not fit its values")
-            if len(rows) and not (rows.min() >= 0 and rows.max() < shape[0]):
-                raise ValueError(f"a row of {name} is outside of its shape")
-            found[name] = ArrayChange(tuple(shape), rows, values)
+            pieces, values = self.arrays[f"pieces/{name}"], self.arrays[f"values/{name}"]
+            items = math.prod(shape[1:])
+            if pieces.dtype != np.int64 or values.ndim != 2 or len(pieces) != len(values) or items % values.shape[1]:
+                raise ValueError(f"the pieces of {name} do not fit its values")
+            if len(pieces) and not 0 <= pieces.min() <= pieces.max() < shape[0] * items // values.shape[1]:
+                raise ValueError(f"a piece of {name} is outside of its shape")
+            found[name] = ArrayChange(tuple(shape), pieces, values)
         return found
 
 

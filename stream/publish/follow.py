@@ -214,7 +214,7 @@ def _advanced(snapshot: Snapshot, step: Contents) -> Taken:
         before = arrays.get(name)
         after = applied(before, _owned(change, before))
         arrays[name] = after
-        rows[name] = change.rows
+        rows[name] = change.rows()
         if after is not before:
             replaced.add(name)
     gone = frozenset(members["gone"])
@@ -230,7 +230,9 @@ def _advanced(snapshot: Snapshot, step: Contents) -> Taken:
 
 def _owned(change: ArrayChange, before: Array | None) -> ArrayChange:
     """Return the change with values that may be written to later; those of a delta's file are read-only."""
-    if change.rows is None and (before is None or before.shape != change.shape or before.dtype != change.values.dtype):
+    if change.pieces is None and (
+        before is None or before.shape != change.shape or before.dtype != change.values.dtype
+    ):
         return ArrayChange(change.shape, None, change.values.copy())
     return change
 

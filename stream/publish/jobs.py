@@ -99,10 +99,10 @@ def write_delta(store: VersionStore, job: Delta) -> Done:
     patch = difference(dict(job.before), dict(job.manifest))
     arrays: dict[str, Array] = {}
     for name, change in job.changes.items():
-        if change.rows is None:
+        if change.pieces is None:
             arrays[f"whole/{name}"] = change.values
         else:
-            arrays[f"rows/{name}"], arrays[f"values/{name}"] = change.rows, change.values
+            arrays[f"pieces/{name}"], arrays[f"values/{name}"] = change.pieces, change.values
     members = {
         "version": job.version,
         "after": job.after,

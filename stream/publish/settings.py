@@ -25,7 +25,7 @@ class PublishSettings(Section):
     )
     full_seconds: float = setting(300.0, "A full version after so long, through the gate.", above=0)
     chain_bytes: int = setting(
-        1 << 30, "So many bytes of deltas since the full version bring the next one forward.", minimum=1
+        256 << 20, "So many bytes of deltas since the full version bring the next one forward.", minimum=1
     )
     share: float = setting(
         0.05,

@@ -2,8 +2,8 @@
 
 The learner's thread asks `Shadow.changes`; everything that it returns is a copy, so that training goes on while it is
 written. While a full version is written out of the shadow itself, the shadow stands still; what changes meanwhile is
-carried by each delta anew, and taken in afterwards. A delta holds the rows as they are now, not what was added to them:
-one row too many is a few bytes, and applied twice it is the same.
+carried by each delta anew, and taken in afterwards. A delta holds what is there now, not what was added to it:
+one piece too many is a few bytes, and applied twice it is the same.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Container, Mapping
 
 import numpy as np
 
-from stream.publish.change import ArrayChange, Rows, applied, unlike
+from stream.publish.change import ArrayChange, Numbers, applied, in_pieces, unlike
 from stream.publish.rows import changed_rows
 from stream.publish.snapshot import Array
 
 __all__ = ["Shadow"]
 
 _SHARE = 0.5
-"""If more of the rows than this changed, the whole array is not much more, and is written without their numbers."""
-_NONE: Rows = np.empty(0, dtype=np.int64)
+"""If more of the pieces than this changed, the whole array is not much more, and is written without their numbers."""
+_NONE: Numbers = np.empty(0, dtype=np.int64)
 
 
 class Shadow:
@@ -28,8 +28,8 @@ class Shadow:
 
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
-        self._loose: dict[str, Rows | None] = {}
-        """Rows of which a reader may have something else than the shadow; None: of the whole array."""
+        self._loose: dict[str, Numbers | None] = {}
+        """Pieces of which a reader may have something else than the shadow; None: of the whole array."""
 
     @property
     def settled(self) -> bool:
@@ -52,32 +52,33 @@ class Shadow:
 
     def _change(self, name: str, array: Array) -> ArrayChange | None:
         before = self.arrays.get(name)
-        loose: Rows | None = self._loose.get(name, _NONE)
+        loose: Numbers | None = self._loose.get(name, _NONE)
         if before is None or loose is None or unlike(before, array):
             return ArrayChange(array.shape, None, array.copy(order="C"))
-        if not array.ndim:
-            same = before.tobytes() == array.tobytes() and not len(loose)
+        if not array.ndim or not array[:1].size:
+            same = before.shape == array.shape and before.tobytes() == array.tobytes()
             return None if same else ArrayChange(array.shape, None, array.copy())
-        both = min(len(before), len(array))
-        rows = changed_rows(before[:both], array[:both])
-        if len(array) > both:
-            rows = np.concatenate([rows, np.arange(both, len(array))])
+        old, new = in_pieces(before), in_pieces(array)
+        both = min(len(old), len(new))
+        pieces = changed_rows(old[:both], new[:both])
+        if len(new) > both:
+            pieces = np.concatenate([pieces, np.arange(both, len(new))])
         if len(loose):
-            rows = np.union1d(rows, loose[loose < len(array)])
-        if not len(rows) and before.shape == array.shape:
+            pieces = np.union1d(pieces, loose[loose < len(new)])
+        if not len(pieces) and before.shape == array.shape:
             return None
-        if len(rows) > _SHARE * len(array):
+        if len(pieces) > _SHARE * len(new):
             return ArrayChange(array.shape, None, array.copy(order="C"))
-        return ArrayChange(array.shape, rows, array[rows])
+        return ArrayChange(array.shape, pieces, new[pieces])
 
     def loosen(self, changes: Mapping[str, ArrayChange]) -> None:
-        """Let every delta carry these rows, until `settle`: readers may or may not have them."""
+        """Let every delta carry these pieces, until `settle`: readers may or may not have them."""
         for name, change in changes.items():
-            loose: Rows | None = self._loose.get(name, _NONE)
-            if change.rows is None or loose is None:
+            loose: Numbers | None = self._loose.get(name, _NONE)
+            if change.pieces is None or loose is None:
                 self._loose[name] = None
             else:
-                self._loose[name] = np.union1d(loose, change.rows)
+                self._loose[name] = np.union1d(loose, change.pieces)
 
     def settle(self) -> None:
         """Readers have what the shadow has."""
