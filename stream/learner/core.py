@@ -349,7 +349,9 @@ class LearnerCore:
             )
             if not started:
                 self._settle()
-        self._parameters = parameter_counts(self.network)
+        # What is fresh is counted only if a warm-up is there to train it.
+        active = self.warmup.active
+        self._parameters = parameter_counts(self.network) if active else (parameters_in_use(self.network), 0)
         return SchemaReport(
             version.version,
             version.changes,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,11 @@ from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from stream.learner.core import LearnerCore
+from stream.network import statistics_kernels
 from stream.network.statistics import RunningStatistics
 from stream.records.interaction import Interaction
 from stream.testing.streams import apply, events, feature, label, settings
+from tests.network.plain_statistics import PlainStatistics
 
 NOTHING_ROUNDED = np.zeros((64, 8), dtype=bool)
 
@@ -26,6 +30,38 @@ def seen(values: np.ndarray, batch: int = 64) -> tuple[RunningStatistics, np.nda
         statistics.update(column, scores, slots)
         read.append(scores[:, 0])
     return statistics, np.concatenate(read)
+
+
+def test_normal_scores_are_those_of_the_library() -> None:
+    ranks = [*np.linspace(0.001, 0.999, 999), 1e-12, 1e-7, 1.0 - 1e-12, 0.5, 0.075, 0.925]
+    found = [statistics_kernels.normal_score(rank) for rank in ranks]
+    assert found == pytest.approx([NormalDist().inv_cdf(rank) for rank in ranks], rel=1e-14, abs=1e-15)
+
+
+@given_settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 2, 7, 64, 300]), st.sampled_from(["normal", "few", "wide", "gone"]))
+def test_columns_are_those_of_the_plain_passes(seed: int, events: int, kind: str) -> None:
+    draw = np.random.default_rng(seed)
+    ours, plain = RunningStatistics(), PlainStatistics()
+    slots = np.array([0, 2, 3, 5])
+    for _ in range(8):
+        values = draw.standard_normal((events, 8))
+        if kind == "few":
+            values = np.floor(2 * values)
+        if kind == "wide":
+            values = np.exp(20 * values)
+        values[draw.random(values.shape) < (0.9 if kind == "gone" else 0.1)] = np.nan
+        read, absent = ours.standardise(values, slots)
+        other, other_absent = plain.standardise(values, slots)
+        assert read == pytest.approx(other, abs=1e-6)
+        assert absent.tolist() == other_absent.tolist()
+        rounded = draw.random(values.shape) < 0.5
+        assert ours.unresolved(values, rounded, slots) == plain.unresolved(values, rounded, slots)
+        ours.update(values, read, slots)
+        plain.update(values, read, slots)
+        for name in ("points", "weights", "count", "mean", "m2", "missing"):
+            assert getattr(ours, name) == pytest.approx(getattr(plain, name), rel=1e-9, abs=1e-7), name
+        assert ours.normal_scores() == pytest.approx(plain.normal_scores(), abs=1e-9)
 
 
 def draws(number: int = 6000, seed: int = 0) -> np.ndarray:
