@@ -35,7 +35,7 @@ PINNED = {
     "stream.observe": {"CompositeObserver", "Observer", "Poll", "Start", "Step"},
     "stream.testing": {
         *("METHOD_CHECKS", "Clock", "MemoryCommitLog", "MemoryLog", "MemorySchemaSource", "MemorySource"),
-        *("check_method", "check_part"),
+        *("check_method", "check_part", "check_source"),
     },
     "stream.report": {"BatchReport", "MixtureReport", "ModelReport", "SchemaReport", "SlotCount", "WarmupReport"},
 }

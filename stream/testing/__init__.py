@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from stream.testing.memory_log import Clock, MemoryCommitLog, MemoryLog, MemorySchemaSource, MemorySource
+from stream.testing.source import check_source
 
 if TYPE_CHECKING:
     from stream.testing.method import METHOD_CHECKS, check_method
@@ -22,6 +23,7 @@ __all__ = [
     "MemorySource",
     "check_method",
     "check_part",
+    "check_source",
 ]
 
 _NEED_TORCH = {"METHOD_CHECKS": "method", "check_method": "method", "check_part": "part"}
