@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
 import numpy as np
 
@@ -36,31 +37,32 @@ __all__ = [
     "settings",
     "stack",
     "trained",
+    "trained_under",
     "version",
 ]
 
 DAY = 86_400_000
 
 
-def settings(
-    strategy: str = "carry",
-    *,
-    seed: int = 3,
-    warmup: WarmupSettings | None = None,
-    batch_size: int = 16,
-    **network: Any,
-) -> LearnerSettings:
-    """Return settings of a small network; ``network`` overrides its own."""
-    shape: dict[str, Any] = {"hidden": (12,), "embedding_dim": 4, "pair_hidden": 4, **network}
-    return LearnerSettings(
-        seed=seed,
-        batch_size=batch_size,
-        strategy=strategy,
-        network=NetworkSettings(**shape),
-        warmup=warmup or WarmupSettings(max_events=64, window_events=16),
-        backbone=BackboneSettings(pretrain_events=96),
-        optimiser=OptimiserSettings(step_events=10, step_age=8),
-    )
+_OWN: Final = frozenset(field.name for field in fields(LearnerSettings))
+
+
+def settings(strategy: str = "carry", **options: Any) -> LearnerSettings:
+    """Return settings of a small network and short phases.
+
+    ``options`` are settings and sections of :class:`LearnerSettings` by name, and settings of its network.
+    """
+    shape = {name: value for name, value in options.items() if name not in _OWN}
+    wanted: dict[str, Any] = {
+        "seed": 3,
+        "batch_size": 16,
+        "network": NetworkSettings(**{"hidden": (12,), "embedding_dim": 4, "pair_hidden": 4, **shape}),
+        "warmup": WarmupSettings(max_events=64, window_events=16),
+        "backbone": BackboneSettings(pretrain_events=96),
+        "optimiser": OptimiserSettings(step_events=10, step_age=8),
+        **{name: value for name, value in options.items() if name in _OWN},
+    }
+    return LearnerSettings(strategy=strategy, **wanted)
 
 
 def version(number: int, changes: Sequence[dict[str, Any]], ts: int = 0) -> Version:
@@ -148,12 +150,17 @@ def first_step(learner: LearnerCore, interactions: int) -> int:
     )
 
 
-def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> LearnerCore:
-    """Return a learner of the standard schema after some events."""
-    learner = LearnerCore(settings(strategy, **options))
+def trained_under(wanted: LearnerSettings, number: int = 160, seed: int = 0) -> LearnerCore:
+    """Return a learner of the standard schema under these settings, after some events."""
+    learner = LearnerCore(wanted)
     apply(learner, *FEATURES, *OFFERS)
     learn(learner, events(number, seed))
     return learner
+
+
+def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> LearnerCore:
+    """Return the same of a small network; ``options`` are those of :func:`settings`, ``seed`` that of the events."""
+    return trained_under(settings(strategy, **options), number, seed)
 
 
 def restored(learner: LearnerCore) -> LearnerCore:

@@ -14,7 +14,7 @@ from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.network.settings import OptimiserSettings
 from stream.settings.learner import LearnerSettings
-from stream.testing.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, label, learn, restored, settings, trained_under
 
 
 def _settings(strategy: str = "glmix", **glmix: Any) -> LearnerSettings:
@@ -27,10 +27,7 @@ def _settings(strategy: str = "glmix", **glmix: Any) -> LearnerSettings:
 
 
 def _trained(number: int = 160, **glmix: Any) -> LearnerCore:
-    learner = LearnerCore(_settings(**glmix))
-    apply(learner, *FEATURES, *OFFERS)
-    learn(learner, events(number))
-    return learner
+    return trained_under(_settings(**glmix), number)
 
 
 def _pairs(learner: LearnerCore) -> RandomEffects:

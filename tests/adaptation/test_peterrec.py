@@ -32,6 +32,7 @@ from stream.testing.streams import (
     logits,
     restored,
     settings,
+    trained_under,
 )
 
 BOTH = pytest.mark.parametrize("strategy", ["peterrec-serial", "peterrec-parallel"])
@@ -39,19 +40,12 @@ LABELS = ["soap", "milk", "bread", "tea", "jam"]
 
 
 def _settings(strategy: str, *, pretrain: int = 96, hidden: tuple[int, ...] = (12, 8), **own: Any) -> LearnerSettings:
-    return replace(
-        settings(hidden=hidden),
-        strategy=strategy,
-        backbone=BackboneSettings(pretrain_events=pretrain),
-        peterrec=PeterRecSettings(**own),
-    )
+    backbone = BackboneSettings(pretrain_events=pretrain)
+    return settings(strategy, hidden=hidden, backbone=backbone, peterrec=PeterRecSettings(**own))
 
 
 def _trained(strategy: str, number: int = 160, **options: Any) -> LearnerCore:
-    learner = LearnerCore(_settings(strategy, **options))
-    apply(learner, *FEATURES, *OFFERS)
-    learn(learner, events(number))
-    return learner
+    return trained_under(_settings(strategy, **options), number)
 
 
 def _trunk(learner: LearnerCore) -> PatchedTrunk:

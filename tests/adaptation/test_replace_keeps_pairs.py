@@ -7,7 +7,7 @@ import torch
 
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
-from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
+from stream.testing.streams import apply, events, feature, label, learn, settings, trained_under
 
 LONG = WarmupSettings(max_events=640, window_events=320, budget_share=0.9)
 CHANGES = {
@@ -18,10 +18,7 @@ CHANGES = {
 
 
 def trained(strategy: str) -> LearnerCore:
-    learner = LearnerCore(settings(strategy, warmup=LONG))
-    apply(learner, *FEATURES, *OFFERS)
-    learn(learner, events(240))
-    return learner
+    return trained_under(settings(strategy, warmup=LONG), 240)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -10,7 +10,7 @@ from stream.learner.recommend import recommend
 from stream.network.experts import EXPERTS
 from stream.records.interaction import Interaction, decode_interaction
 from stream.settings.learner import LearnerSettings
-from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, restored, settings
+from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, restored, settings, trained
 
 
 def stream(
@@ -73,13 +73,6 @@ def test_on_any_stream_it_is_near_the_best_expert_by_that_experts_own_loss(name:
     for group in np.array_split(np.argsort(chance[late:], kind="stable") + late, 5):
         expected, spread = chance[group].sum(), np.sqrt((chance[group] * (1 - chance[group])).sum())
         assert abs(outcome[group].sum() - expected) <= max(0.15 * expected, 4 * spread), name
-
-
-def trained(strategy: str = "carry", number: int = 160) -> LearnerCore:
-    learner = LearnerCore(settings(strategy))
-    apply(learner, *FEATURES, *OFFERS)
-    learn(learner, events(number))
-    return learner
 
 
 def test_what_is_published_ranked_and_recommended_is_the_mixture() -> None:

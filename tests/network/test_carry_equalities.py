@@ -25,10 +25,10 @@ from stream.testing.streams import (
     events,
     feature,
     label,
-    learn,
     logits,
     restored,
     settings,
+    trained_under,
 )
 
 TOLERANCE = 1e-5
@@ -38,10 +38,7 @@ LEAN = given_settings(max_examples=12, deadline=None)
 
 
 def _learner(seed: int, hidden: tuple[int, ...] = (12,)) -> LearnerCore:
-    learner = LearnerCore(settings("carry+mlet" if seed in FACTORED else "carry", seed=seed, hidden=hidden))
-    apply(learner, *FEATURES, *OFFERS)
-    learn(learner, events(160, seed))
-    return learner
+    return trained_under(settings("carry+mlet" if seed in FACTORED else "carry", seed=seed, hidden=hidden), 160, seed)
 
 
 _MODELS: dict[int, LearnerCore] = {}

@@ -21,7 +21,7 @@ from stream.network.descent import Cells, Descent
 from stream.network.frame import Frame
 from stream.network.pair_table import PairTable
 from stream.network.table import Table
-from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, settings
+from stream.testing.streams import apply, events, feature, label, learn, settings, trained_under
 from tests.network.plain_network import leaves, plain_logit
 
 Gradients = dict[int, torch.Tensor]
@@ -47,10 +47,7 @@ class Recording(Descent):
 def _learner(strategy: str = "carry", hidden: tuple[int, ...] = (12, 12, 8), number: int = 224) -> LearnerCore:
     wanted = settings(strategy, hidden=hidden, kernels="plain", warmup=WarmupSettings(max_events=96, window_events=48))
     wanted = replace(wanted, iak=IakSettings(stochastic=False, phase_events=32))
-    learner = LearnerCore(wanted)
-    apply(learner, *FEATURES, *OFFERS)
-    learn(learner, events(number, 1))
-    return learner
+    return trained_under(wanted, number, 1)
 
 
 def _frame(learner: LearnerCore) -> Frame:
