@@ -40,6 +40,8 @@ class Batch:
     """(categorical slot, value) of each sighting that read as rare."""
     pair_event: np.ndarray
     pair_slot: np.ndarray
+    listed: np.ndarray
+    """bool ``(B,)``: whether the event names what was shown, one by one."""
     possible: np.ndarray
     """bool ``(P,)``: in R."""
     taken: np.ndarray

@@ -56,6 +56,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
         unseen=rows.unseen,
         pair_event=pairs.event,
         pair_slot=pairs.slot,
+        listed=np.array([isinstance(event.shown, tuple) for event in interactions], dtype=bool),
         possible=pairs.possible,
         taken=pairs.taken,
         offsets=pairs.offsets,

@@ -10,11 +10,11 @@ from typing import Protocol
 
 import torch
 
+from stream.network.cells import Cells
 from stream.network.frame import Frame
 from stream.network.table import Table
-from stream.network.uses import Uses
 
-__all__ = ["Cells", "Descent", "Differentiable", "Rows"]
+__all__ = ["Descent", "Differentiable", "Rows"]
 
 Rows = torch.Tensor | None
 
@@ -26,17 +26,6 @@ class Differentiable(Protocol):
         self, frame: Frame, logits: torch.Tensor, taken: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
         """Hand each table's gradient under the outcomes ``taken`` ``(P,)`` to ``descent``."""
-
-
-class Cells(Protocol):
-    """A pair table, as a pass sees it."""
-
-    weight: torch.Tensor
-    squares: torch.Tensor
-    rate: float
-
-    def descend(self, rows: torch.Tensor, gradient: torch.Tensor, columns: Rows = None) -> None:
-        """Take the optimiser's step on distinct rows."""
 
 
 class Descent:
@@ -77,10 +66,11 @@ class Descent:
         total = flat.view_as(table.weight)
         self._take(table, total if rows is None else total[rows], rows)
 
-    def cells(self, table: Cells, uses: Uses, by_event: torch.Tensor, columns: Rows = None) -> None:
-        """Train on the gradient ``by_event`` ``(B, columns)`` of what the uses of a pair table's rows add to it."""
-        for rows, total in uses.gradients(by_event, columns, self._each):
-            self._take_cells(table, rows, total, columns)
+    def cells(self, cells: Cells, places: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Train on the ``gradient`` ``(n,)`` of ``n`` uses of cells, at ``places`` ``(n,)``, which may repeat."""
+        distinct, inverse = torch.unique(places, return_inverse=True)
+        total = gradient.new_zeros(len(distinct)).index_add_(0, inverse, self._each(gradient))
+        self._take_cells(cells, distinct, total)
 
     def _each(self, gradient: torch.Tensor) -> torch.Tensor:
         """Return what is summed of a factor, or of each event's or use's gradient."""
@@ -90,6 +80,6 @@ class Descent:
         """Do with the sum ``(n, *shape)`` of ``rows`` (None: all) what the pass is for."""
         table.step(total, rows)
 
-    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
-        """Do the same with the sum ``(n, columns)`` of ``n`` distinct rows of a pair table (None: all columns)."""
-        table.descend(rows, total, columns)
+    def _take_cells(self, cells: Cells, places: torch.Tensor, total: torch.Tensor) -> None:
+        """Do the same with the sums ``(n,)`` of distinct cells."""
+        cells.descend(places, total)

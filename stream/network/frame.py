@@ -40,6 +40,8 @@ class Arrays:
     pair_slot: np.ndarray
     pair_offsets: np.ndarray
     """The same of pairs."""
+    listed: np.ndarray
+    """bool ``(B,)``: whether the event names what was shown."""
     possible: np.ndarray
     taken: np.ndarray
     """float32 ``(P,)``."""
@@ -69,6 +71,7 @@ class Arrays:
             pair_event=self.pair_event[begin:end] - start,
             pair_slot=self.pair_slot[begin:end],
             pair_offsets=self.pair_offsets[start : stop + 1] - begin,
+            listed=self.listed[start:stop],
             possible=self.possible[begin:end],
             taken=self.taken[begin:end],
             weight=self.weight[start:stop],
@@ -159,6 +162,7 @@ class Frame:
             pair_event=batch.pair_event,
             pair_slot=batch.pair_slot,
             pair_offsets=batch.offsets,
+            listed=batch.listed,
             possible=batch.possible,
             taken=batch.taken.astype(np.float32),
             weight=weight,

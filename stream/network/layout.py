@@ -30,10 +30,7 @@ class Layout:
         )
         self.offers = Offers(attributes=settings.attributes, departed_capacity=settings.departed_capacity)
         self.keys: RowPool[str] = RowPool(settings.entity_capacity)
-        self.wide_rows: RowPool[int] = RowPool(settings.pair_cells // 32)
         self.matches = np.full((self.rows.reserved, settings.attributes), -1, dtype=np.int64)
-        self.wide_of = np.zeros(self.rows.reserved, dtype=np.int64)
-        """Row of the wide table by vocabulary row; 0 where there is none."""
         self.muted = torch.zeros(32, dtype=torch.bool, device=device)
         """Offers, by slot, that a strategy ignores."""
         self.evictions = 0
@@ -50,13 +47,12 @@ class Layout:
         return json.dumps([feature, value])
 
     def reserve(self) -> None:
-        """Let every register have room for the names that there are; what is new has no match and no wide row."""
+        """Let every register have room for the names that there are; what is new has no match."""
         extra = self.offers.match_slots - self.matches.shape[1]
         if extra > 0:
             self.matches = np.pad(self.matches, ((0, 0), (0, extra)), constant_values=-1)
-        extra = self.rows.reserved - len(self.wide_of)
+        extra = self.rows.reserved - len(self.matches)
         if extra > 0:
-            self.wide_of = np.concatenate([self.wide_of, np.zeros(extra, dtype=np.int64)])
             tail = np.full((extra, self.matches.shape[1]), -1, dtype=np.int64)
             self.matches = np.concatenate([self.matches, tail])
         offers = self.offers.offers.capacity

@@ -75,17 +75,13 @@ class Names:
         self.start_rows(self.layout.rows.vocabularies[slot].rows(), fresh=fresh)
 
     def start_rows(self, rows: list[int], *, fresh: bool) -> None:
-        """Give new vocabulary rows their seeded values, their wide rows and their matches with attribute values."""
+        """Give new vocabulary rows their seeded values and their matches with attribute values."""
         if not rows:
             return
         self.reserve()
         self.input.start_rows(rows, [self.layout.row_name(row) for row in rows])
         self.input.rows.fresh[rows] = fresh
-        _, evicted = self.layout.wide_rows.admit(rows, 0, may_evict=False)
-        assert not evicted
         for row in rows:
-            wide = self.layout.wide_rows.row_of.get(row)
-            self.layout.wide_of[row] = 0 if wide is None else wide + 1
             self.layout.matches[row] = -1
             owner = self.layout.rows.owner[row]
             assert owner is not None
@@ -93,10 +89,7 @@ class Names:
             if self.layout.rows.vocabularies[slot].row_of.get(value) == row:  # not one for missing or rare
                 for place, column in self.layout.offers.columns_of_string.get(value, ()):
                     self.layout.matches[row, place] = column
-        self.reserve()
-        wide_rows = [int(row) for row in self.layout.wide_of[rows] if row]
-        self.pairs.wide.clear_rows(wide_rows)
-        self.pairs.wide.fresh_rows[wide_rows] = fresh
+        self.pairs.wide.fresh_rows[[row + 1 for row in rows]] = fresh
 
     def remove_feature(self, name: str, *, fold: bool) -> None:
         """Remove an input; ``fold`` leaves its contribution at the running mean in the biases."""
@@ -126,21 +119,27 @@ class Names:
             self.output.value_bias.device, torch.float32
         )
         self.input.bias.weight[0] += self.input.mean_contribution(slot, rows, mass)
-        self.output.value_bias.weight += mass @ self.pairs.wide.weight[self.layout.wide_of[rows]]
+        self._fold_cells(rows, mass)
         for row in rows:
             for place, value in enumerate(self.layout.matches[row]):
                 if value >= 0:
                     share = self.layout.rows.presence[row] / vocabulary.events
                     self.output.value_bias.weight[int(value)] += share * self.pairs.flags.weight[slot, place]
 
+    def _fold_cells(self, rows: list[int], mass: torch.Tensor) -> None:
+        """Add the wide cells of some vocabulary rows, by the ``mass`` ``(n,)`` of each, to the biases of the values."""
+        wide, bias = self.pairs.wide, self.output.value_bias.weight
+        share = np.zeros(len(wide.row_lives), dtype=np.float32)
+        share[np.array(rows) + 1] = mass.cpu().numpy()
+        owners, columns, places = wide.live()
+        some = share[owners] != 0.0
+        folded = torch.from_numpy(wide.weights[places[some], 0] * share[owners[some]])
+        bias.index_add_(0, torch.from_numpy(columns[some]).to(bias.device), folded.to(bias.device))
+
     def release_rows(self, rows: list[int]) -> None:
         """Zero what vocabulary rows held."""
         self.input.clear_rows(rows)
-        self.pairs.wide.clear_rows([int(row) for row in self.layout.wide_of[rows] if row])
-        for row in rows:
-            if self.layout.wide_of[row]:
-                self.layout.wide_rows.remove(row)
-        self.layout.wide_of[rows] = 0
+        self.pairs.wide.clear_rows([row + 1 for row in rows])
         self.layout.matches[rows] = -1
 
     def rename_feature(self, name: str, to: str) -> None:
@@ -239,8 +238,8 @@ class Names:
         """Let every table have room for the names that there are."""
         numeric, categorical = self.layout.features.numeric.capacity, self.layout.features.categorical.capacity
         offers, values = self.layout.offers.offers.capacity, self.layout.offers.values.capacity
-        used = self.layout.keys.rows_used, self.layout.wide_rows.rows_used
-        wanted = numeric, categorical, offers, values, self.layout.rows.reserved, self.layout.offers.match_slots, *used
+        keys = self.layout.keys.rows_used + 1
+        wanted = numeric, categorical, offers, values, self.layout.rows.reserved, self.layout.offers.match_slots, keys
         if wanted == self._reserved:
             return
         self.layout.reserve()
@@ -250,19 +249,9 @@ class Names:
         self.pairs.flags.widen(self.layout.offers.match_slots)
         self.pairs.mixer.reserve(len(self.layout.offers.tasks.names.names))
         self.output.reserve(offers, values)
-        cells = self.settings.pair_cells
-        self.drop_keys(
-            self.layout.keys.shrink(max(1, min(self.settings.entity_capacity, cells // max(offers, values))))
-        )
-        narrowed = [row + 1 for row in self.layout.wide_rows.shrink(max(1, cells // values))]
-        if narrowed:
-            self.layout.wide_of[np.isin(self.layout.wide_of, narrowed)] = 0
-            self.pairs.wide.clear_rows(narrowed)
-            self.layout.evictions += len(narrowed)
-        keys = self.layout.keys.rows_used + 1
         self.pairs.key_offer.reserve(keys, offers)
         self.pairs.key_value.reserve(keys, values)
-        self.pairs.wide.reserve(self.layout.wide_rows.rows_used + 1, values)
+        self.pairs.wide.reserve(self.layout.rows.reserved + 1, values)
         self.counts.reserve(keys, offers, values)
         self._reserved = wanted
 

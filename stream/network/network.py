@@ -23,6 +23,7 @@ from stream.network.input_layer import InputLayer
 from stream.network.layout import Layout
 from stream.network.names import Names
 from stream.network.output_layer import OutputLayer
+from stream.network.pair_cells import PairCells
 from stream.network.pairs import PairPart
 from stream.network.part import Part
 from stream.network.settings import NetworkSettings, OptimiserSettings
@@ -55,8 +56,10 @@ class Network:
         self.input = InputLayer(network, optimiser, seed, self.device)
         self.trunk = Trunk(network, optimiser, seed, self.device)
         self.output = OutputLayer(network, optimiser, self.device)
-        self.pairs = PairPart(network, optimiser, seed, self.device)
-        self.counts = PairCounts(network.prevalence, network.count_half_life_days, self.device)
+        self.cells = PairCells(network, optimiser, self.device)
+        self.pairs = PairPart(network, optimiser, self.cells, seed, self.device)
+        self.counts = PairCounts(network.prevalence, network.count_half_life_days, self.cells, self.device)
+        self.cells.counts = self.counts
         self.descent = Descent()
         """What a training step does with the gradients; a method may put another in its place."""
         install(self)
@@ -67,6 +70,8 @@ class Network:
         for _, part in self.parts():
             for _, table in part.tables():
                 table.compiled = by_loops
+        if by_loops:
+            self.cells.use_loops()
         self.names = Names(network, self.layout, self.statistics, self.input, self.output, self.pairs, self.counts)
         """What applies schema changes."""
 
@@ -97,10 +102,9 @@ class Network:
         self._hidden = self.trunk.forward(self.input.forward(frame), frame, training=training)
         alone = self.output.scores(self.trunk.rows_of(frame), self._hidden)
         self._alone = None if training or count_inputs is not None else alone
-        self._wide = torch.from_numpy(self.layout.wide_of[frame.arrays.rows]).to(self.device)
         self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
         """The running counts as inputs ``(P, inputs)`` of the last forward pass."""
-        logits = self.pairs.forward(frame, self._wide, self.count_inputs, alone)
+        logits = self.pairs.forward(frame, self.count_inputs, alone)
         muted = self.layout.muted[frame.pair_slot]
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
         return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits
@@ -150,7 +154,7 @@ class Network:
         rows = self.trunk.rows_of(frame)
         hidden = self.output.hidden_gradient(rows, gradient) if passed else None
         self.output.train(rows, logits, gradient, descent, warming_up=warming_up)
-        self.pairs.train(frame, logits, self._wide, gradient, descent, warming_up=warming_up)
+        self.pairs.train(frame, logits, gradient, descent, warming_up=warming_up)
         if hidden is None:
             return
         z = self.trunk.backward(hidden, descent, warming_up=warming_up)
@@ -207,14 +211,12 @@ class Network:
         np.add.at(rows.mass, batch.rows, batch.row_weight)
         np.add.at(rows.presence, batch.rows, 1.0)
         rows.last_seen[batch.rows] = now
-        wide = self.layout.wide_of[batch.rows]
-        self.layout.wide_rows.touch(wide[wide > 0] - 1, now)
         for vocabulary in rows.vocabularies.values():
             vocabulary.events += len(batch)
         before = rows.evictions
         open_rows = not warming_up or self.input.any_fresh
         admitted, evicted = rows.admit(batch.unseen, now, open_rows=open_rows, may_evict=not warming_up)
-        self.layout.evictions += rows.evictions - before
+        self.layout.evictions += rows.evictions - before + self.cells.take_evictions()
         self.names.reserve()
         if evicted:
             self.names.release_rows(sorted(set(evicted)))

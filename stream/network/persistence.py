@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import torch
 
 from stream.encoding.offers import Offers
 from stream.network.network import Network
-from stream.network.pair_table import PairTable
 from stream.network.part import Owner
 from stream.network.table import Table
 from stream.state import Tree
@@ -37,18 +37,13 @@ def network_state(network: Network) -> Tree:
         "features": network.layout.features.state(),
         "offers": network.layout.offers.state(),
         "keys": network.layout.keys.state(),
-        "wide_rows": network.layout.wide_rows.state(),
-        "wide_of": network.layout.wide_of.copy(),
         "matches": network.layout.matches.copy(),
         "muted": network.layout.muted.cpu().numpy(),
         "statistics": network.statistics.state(),
         "weights": network.weights.state(),
         "experts": network.experts.state(),
         "tables": {name: table.state() for name, table in _layers(network)},
-        "pairs": {
-            name: table.state((network.layout.wide_rows if name == "wide" else network.layout.keys).rows_used + 1)
-            for name, table in network.pairs.pair_tables()
-        },
+        "cells": network.cells.state(),
         "counts": network.counts.state(network.layout.keys.rows_used + 1),
         "extra": {name: part.extra_state() for name, part in network.parts()},
         "evictions": network.layout.evictions,
@@ -61,8 +56,6 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.layout.features.restore(tree["features"])
     network.layout.offers.restore(tree["offers"])
     network.layout.keys.restore(tree["keys"])
-    network.layout.wide_rows.restore(tree["wide_rows"])
-    network.layout.wide_of = tree["wide_of"].copy()
     network.layout.matches = tree["matches"].copy()
     network.layout.muted = torch.from_numpy(tree["muted"].copy()).to(network.device)
     network.statistics.restore(tree["statistics"])
@@ -70,8 +63,7 @@ def restore_network(network: Network, tree: Tree) -> None:
     network.experts.restore(tree["experts"])
     for name, table in _layers(network):
         table.restore(tree["tables"][name])
-    for name, pair_table in network.pairs.pair_tables():
-        pair_table.restore(tree["pairs"][name])
+    network.cells.restore(tree["cells"])
     network.counts.restore(tree["counts"])
     for name, part in network.parts():
         part.restore_extra(tree["extra"][name])
@@ -109,17 +101,14 @@ def _match_slots(offers: Offers) -> list[int]:
     return [task * offers.attribute_limit + attribute for task in tasks for attribute in attributes]
 
 
-def _pair_names(network: Network, table: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return the (name, row) and the name-sorted (name, column) of a pair table."""
-    if table == "wide":
-        rows = [
-            (network.layout.row_name(vocabulary), row + 1)
-            for vocabulary, row in network.layout.wide_rows.row_of.items()
-        ]
+def _cell_names(network: Network, kind: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return name and place of each row and of each column that a kind of cells may have."""
+    layout = network.layout
+    if kind == "wide":
+        rows = [(layout.row_name(row), row + 1) for row, _, _ in layout.rows.owners()]
     else:
-        rows = [(key, row + 1) for key, row in network.layout.keys.row_of.items()]
-    columns = network.layout.offers.offers if table == "key_offer" else network.layout.offers.values
-    return rows, sorted(columns.items())
+        rows = [(key, row + 1) for key, row in layout.keys.row_of.items()]
+    return rows, list((layout.offers.offers if kind == "key_offer" else layout.offers.values).items())
 
 
 def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[tuple[str, object]]:
@@ -132,16 +121,13 @@ def weight_entries(network: Network, *, frozen_only: bool = False) -> Iterator[t
         for row_name, row in rows:
             if not (frozen_only and fresh[row]):
                 yield f"{name}/{row_name}", table.named_row(row, by_name)
-    for name, pair_table in network.pairs.pair_tables():
-        rows, columns = _pair_names(network, name)
-        fresh_rows, fresh_columns = pair_table.fresh_rows.cpu().numpy(), pair_table.fresh_columns.cpu().numpy()
+    for name, cells in network.pairs.pair_tables():
+        rows, columns = _cell_names(network, name)
         if frozen_only:
-            columns = [(label, column) for label, column in columns if not fresh_columns[column]]
-        yield f"pairs/{name}/columns", [label for label, _ in columns]
-        slots = [column for _, column in columns]
-        for row_name, row in rows:
-            if not (frozen_only and fresh_rows[row]):
-                yield f"pairs/{name}/row/{row_name}", pair_table.named_row(row, slots)
+            rows = [(label, row) for label, row in rows if not cells.fresh_rows[row]]
+            columns = [(label, column) for label, column in columns if not cells.fresh_columns[column]]
+        for row_name, labels, places in cells.named(rows, columns, trained=True):
+            yield f"pairs/{name}/{row_name}", json.dumps(labels).encode() + cells.weights[places, :2].tobytes()
 
 
 def frozen_entries(network: Network) -> Iterator[tuple[str, object]]:
@@ -162,11 +148,17 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
         fresh = table.fresh.cpu().numpy()
         yield f"fresh/{name}", sorted(row_name for row_name, row in rows if fresh[row])
         yield f"held/{name}", sorted(row_name for row_name, row in rows if table.held[row])
-    for name, pair_table in network.pairs.pair_tables():
-        rows, columns = _pair_names(network, name)
-        flags = pair_table.fresh_rows.cpu().numpy(), pair_table.fresh_columns.cpu().numpy()
-        yield f"fresh/pairs/{name}/rows", sorted(label for label, row in rows if flags[0][row])
-        yield f"fresh/pairs/{name}/columns", [label for label, column in columns if flags[1][column]]
+    yield "cells/clock", network.cells.clock
+    for name, cells in network.pairs.pair_tables():
+        rows, columns = _cell_names(network, name)
+        for row_name, labels, places in cells.named(rows, columns):
+            held = cells.seen[places].tobytes() + cells.counts[places].tobytes()
+            yield f"cells/{name}/{row_name}", json.dumps(labels).encode() + held
+        yield f"fresh/pairs/{name}/rows", sorted(label for label, row in rows if cells.fresh_rows[row])
+        yield (
+            f"fresh/pairs/{name}/columns",
+            sorted(label for label, column in columns if cells.fresh_columns[column]),
+        )
     for name, slot in network.layout.features.numeric.items():
         yield f"statistics/{name}", [*network.statistics.named(slot), bool(network.statistics.new[slot])]
     yield "weights", network.weights.state()
@@ -200,16 +192,13 @@ def named_entries(network: Network) -> Iterator[tuple[str, object]]:
 def parameters_in_use(network: Network) -> int:
     """Return how many parameters are in use."""
     dense = sum(live * table.row_size for table, live in _rows_in_use(network))
-    return dense + sum(rows * columns for _, rows, columns in _cells_in_use(network))
+    return dense + sum(cells.used for _, cells in network.pairs.pair_tables())
 
 
 def parameter_counts(network: Network) -> tuple[int, int]:
     """Return how many parameters are in use, and how many of them a warm-up would train."""
     fresh = sum(min(live, int(table.fresh.sum())) * table.row_size for table, live in _rows_in_use(network))
-    for pair_table, rows, columns in _cells_in_use(network):
-        fresh_rows = min(rows, int(pair_table.fresh_rows.sum()))
-        fresh_columns = min(columns, int(pair_table.fresh_columns.sum()))
-        fresh += fresh_rows * columns + (rows - fresh_rows) * fresh_columns
+    fresh += sum(cells.fresh for _, cells in network.pairs.pair_tables())
     return parameters_in_use(network), fresh
 
 
@@ -231,20 +220,7 @@ def _rows_in_use(network: Network) -> Iterator[tuple[Table, int]]:
             yield table, owned[part.owner_of(name, table)] if table.names is None else len(table.names)
 
 
-def _cells_in_use(network: Network) -> Iterator[tuple[PairTable, int, int]]:
-    for name, pair_table in network.pairs.pair_tables():
-        rows = len(network.layout.wide_rows if name == "wide" else network.layout.keys)
-        yield (
-            pair_table,
-            rows,
-            len(network.layout.offers.offers if name == "key_offer" else network.layout.offers.values),
-        )
-
-
 def is_finite(network: Network) -> bool:
     """Say whether every weight and optimiser moment is a number."""
     tables = all(table.is_finite() for _, table in _layers(network))
-    return tables and all(
-        bool(table.weight.isfinite().all()) and bool(table.squares.isfinite().all())
-        for _, table in network.pairs.pair_tables()
-    )
+    return tables and all(cells.is_finite() for _, cells in network.pairs.pair_tables())

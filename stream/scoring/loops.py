@@ -165,7 +165,6 @@ def score_pairs(
     rows: Array,
     row_slot: Array,
     row_weight: Array,
-    wide_of: Array,
     matches: Array,
     flags: Array,
     by_offer: Array,
@@ -254,10 +253,9 @@ def score_pairs(
                         of_value[column, unit] += own[place] * weights[at + place, unit]
             logit_of_value[column] = logit
         for place in range(row_offsets[event], row_offsets[event + 1]):
-            row, line = rows[place], wide_of[rows[place]]
-            if line > 0:
-                for one in range(number):
-                    logit_of_value[listed[one]] += wide_cell(cells, line, listed[one]) * row_weight[place]
+            row = rows[place]
+            for one in range(number):
+                logit_of_value[listed[one]] += wide_cell(cells, row, listed[one]) * row_weight[place]
             for slot in range(matches.shape[1]):
                 column = matches[row, slot]
                 if column >= 0 and seen[column] == event:
@@ -369,7 +367,7 @@ def mixer_parts(
 
 @compiled_freely
 def direct_parts(
-    line: int, weight: float, matches: Array, flags: Array, cells: tuple[Array, ...], columns: Array, found: Array
+    row: int, weight: float, matches: Array, flags: Array, cells: tuple[Array, ...], columns: Array, found: Array
 ) -> None:
     """Add to ``found`` ``(P,)`` the cells and flags of one row of an input, by the pairs' ``columns`` ``(P, A)``."""
     for pair in range(len(columns)):
@@ -377,8 +375,7 @@ def direct_parts(
             column = columns[pair, attribute]
             if column < 0:
                 continue
-            if line > 0:
-                found[pair] += wide_cell(cells, line, column) * weight
+            found[pair] += wide_cell(cells, row, column) * weight
             for slot in range(len(matches)):
                 if matches[slot] == column:
                     found[pair] += flags[slot]

@@ -161,7 +161,7 @@ def _arrays(network: Network, kept: _Kept) -> dict[str, np.ndarray]:
         return None if name is None else (name, 0)
 
     kept.values.take(rows.owner, rows.reserved, value)
-    kept.keys.take([None, *keys.key_of], network.counts.tensors["key_taken"].shape[0], key)
+    kept.keys.take([None, *keys.key_of], len(network.counts.arrays["key_taken"]), key)
     arrays: dict[str, np.ndarray] = {
         "vocabulary/name": kept.values.hashes,
         "vocabulary/feature": kept.values.owners,
@@ -173,14 +173,14 @@ def _arrays(network: Network, kept: _Kept) -> dict[str, np.ndarray]:
         "offers/task": offers.task_of_offer,
         "offers/muted": layout.muted.cpu().numpy(),
         "values/task": offers.task_of_value,
-        "input/wide_of": layout.wide_of,
         "input/matches": layout.matches,
     }
     for part_name, part in network.parts():
         for name, table in part.tables():
             arrays[f"{part_name}/{name}"] = table.weight.cpu().numpy()
-    for name, pair_table in network.pairs.pair_tables():
-        arrays[f"pairs/{name}"] = pair_table.weight.cpu().numpy()
-    for name, tensor in network.counts.tensors.items():
-        arrays[f"counts/{name}"] = tensor.cpu().numpy()
+    for name, cells in network.pairs.pair_tables():
+        for kind in ("index", "names", "row_lives", "column_lives", "weights", "counts"):
+            arrays[f"cells/{name}/{kind}"] = getattr(cells, kind)
+    for name, array in network.counts.standing().items():
+        arrays[f"counts/{name}"] = array
     return arrays

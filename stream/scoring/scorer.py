@@ -26,7 +26,7 @@ _BY_OFFER = ("taken", "possible", "taken_recent", "possible_recent")
 _BY_VALUE = ("value_taken", "value_expected", "value_taken_recent", "value_expected_recent", "value_seen")
 _BY_KEY = ("key_taken", "key_expected", "key_taken_recent", "key_expected_recent", "key_events", "key_ts")
 _MIXER = ("pairs/mixer_in", "pairs/mixer_bias", "pairs/mixer_out", "pairs/linear")
-TOTALS = ("taken", "possible", "events", "offer_strength", "value_strength", "key_strength")
+TOTALS = ("taken", "possible", "events", "offer_strength", "value_strength", "key_strength", "open_events")
 """The learner's totals that a version has."""
 _DENSE_SHARE = 0.25
 """From this share of all (event, offer) pairs on the output layer is one product over all offers."""
@@ -99,7 +99,7 @@ class Scorer:
         self.key_strength = float(manifest["totals"]["key_strength"])
         self.prior = float(manifest["settings"]["prevalence"])
         self.keys = tuple(arrays[f"counts/{name}"] for name in _BY_KEY)
-        self.cells = pair_cells(arrays)
+        self.cells = pair_cells(arrays, manifest["totals"]["open_events"], self.half_life_ms)
         self.mixer = tuple(arrays[name] for name in _MIXER)
         self.columns, self.task_of_offer = arrays["offers/columns"], arrays["offers/task"]
         self._prepare()
@@ -194,7 +194,7 @@ class Scorer:
         """Return what one row of an input adds, past the trunk, to pairs whose attribute values are ``(P, A)``."""
         found = np.zeros(len(columns))
         direct_parts(
-            int(self.arrays["input/wide_of"][row]),
+            row,
             weight,
             self.arrays["input/matches"][row],
             self.arrays["pairs/flags"][slot],
@@ -247,7 +247,6 @@ class Scorer:
             batch.rows,
             batch.row_slot,
             batch.row_weight,
-            a["input/wide_of"],
             a["input/matches"],
             a["pairs/flags"],
             by_offer,
@@ -281,6 +280,7 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
         row_weight=batch.row_weight[rows],
         pair_event=batch.pair_event[pairs] - start,
         pair_slot=batch.pair_slot[pairs],
+        listed=batch.listed[start:stop],
         possible=batch.possible[pairs],
         taken=batch.taken[pairs],
         offsets=batch.offsets[start : stop + 1] - batch.offsets[start],

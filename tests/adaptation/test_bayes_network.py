@@ -11,7 +11,8 @@ import torch
 from stream.adaptation.bayes.network import BayesNetwork
 from stream.adaptation.bayes.quadratic import Quadratic, _Fisher
 from stream.learner.core import LearnerCore
-from stream.network.descent import Cells, Descent
+from stream.network.cells import Cells
+from stream.network.descent import Descent
 from stream.network.table import Table
 from stream.testing.streams import all_shown, apply, events, label, learn, trained
 
@@ -27,8 +28,8 @@ class Recording(Descent):
         full[slice(None) if rows is None else rows] = total
         self.gradients[id(table)] = full
 
-    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: torch.Tensor | None) -> None:
-        assert columns is None
+    def _take_cells(self, cells: Cells, places: torch.Tensor, total: torch.Tensor) -> None:
+        assert len(places) == len(total)
 
 
 def _network(**options: Any) -> LearnerCore:

@@ -8,6 +8,7 @@ import torch
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
 from stream.testing.streams import apply, events, feature, label, learn, settings, trained_under
+from tests.network.dense import dense
 
 LONG = WarmupSettings(max_events=640, window_events=320, budget_share=0.9)
 CHANGES = {
@@ -32,9 +33,9 @@ def test_cells_flags_and_the_weights_over_counts_of_surviving_names_stay(strateg
 
     def kept() -> list[torch.Tensor]:
         return [
-            pairs.key_offer.weight[:, offers].clone(),
-            pairs.key_value.weight[:, values].clone(),
-            pairs.wide.weight[:, values].clone(),
+            dense(pairs.key_offer)[:, offers],
+            dense(pairs.key_value)[:, values],
+            dense(pairs.wide)[:, values],
             *(table.weight[:1].clone() for _, table in pairs.mixer.tables()),
         ]
 
@@ -56,11 +57,11 @@ def test_in_its_warm_up_only_cells_of_new_names_are_trained() -> None:
     jam = network.layout.offers.offers.slot("jam")
     offers = [network.layout.offers.offers.slot(name) for name in ("soap", "milk", "bread", "tea")]
     rows = [network.layout.keys.row_of[key] + 1 for key in known]
-    before = pairs.key_offer.weight[rows][:, offers].clone(), pairs.mixer.linear.weight[:7].clone()
+    before = dense(pairs.key_offer)[rows][:, offers], pairs.mixer.linear.weight[:7].clone()
     offer = network.output.offer.weight.clone()
     learn(learner, events(96, first=300, labels=("soap", "milk", "bread", "tea", "jam")))
     assert learner.warmup.active
-    assert torch.equal(pairs.key_offer.weight[rows][:, offers], before[0])
+    assert torch.equal(dense(pairs.key_offer)[rows][:, offers], before[0])
     assert torch.equal(pairs.mixer.linear.weight[:7], before[1])
-    assert bool(pairs.key_offer.weight[rows][:, jam].any())
+    assert bool(dense(pairs.key_offer)[rows][:, jam].any())
     assert not torch.equal(network.output.offer.weight, offer), "the replaced layer is trained"

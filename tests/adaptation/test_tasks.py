@@ -31,6 +31,7 @@ from stream.testing.streams import (
     restored,
     settings,
 )
+from tests.network.dense import dense
 
 DEFAULT = ("soap", "milk", "bread", "tea")
 SECOND = [label(f"r{index}", group=f"g{index % 3}", task="second") for index in range(3)]
@@ -94,8 +95,8 @@ def _owned(learner: LearnerCore, task: str) -> dict[str, bytes]:
     for name, pair_table in network.pairs.pair_tables():
         columns = mine if name == "key_offer" else values
         used = len(network.layout.keys) + 1
-        own[name] = pair_table.weight[:used, columns].numpy().tobytes()
-        own[f"{name}/squares"] = pair_table.squares[:used, columns].numpy().tobytes()
+        own[name] = dense(pair_table)[:used, columns].numpy().tobytes()
+        own[f"{name}/squares"] = dense(pair_table, "squares")[:used, columns].numpy().tobytes()
     return own
 
 

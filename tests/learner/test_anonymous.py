@@ -13,11 +13,9 @@ import torch
 from stream.cli import main
 from stream.encoding.features import KEY
 from stream.learner.core import LearnerCore
-from stream.network.counts import _BY_KEY, _KEY_OFFER, _KEY_VALUE
+from stream.network.counts import BY_KEY
 from stream.records.interaction import Interaction
 from stream.testing.streams import FEATURES, OFFERS, apply, events, learn, restored, settings, trained
-
-KEYED = (*_BY_KEY, *_KEY_OFFER, *_KEY_VALUE)
 
 
 def anonymous(interactions: list[Interaction]) -> list[Interaction]:
@@ -31,19 +29,23 @@ def test_anonymous_events_leave_nothing_of_a_key(strategy: str) -> None:
     slot = network.layout.features.categorical.slot(KEY)
     vocabulary = network.layout.rows.vocabularies[slot]
     rows = vocabulary.rows()
-    before = {name: network.counts.tensors[name].clone() for name in KEYED}
+    before = {name: network.counts.arrays[name].copy() for name in BY_KEY}
     mass, keys = network.layout.rows.mass[rows].copy(), dict(network.layout.keys.row_of)
     embedded = network.input.rows.weight[rows].clone()
-    cells = [network.pairs.key_offer.weight.clone(), network.pairs.key_value.weight.clone()]
+    both = network.pairs.key_offer, network.pairs.key_value
+    cells: list[tuple[np.ndarray, ...]] = [
+        (cells.names.copy(), cells.weights.copy(), cells.counts.copy()) for cells in both
+    ]
     learn(learner, anonymous(events(64, seed=4, first=96)))
     assert dict(network.layout.keys.row_of) == keys
     assert vocabulary.rows() == rows
     assert np.array_equal(network.layout.rows.mass[rows], mass), "not even the row of a missing value is seen"
     assert torch.equal(network.input.rows.weight[rows], embedded)
     for name, count in before.items():
-        assert torch.equal(network.counts.tensors[name][: len(count)], count), name
-    for table, weights in zip((network.pairs.key_offer, network.pairs.key_value), cells, strict=True):
-        assert torch.equal(table.weight[: weights.shape[0], : weights.shape[1]], weights)
+        assert np.array_equal(network.counts.arrays[name], count), name
+    for now, arrays in zip(both, cells, strict=True):
+        for name, array in zip(("names", "weights", "counts"), arrays, strict=True):
+            assert np.array_equal(getattr(now, name), array), name
     assert learner.events_trained == 160
     assert restored(learner).state_digest() == learner.state_digest()
 

@@ -126,15 +126,14 @@ def held(learner: LearnerCore) -> dict[str, int]:
         "candidates": sum(len(vocabulary.candidates) for vocabulary in network.layout.rows.vocabularies.values()),
         "owners": len(network.layout.rows.owner),
         "keys": network.layout.keys.rows_used,
-        "wide": network.layout.wide_rows.rows_used,
         "departed": len(network.layout.offers._departed),
         "value slots": network.layout.offers.values.capacity,
         "strings": len(network.layout.offers.columns_of_string),
         "counts": learner.evaluation._counts.pairs,
     }
     tables = {f"{name} {label}": table.rows for name, part in network.parts() for label, table in part.tables()}
-    pairs = {f"pairs {label}": table.weight.numel() for label, table in network.pairs.pair_tables()}
-    tensors = {f"count {label}": tensor.numel() for label, tensor in network.counts.tensors.items()}
+    pairs = {f"pairs {label}": cells.reserved for label, cells in network.pairs.pair_tables()}
+    tensors = {f"count {label}": array.size for label, array in network.counts.arrays.items()}
     return {**sizes, **tables, **pairs, **tensors}
 
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.encoding.features import KEY, slot_name
 from stream.learner.core import LearnerCore
+from stream.network.counts import BY_KEY, BY_OFFER, BY_VALUE
 from stream.network.persistence import is_finite
 from stream.schema import Kind
 from stream.testing.streams import apply, event, feature, label, learn, restored, settings
@@ -130,9 +131,10 @@ class _Life(RuleBasedStateMachine):
         assert set(rows.vocabularies) == set(network.layout.features.categorical.slots())
         assert all(len(v.row_of) <= max(2, rows.capacity) for v in rows.vocabularies.values())
         assert all(len(v.candidates) <= rows.candidate_capacity for v in rows.vocabularies.values())
-        wide = {row: network.layout.wide_rows.row_of[row] + 1 for row in network.layout.wide_rows.row_of}
-        assert {row: int(slot) for row, slot in enumerate(network.layout.wide_of) if slot} == wide
-        assert wide.keys() <= set(owned)
+        for _, cells in network.pairs.pair_tables():
+            assert cells.used <= cells.reserved <= cells.capacity
+            assert len(set(cells.names[: cells.used].tolist())) == cells.used
+            assert not cells.weights[: cells.used, 2].any()
         assert len(network.layout.keys) <= network.layout.keys.capacity
 
     @invariant()
@@ -182,21 +184,23 @@ class _Life(RuleBasedStateMachine):
                     for moment, tensor in table.moments.items():
                         start = table.accumulator if moment == "squares" else 0.0
                         assert bool((tensor[free] == start).all()), (name, moment)
-        keys = [row + 1 for row in network.layout.keys.row_of.values()]
-        for name, pair_table in network.pairs.pair_tables():
-            rows = [row + 1 for row in network.layout.wide_rows.row_of.values()] if name == "wide" else keys
-            columns = (network.layout.offers.offers if name == "key_offer" else network.layout.offers.values).slots()
-            dead = np.ones(tuple(pair_table.weight.shape), dtype=bool)
-            dead[np.ix_(rows, columns)] = False
-            assert not pair_table.weight.numpy()[dead].any(), name
-            assert (pair_table.squares.numpy()[dead] == np.float32(pair_table.accumulator)).all(), name
-        counts = network.counts.tensors
-        for name, tensor in counts.items():
-            if tensor.dim() == 2:
-                columns = (network.layout.offers.offers if "offer" in name else network.layout.offers.values).slots()
-                dead = np.ones(tuple(tensor.shape), dtype=bool)
-                dead[np.ix_(keys, columns)] = False
-                assert not tensor.numpy()[dead].any(), name
+        keys = {row + 1 for row in network.layout.keys.row_of.values()}
+        for name, cells in network.pairs.pair_tables():
+            rows = {row + 1 for row, _, _ in network.layout.rows.owners()} if name == "wide" else keys
+            offers = network.layout.offers
+            columns = (offers.offers if name == "key_offer" else offers.values).slots()
+            found_rows, found_columns, _ = cells.live()
+            assert set(found_rows.tolist()) <= rows, name
+            assert set(found_columns.tolist()) <= set(columns), name
+        counts = network.counts
+        for names, slots in (
+            (BY_OFFER, network.layout.offers.offers.slots()),
+            (BY_VALUE, network.layout.offers.values.slots()),
+            (BY_KEY, sorted(keys)),
+        ):
+            for name in names:
+                free = np.setdiff1d(np.arange(len(counts.arrays[name])), slots)
+                assert not counts.arrays[name][free].any(), name
         for name in ("count", "mean", "m2", "missing"):
             column = getattr(network.statistics, name).copy()
             column[network.layout.features.numeric.slots()] = 0.0

@@ -22,6 +22,8 @@ class Event:
     taken: set[str]
     inputs: set[Value]
     """The offers' (attribute, value) pairs whose value is among the event's own categorical values."""
+    listed: bool = False
+    """Whether what was possible was listed by name."""
 
 
 @dataclass
@@ -38,17 +40,15 @@ class PlainCounts:
     offer: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     value: dict[Value, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     key: dict[str, defaultdict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
-    key_offer: dict[tuple[str, str], defaultdict[str, float]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(float))
-    )
-    key_value: dict[tuple[str, Value], defaultdict[str, float]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(float))
-    )
+    key_offer: dict[tuple[str, str], defaultdict[str, float]] = field(default_factory=dict)
+    key_value: dict[tuple[str, Value], defaultdict[str, float]] = field(default_factory=dict)
+    """Only of pairs that began: that were taken, listed, or (a value) were among a key's inputs."""
+    open_events: int = 0
 
     def __post_init__(self) -> None:
-        self.strengths, self.found_at = dict(LEAST), 0.0
         self.taken_total = 0.5
         self.possible_total = 0.5 / self.prevalence
+        self.strengths, self.found_at = dict(LEAST), 0.0
 
     def prior(self, offer: str) -> float:
         """Return the rate that an offer's attribute values let expect."""
@@ -72,6 +72,33 @@ class PlainCounts:
         """Return how much more than others a key takes."""
         return (self.key[key]["taken"] + self.strengths["key"]) / (self.key[key]["expected"] + self.strengths["key"])
 
+    def pair(self, key: str, offer: str) -> Mapping[str, float]:
+        """Return what a key took of an offer and would have taken; without counts of its own, what anyone would."""
+        if (key, offer) in self.key_offer:
+            return self.key_offer[key, offer]
+        share = self.offer[offer]["open_expected"] / max(1, self.open_events)
+        return defaultdict(float, expected=self.key[key]["open"] * share)
+
+    def cell(self, key: str, value: Value, fade: float = 1.0) -> Mapping[str, float]:
+        """Return the same of a value, what is recent of it faded."""
+        recent = ("taken_recent", "expected_recent", "last")
+        if (key, value) in self.key_value:
+            own = self.key_value[key, value]
+            return defaultdict(float, own | {name: own[name] * fade for name in recent})
+        share = self.value[value]["open_expected"] / max(1, self.open_events)
+        own = self.key[key]
+        return defaultdict(float, expected=own["open"] * share, expected_recent=own["open_recent"] * fade * share)
+
+    def begin(self, event: Event) -> None:
+        """Let counts of pairs begin with what was expected of them so far."""
+        for offer in event.possible | event.taken:
+            if event.listed or offer in event.taken:
+                self.key_offer[event.key, offer] = defaultdict(float, self.pair(event.key, offer))
+                for value in self.attributes[offer].items():
+                    self.key_value[event.key, value] = defaultdict(float, self.cell(event.key, value))
+        for value in event.inputs:
+            self.key_value[event.key, value] = defaultdict(float, self.cell(event.key, value))
+
     def inputs(self, event: Event, offer: str, attributes: Mapping[str, int], number: int) -> list[float]:
         """Return a pair's inputs; ``attributes`` are the places of the shared attributes, of ``number``."""
         own, key = self.offer[offer], self.key[event.key]
@@ -80,7 +107,7 @@ class PlainCounts:
         recent = (own["taken_recent"] + self.strength(offer) * rate) / (own["possible_recent"] + self.strength(offer))
         of_key, of_value = self.strengths["key"], self.strengths["value"]
         lately = (key["taken_recent"] * fade + of_key) / (key["expected_recent"] * fade + of_key)
-        pair = self.key_offer[event.key, offer]
+        pair = self.pair(event.key, offer)
         found = [
             math.log(rate),
             math.log(recent / rate),
@@ -91,15 +118,15 @@ class PlainCounts:
             math.log1p(key["expected"]) / 4,
         ] + [0.0] * (6 * number)
         for value in self.attributes[offer].items():
-            shared, cell = self.value[value], self.key_value[event.key, value]
+            shared, cell = self.value[value], self.cell(event.key, value, fade)
             habit = key["events"] * (shared["seen"] + 0.01) / (self.events + 1.0)
             first = 7 + 6 * attributes[value[0]]
             found[first : first + 6] = [
                 math.log((cell["taken"] + PAIR) / (cell["expected"] + PAIR)),
-                math.log((cell["taken_recent"] * fade + PAIR) / (cell["expected_recent"] * fade + PAIR)),
+                math.log((cell["taken_recent"] + PAIR) / (cell["expected_recent"] + PAIR)),
                 math.log((shared["taken_recent"] + of_value) / (shared["expected_recent"] + of_value)),
                 math.log1p(cell["expected"]),
-                cell["last"] * fade,
+                cell["last"],
                 math.log((cell["seen"] + PAIR) / (habit + PAIR)),
             ]
         return found
@@ -114,6 +141,9 @@ class PlainCounts:
             for place, event in enumerate(batch)
             for offer in event.possible
         }
+        propensity = [self.propensity(event.key) for event in batch]
+        for event in batch:
+            self.begin(event)
         self.taken_total += sum(len(event.taken) for event in batch)
         self.possible_total += sum(len(event.possible) for event in batch)
         base = self.taken_total / self.possible_total
@@ -131,6 +161,10 @@ class PlainCounts:
                 rate, own = expected.get((place, offer), (0.0, 0.0))
                 self._count(event, offer, rate * base / before, own * base / before, base)
             self.key[event.key]["events"] += 1
+            if not event.listed and event.possible | event.taken:
+                self.open_events += 1
+                self.key[event.key]["open"] += propensity[place]
+                self.key[event.key]["open_recent"] += propensity[place]
             for value in event.inputs:
                 self.value[value]["seen"] += 1
                 self.key_value[event.key, value]["seen"] += 1
@@ -144,6 +178,7 @@ class PlainCounts:
             fade = 0.5 ** ((newest - counts["ts"]) / self.half_life_ms)
             counts["taken_recent"] *= fade
             counts["expected_recent"] *= fade
+            counts["open_recent"] *= fade
             for (owner, _), cell in self.key_value.items():
                 if owner == key:
                     for name in ("taken_recent", "expected_recent", "last"):
@@ -152,7 +187,7 @@ class PlainCounts:
 
     def _count(self, event: Event, offer: str, rate: float, own: float, base: float) -> None:
         taken, possible = float(offer in event.taken), float(offer in event.possible)
-        counts, key, pair = self.offer[offer], self.key[event.key], self.key_offer[event.key, offer]
+        counts, key, met = self.offer[offer], self.key[event.key], 0.0 if event.listed else rate
         for name in ("taken", "taken_recent"):
             counts[name] += taken
             key[name] += taken
@@ -160,15 +195,23 @@ class PlainCounts:
             counts[name] += possible
         for name in ("expected", "expected_recent"):
             key[name] += rate
-        pair["taken"] += taken
-        pair["expected"] += own
+        counts["open_expected"] += met
+        if (event.key, offer) in self.key_offer:
+            self.key_offer[event.key, offer]["taken"] += taken
+            self.key_offer[event.key, offer]["expected"] += own
         for value in self.attributes[offer].items():
-            shared, cell = self.value[value], self.key_value[event.key, value]
+            shared = self.value[value]
+            shared["open_expected"] += met
             for name in ("taken", "taken_recent"):
                 shared[name] += taken
-                cell[name] += taken
             for name in ("expected", "expected_recent"):
                 shared[name] += base * possible
+            if (event.key, value) not in self.key_value:
+                continue
+            cell = self.key_value[event.key, value]
+            for name in ("taken", "taken_recent"):
+                cell[name] += taken
+            for name in ("expected", "expected_recent"):
                 cell[name] += own
             if taken:
                 cell["last"] = 1.0

@@ -10,6 +10,7 @@ from stream.encoding.features import KEY
 from stream.learner.core import LearnerCore
 from stream.records.interaction import Interaction
 from stream.schema import Kind
+from tests.network.dense import dense
 
 Leaves = dict[str, torch.Tensor]
 
@@ -18,7 +19,7 @@ def leaves(learner: LearnerCore) -> Leaves:
     """Return every weight of the network as a float64 leaf, by part and table."""
     network = learner.network
     found = {f"{part}/{name}": table.weight for part, module in network.parts() for name, table in module.tables()}
-    found |= {f"pairs/{name}": table.weight for name, table in network.pairs.pair_tables()}
+    found |= {f"pairs/{name}": dense(cells) for name, cells in network.pairs.pair_tables()}
     return {name: weight.double().requires_grad_() for name, weight in found.items()}
 
 
@@ -90,7 +91,7 @@ def _pair(
         logit = logit + hidden @ leaf["output/value"][column] + leaf["output/value_bias"][column]
         logit = logit + leaf["pairs/key_value"][key, column]
         for categorical, row, share, text in rows:
-            logit = logit + share * leaf["pairs/wide"][int(network.layout.wide_of[row]), column]
+            logit = logit + share * leaf["pairs/wide"][row + 1, column]
             if text == value:
                 logit = logit + leaf["pairs/flags"][categorical, slot]
     inside = torch.relu(counts @ leaf["pairs/mixer_in"] + leaf["pairs/mixer_bias"][0])

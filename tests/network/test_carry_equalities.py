@@ -30,6 +30,7 @@ from stream.testing.streams import (
     settings,
     trained_under,
 )
+from tests.network.dense import dense
 
 TOLERANCE = 1e-5
 FACTORED = (4, 5)
@@ -292,7 +293,7 @@ def test_the_removal_test_sees_wide_and_flag_parts() -> None:
     slot = network.layout.features.categorical.slot(slot_name("tags"))
     rows = network.layout.rows.vocabularies[slot].rows()
     assert float(network.pairs.flags.weight[slot].abs().max()) > 0
-    assert float(network.pairs.wide.weight[network.layout.wide_of[rows]].abs().max()) > 0
+    assert float(dense(network.pairs.wide)[[row + 1 for row in rows]].abs().max()) > 0
 
 
 def test_retype_equals_removal_and_addition() -> None:
@@ -313,7 +314,7 @@ def test_what_comes_back_after_its_removal_starts_anew() -> None:
     assert float(network.input.projection.weight[slot].abs().sum()) == 0.0
     offer = network.layout.offers.offers.slot("soap")
     assert float(network.output.offer.weight[offer].abs().sum()) == 0.0
-    assert float(network.counts.tensors["possible"][offer]) == 0.0
+    assert float(network.counts.arrays["possible"][offer]) == 0.0
 
 
 def test_the_random_stream_reaches_rare_values_missing_ones_matches_and_unknown_features() -> None:

@@ -41,7 +41,7 @@ def _seen(event: Interaction, learner: LearnerCore) -> Event:
             rows[name] = {value for value in plain_values(event.features.get(name), kind) or () if value in known}
     inside = set().union(*rows.values())
     shared = {pair for own in OF_OFFER.values() for pair in own.items() if pair[1] in inside}
-    return Event(event.key, event.ts, _possible(event), set(event.labels), shared)
+    return Event(event.key, event.ts, _possible(event), set(event.labels), shared, isinstance(event.shown, tuple))
 
 
 @pytest.mark.parametrize("size", [1, 5, 16])

@@ -30,6 +30,7 @@ def _frame(generator: np.random.Generator, sizes: list[int], offers: int) -> Fra
         pair_event=np.repeat(np.arange(len(sizes)), sizes),
         pair_slot=generator.integers(0, offers, pairs),
         pair_offsets=np.append(0, np.cumsum(sizes)),
+        listed=np.zeros(len(sizes), dtype=bool),
         possible=np.ones(pairs, dtype=bool),
         taken=(generator.random(pairs) < 0.2).astype(np.float32),
         weight=np.ones(len(sizes), dtype=np.float32),

@@ -16,10 +16,10 @@ from stream.adaptation.iak.kernel import KernelTrunk, Phase
 from stream.adaptation.iak.settings import IakSettings
 from stream.adaptation.transfer.settings import WarmupSettings
 from stream.learner.core import LearnerCore
+from stream.network.cells import Cells
 from stream.network.curvature import HiddenCurvature
-from stream.network.descent import Cells, Descent
+from stream.network.descent import Descent
 from stream.network.frame import Frame
-from stream.network.pair_table import PairTable
 from stream.network.table import Table
 from stream.testing.streams import apply, events, feature, label, learn, settings, trained_under
 from tests.network.plain_network import leaves, plain_logit
@@ -36,8 +36,8 @@ class Recording(Descent):
     def _take(self, table: Table, total: torch.Tensor, rows: torch.Tensor | None) -> None:
         self.add(table, total, slice(None) if rows is None else rows)
 
-    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: torch.Tensor | None) -> None:
-        self.add(table, total, rows if columns is None else (rows[:, None], columns))
+    def _take_cells(self, cells: Cells, places: torch.Tensor, total: torch.Tensor) -> None:
+        self.add(cells, total, places)
 
     def add(self, table: Any, total: torch.Tensor, where: Any) -> None:
         full = self.found.setdefault(id(table), torch.zeros_like(table.weight, requires_grad=False))
@@ -68,8 +68,9 @@ def in_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         for _, part in network.parts():
             for _, table in part.tables():
                 table.weight = table.weight.double().requires_grad_()
-        for _, pair_table in network.pairs.pair_tables():
-            pair_table.weight = pair_table.weight.double().requires_grad_()
+        network.cells.begin(frame, warming_up=learner.warmup.active)
+        for _, cells in network.pairs.pair_tables():
+            cells.weight = cells.weight.double().requires_grad_()
         torch.set_default_dtype(torch.float64)
 
         def newton(part: Any, weight: Table, bias: Table, rows: Any, turned: torch.Tensor, *_: Any) -> None:
@@ -102,9 +103,9 @@ def _loss(frame: Frame, logits: torch.Tensor) -> torch.Tensor:
     return binary_cross_entropy_with_logits(logits, frame.taken, weight, reduction="sum")
 
 
-def _tables(learner: LearnerCore) -> dict[str, Table | PairTable]:
+def _tables(learner: LearnerCore) -> dict[str, Table | Cells]:
     network = learner.network
-    found: dict[str, Table | PairTable] = {
+    found: dict[str, Table | Cells] = {
         f"{part}/{name}": table for part, module in network.parts() for name, table in module.tables()
     }
     return found | {f"pairs/{name}": table for name, table in network.pairs.pair_tables()}
@@ -123,10 +124,10 @@ def _check(
         gradient = wanted[name]
         if name in skip or gradient is None:
             continue
-        if isinstance(table, PairTable):
-            gradient = gradient.clone()
-            gradient[0] = 0.0  # nobody's row is not trained
-        found = recording.found.get(id(table), torch.zeros_like(gradient))
+        found = recording.found.get(id(table), torch.zeros_like(table.weight, requires_grad=False))
+        if isinstance(table, Cells) and gradient.dim() == 2:  # by names: what has no cell is not trained
+            rows, columns, places = table.live()
+            found, gradient = found[places], gradient[rows, columns]
         scale = float(gradient.abs().max())
         assert torch.allclose(found, gradient, rtol=tolerance, atol=tolerance * (1.0 + scale)), name
         if scale > 1e-8:
@@ -220,8 +221,10 @@ def test_in_a_warm_up_the_gradients_are_those_of_what_is_fresh_and_of_nothing_el
     wanted: dict[str, torch.Tensor | None] = {}
     for name, table in _tables(learner).items():
         gradient = table.weight.grad
-        if isinstance(table, PairTable):
-            fresh = table.fresh_rows[:, None] | table.fresh_columns
+        if isinstance(table, Cells):
+            rows, columns, places = table.live()
+            fresh = torch.zeros(table.reserved, dtype=torch.bool)
+            fresh[places] = torch.from_numpy(table.fresh_rows[rows] | table.fresh_columns[columns])
         else:
             fresh = table.fresh.view(-1, *[1] * len(table.shape))
         wanted[name] = None if gradient is None else gradient.where(fresh, 0.0)

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from stream.learner.core import LearnerCore
-from stream.network import uses
+from stream.network import cell_places
 from stream.records.interaction import Interaction
 from stream.testing.streams import apply, event, feature, label, settings
 
@@ -55,7 +55,7 @@ def test_no_array_is_as_large_as_values_times_attribute_values(strategy: str, kn
     events = [a_record(0)] if known else [a_record(0, 2)]
     for seen in (events, events):  # the second one meets rows of its own, where it is known
         learner.learn(learner.encode(seen))
-    assert (len(learner.network.layout.wide_rows) > 15_000) == known
+    assert (learner.network.pairs.wide.used > 15_000) == known
     one = learner.encode([a_record(1, first=0 if known else VALUES)])
     many = learner.encode([a_record(number, 1000, first=1000 * number) for number in range(2, 18)])
     with Largest() as largest:  # type: ignore[no-untyped-call]
@@ -69,7 +69,7 @@ def test_no_array_is_as_large_as_values_times_attribute_values(strategy: str, kn
 def test_blocks_change_no_bit(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = []
     for cells in (1 << 20, 300, 1):
-        monkeypatch.setattr(uses, "BLOCK_CELLS", cells)
+        monkeypatch.setattr(cell_places, "_BLOCK", cells)
         rng = random.Random(7)
         learner = LearnerCore(settings(strategy, batch_size=8))
         apply(

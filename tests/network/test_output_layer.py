@@ -43,6 +43,7 @@ def _frame(offers: Offers, shown: list[list[int]], seed: int = 1) -> Frame:
         pair_event=np.repeat(np.arange(len(shown)), sizes),
         pair_slot=np.array([slot for slots in shown for slot in slots], dtype=np.int64),
         pair_offsets=np.append(0, np.cumsum(sizes)),
+        listed=np.zeros(len(shown), dtype=bool),
         possible=np.ones(sum(sizes), dtype=bool),
         taken=(generator.random(sum(sizes)) < 0.2).astype(np.float32),
         weight=generator.uniform(0.0, 2.0, len(shown)).astype(np.float32),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 
-from stream.network.pair_table import PairTable
+from stream.network.cells import Cells
 from stream.network.table import Table
 
 
@@ -34,15 +35,17 @@ def test_a_table_steps_as_torch_s_own_optimiser_does(method: Literal["adagrad", 
     assert torch.equal(table.weight[2:], still)
 
 
-def test_a_pair_table_takes_adagrad_steps_of_its_own_rate() -> None:
+def test_cells_take_adagrad_steps_of_its_own_rate() -> None:
     draw = torch.Generator().manual_seed(3)
-    table = PairTable(rate=0.05, accumulator=0.1, device=torch.device("cpu"))
-    other = torch.zeros(2, 32, requires_grad=True)
+    table = Cells(capacity=100, counts=0, rate=0.05, accumulator=0.1, device=torch.device("cpu"))
+    table.begin(np.arange(60), 1, may_evict=True)
+    other = torch.zeros(20, requires_grad=True)
     optimiser: Any = torch.optim.Adagrad([other], lr=0.05, initial_accumulator_value=0.1, eps=1e-10)
     for _ in range(5):
-        gradient = torch.randn(2, 32, generator=draw)
+        gradient = torch.randn(20, generator=draw)
         other.grad = gradient.clone()
         optimiser.step()
-        table.descend(torch.tensor([3, 5]), gradient)
-    assert torch.allclose(table.weight[[3, 5]], other, rtol=1e-5, atol=1e-7)
-    assert float(table.weight[[0, 1, 2, 4]].abs().max()) == 0.0
+        table.descend(torch.arange(7, 27), gradient)
+    assert torch.allclose(table.weight[7:27], other, rtol=1e-5, atol=1e-7)
+    assert not table.weight[:7].any()
+    assert not table.weight[27:].any()

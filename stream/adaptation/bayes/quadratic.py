@@ -19,7 +19,8 @@ import numpy as np
 import torch
 import xxhash
 
-from stream.network.descent import Cells, Descent, Differentiable, Rows
+from stream.network.cells import Cells
+from stream.network.descent import Descent, Differentiable, Rows
 from stream.network.frame import Frame
 from stream.network.initial import mixed
 from stream.network.table import Table
@@ -43,9 +44,8 @@ class _Fisher(Descent):
     def _take(self, table: Table, total: torch.Tensor, rows: Rows) -> None:
         self._owner.learn_precision(table, total, rows)
 
-    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
-        cells = (rows,) if columns is None else (rows[:, None], columns)
-        table.squares[cells] = table.squares[cells] + total
+    def _take_cells(self, cells: Cells, places: torch.Tensor, total: torch.Tensor) -> None:
+        cells.squares[places] = cells.squares[places] + total
 
 
 class Quadratic(Descent):
@@ -78,9 +78,8 @@ class Quadratic(Descent):
         for _, table in network.output.tables():
             table.rate = self.output_step  # what it has there is a share of a Newton step, no length
         network.output.keeps_posterior = True
-        for _, pair_table in network.pairs.pair_tables():
-            pair_table.accumulator = self.prior
-            pair_table.squares.fill_(self.prior)
+        for _, cells in network.pairs.pair_tables():
+            cells.accumulator = self.prior
 
     def take_names(self, names: list[str | None]) -> None:
         """Note the offers by slot: an outcome is drawn by (seed, event number, offer's name), whatever the slots."""
@@ -120,7 +119,6 @@ class Quadratic(Descent):
         pull = (1.0 - self._keep[id(table)][where]) * self.prior * weight
         table.weight[where] = weight - ((total + pull) / table.moments["precision"][where]).clamp_(-limit, limit)
 
-    def _take_cells(self, table: Cells, rows: torch.Tensor, total: torch.Tensor, columns: Rows) -> None:
-        cells = (rows,) if columns is None else (rows[:, None], columns)
-        limit = self.bound * table.rate
-        table.weight[cells] = table.weight[cells] - (total / table.squares[cells]).clamp_(-limit, limit)
+    def _take_cells(self, cells: Cells, places: torch.Tensor, total: torch.Tensor) -> None:
+        limit = self.bound * cells.rate
+        cells.weight[places] = cells.weight[places] - (total / cells.squares[places]).clamp_(-limit, limit)

@@ -34,6 +34,7 @@ class Glmix(Method):
             settings.optimiser,
             settings.glmix,
             lambda: network.layout.offers.attributes,
+            network.cells,
             settings.seed,
             network.device,
         )

@@ -1,4 +1,4 @@
-"""A pair table whose cells are posteriors: a normal mean and precision for each (key, column), and when they were last.
+"""Cells that are posteriors: a normal mean and precision for each (key, column), and when they were last.
 
 Within one coordinate of GLMix a pair reads one cell, so the cells' regressions share nothing: each is one-dimensional,
 its precision exact. The update is that of :mod:`stream.adaptation.bayes.posterior` at width 1, over ragged cells.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import softplus
 
-from stream.network.pair_table import PairTable
+from stream.network.cells import Cells
 
 __all__ = ["CellPairs", "PosteriorTable"]
 
@@ -21,66 +21,61 @@ _TOLERANCE_NATS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class CellPairs:
-    """The pairs ``(n,)`` that one coordinate explains: where each reads its cell, and what became of it."""
+    """The pairs ``(n,)`` that one coordinate explains: the cell that each reads (-1: none), and what became of it."""
 
-    rows: torch.Tensor
-    columns: torch.Tensor
+    cells: torch.Tensor
+    moves: torch.Tensor
+    """Whether a step may move the cell."""
     taken: torch.Tensor
     weight: torch.Tensor
     """float64; an event's weight."""
 
 
-class PosteriorTable(PairTable):
-    """``weight`` is the posterior mean and ``squares`` the precision, at first ``prior``; row 0 keeps the prior.
+class PosteriorTable(Cells):
+    """``weight`` is the posterior mean and ``squares`` the precision, at first ``prior``.
 
-    ``updated`` int32 is the clock, in events trained, at a cell's last update: what a cell missed is forgotten at its
+    A last count is the clock, in events trained, at a cell's last update: what a cell missed is forgotten at its
     next one, exactly. ``half_life_events`` 0 forgets nothing.
     """
 
-    def __init__(self, *, prior: float, half_life_events: int, steps: int, device: torch.device) -> None:
-        super().__init__(rate=0.0, accumulator=prior, device=device)
+    def __init__(
+        self, *, capacity: int, counts: int, prior: float, half_life_events: int, steps: int, device: torch.device
+    ) -> None:
+        super().__init__(capacity=capacity, counts=counts + 1, rate=0.0, accumulator=prior, device=device)
         self.half_life_events = half_life_events
         self.steps = steps
-        self.updated = torch.zeros(self.weight.shape, dtype=torch.int32, device=device)
 
-    def _starts(self) -> dict[str, float]:
-        return {**super()._starts(), "updated": 0}
-
-    def update(self, pairs: CellPairs, logits: torch.Tensor, clock: int, *, warming_up: bool) -> torch.Tensor:
+    def update(self, pairs: CellPairs, logits: torch.Tensor, clock: int) -> torch.Tensor:
         """Take a batch in and return the pairs' new logits, given the old ``logits`` ``(n,)`` float64.
 
-        ``clock`` is the number of events trained with this batch; in a warm-up only fresh cells move.
+        ``clock`` is the number of events trained with this batch.
         """
-        open_pairs = pairs.rows > 0
-        if warming_up:
-            open_pairs &= self.fresh_rows[pairs.rows] | self.fresh_columns[pairs.columns]
-        chosen = open_pairs.nonzero()[:, 0]
+        chosen = ((pairs.cells >= 0) & pairs.moves).nonzero()[:, 0]
         if not len(chosen):
             return logits
-        places, cell = torch.unique(
-            pairs.rows[chosen] * self.weight.shape[1] + pairs.columns[chosen], return_inverse=True
-        )
-        start = self.weight.view(-1)[places].to(torch.float64)
+        places, cell = torch.unique(pairs.cells[chosen], return_inverse=True)
+        start = self.weight[places].to(torch.float64)
         kept = self._kept(places, clock)
-        pull = kept * self.squares.view(-1)[places]
+        pull = kept * self.squares[places]
         ridge = (1.0 - kept) * self.accumulator
         batch = _Cells(pairs.taken[chosen], pairs.weight[chosen], cell, len(places))
         offset = logits[chosen] - start[cell]
         mean = _mode(batch, offset, start, pull, ridge, self.steps)
         _, curvature = batch.slopes(offset + mean[cell])
-        self.weight.view(-1)[places] = mean.to(torch.float32)
-        self.squares.view(-1)[places] = (pull + ridge + curvature).to(torch.float32)
-        self.updated.view(-1)[places] = clock
+        self.weight[places] = mean.to(torch.float32)
+        self.squares[places] = (pull + ridge + curvature).to(torch.float32)
+        self.counts[places.numpy(), -1] = clock
         return logits.index_copy(0, chosen, offset + mean[cell])
 
-    def variance(self, rows: torch.Tensor, columns: torch.Tensor, clock: int) -> torch.Tensor:
-        """Return the cells' posterior variance ``(n,)`` float64, after what was forgotten by now."""
-        places = rows * self.weight.shape[1] + columns
+    def variance(self, cells: torch.Tensor, clock: int) -> torch.Tensor:
+        """Return the cells' variance ``(n,)`` float64, after what was forgotten by now; without a cell the prior's."""
+        places = cells.clamp_min(0)
         kept = self._kept(places, clock)
-        return 1.0 / (kept * self.squares.view(-1)[places] + (1.0 - kept) * self.accumulator)
+        found = 1.0 / (kept * self.squares[places] + (1.0 - kept) * self.accumulator)
+        return torch.where(cells >= 0, found, 1.0 / self.accumulator)
 
     def _kept(self, places: torch.Tensor, clock: int) -> torch.Tensor:
-        age = (clock - self.updated.view(-1)[places]).clamp_min(0).to(torch.float64)
+        age = (clock - torch.from_numpy(self.counts[places.numpy(), -1])).clamp_min(0)
         return torch.pow(0.5, age / self.half_life_events) if self.half_life_events else torch.ones_like(age)
 
 

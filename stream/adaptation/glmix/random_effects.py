@@ -15,7 +15,9 @@ from stream.adaptation.glmix.settings import GlmixSettings
 from stream.encoding.slots import SlotRegistry
 from stream.network.descent import Descent
 from stream.network.frame import Frame
+from stream.network.pair_cells import KEY_OFFER, KEY_VALUE, PairCells
 from stream.network.pairs import PairPart
+from stream.network.places import Places
 from stream.network.settings import NetworkSettings, OptimiserSettings
 from stream.state import Tree
 
@@ -33,25 +35,32 @@ class RandomEffects(PairPart):
         optimiser: OptimiserSettings,
         glmix: GlmixSettings,
         attributes: Callable[[], SlotRegistry],
+        cells: PairCells,
         seed: int,
         device: torch.device,
     ) -> None:
-        super().__init__(network, optimiser, seed, device)
+        super().__init__(network, optimiser, cells, seed, device)
         self._attributes = attributes
         self._offers_first = glmix.order == "offers-first"
         self.clock = 0
 
-        def posteriors(prior: float) -> PosteriorTable:
+        def posteriors(prior: float, counts: int) -> PosteriorTable:
             return PosteriorTable(
-                prior=prior, half_life_events=glmix.half_life_events, steps=glmix.newton_steps, device=device
+                capacity=network.pair_cells,
+                counts=counts,
+                prior=prior,
+                half_life_events=glmix.half_life_events,
+                steps=glmix.newton_steps,
+                device=device,
             )
 
-        self.key_offer: PosteriorTable = posteriors(glmix.offer_precision)
-        self.key_value: PosteriorTable = posteriors(glmix.value_precision)
+        cells.key_offer = posteriors(glmix.offer_precision, len(KEY_OFFER))
+        cells.key_value = posteriors(glmix.value_precision, len(KEY_VALUE))
 
     def _train_keys(
         self,
         frame: Frame,
+        places: Places,
         logits: torch.Tensor,
         gradient: torch.Tensor,
         by_value: torch.Tensor,
@@ -63,35 +72,51 @@ class RandomEffects(PairPart):
         heard = (gradient != 0).nonzero()[:, 0]
         newest = logits[heard].to(torch.float64)
         self.clock += frame.events
-        for table, columns in self._coordinates(frame):
-            column = columns[heard]
-            has = (column < table.weight.shape[1]).nonzero()[:, 0]
+        owners = frame.entity[frame.pair_event]
+        for table, cell, column in self._coordinates(frame, places):
+            has = (column[heard] >= 0).nonzero()[:, 0]
             pair = heard[has]
-            event = frame.pair_event[pair]
-            cells = CellPairs(
-                frame.entity[event],
-                column[has],
+            trained = table.trained(owners[pair].numpy(), column[pair].numpy(), warming_up=warming_up)
+            pairs = CellPairs(
+                cell[pair],
+                torch.from_numpy(trained),
                 frame.taken[pair].to(torch.float64),
-                frame.weight[event].to(torch.float64),
+                frame.weight[frame.pair_event[pair]].to(torch.float64),
             )
-            newest = newest.index_copy(0, has, table.update(cells, newest[has], self.clock, warming_up=warming_up))
+            newest = newest.index_copy(0, has, table.update(pairs, newest[has], self.clock))
 
-    def _coordinates(self, frame: Frame) -> Iterator[tuple[PosteriorTable, torch.Tensor]]:
-        """Yield each coordinate's table with the column ``(P,)`` that each pair reads; attributes by their names."""
+    def _coordinates(self, frame: Frame, places: Places) -> Iterator[tuple[PosteriorTable, torch.Tensor, torch.Tensor]]:
+        """Yield each coordinate's table with the cell and the column ``(P,)`` of each pair; attributes by their names.
+
+        A pair has no cell below 0, and no column if its offer lacks the attribute.
+        """
+        columns = torch.from_numpy(frame.columns[frame.arrays.pair_slot])
+        by_offer = self.key_offer, self._put(places.offer_cell), frame.pair_slot
+        values = torch.nn.functional.pad(self._put(places.value_cell), (0, 1), value=-1)
         if self._offers_first:
-            yield self.key_offer, frame.pair_slot
+            yield by_offer
         for _, slot in sorted(self._attributes().items()):
-            yield self.key_value, frame.pair_columns[:, slot]
+            yield self.key_value, values[self._put(places.pair_value[:, slot])], columns[:, slot]
         if not self._offers_first:
-            yield self.key_offer, frame.pair_slot
+            yield by_offer
+
+    @property
+    def key_offer(self) -> PosteriorTable:
+        """The posteriors of keys and offers."""
+        assert isinstance(self.cells.key_offer, PosteriorTable)
+        return self.cells.key_offer
+
+    @property
+    def key_value(self) -> PosteriorTable:
+        """The posteriors of keys and attribute values."""
+        assert isinstance(self.cells.key_value, PosteriorTable)
+        return self.cells.key_value
 
     def logit_variance(self, frame: Frame) -> torch.Tensor:
         """Return the summed variance ``(P,)`` of each pair's cells, after what was forgotten by now."""
-        rows = frame.entity[frame.pair_event]
-        variance = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-        for table, columns in self._coordinates(frame):
-            has = (columns < table.weight.shape[1]).nonzero()[:, 0]
-            variance[has] += table.variance(rows[has], columns[has], self.clock)
+        variance = torch.zeros(len(frame.pair_slot), dtype=torch.float64)
+        for table, cell, column in self._coordinates(frame, self.cells.places(frame)):
+            variance += torch.where(column >= 0, table.variance(cell, self.clock), 0.0)
         return variance
 
     def extra_state(self) -> Tree:
