@@ -54,7 +54,7 @@ class Method:
         """Act on a schema version made at event number ``now``; return whether that leaves something to warm up."""
         return False
 
-    def settled(self, network: Network) -> None:
+    def warmed_up(self, network: Network) -> None:
         """Act on the end of a warm-up, or on a change that starts none: nothing is fresh any more."""
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:

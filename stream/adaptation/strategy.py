@@ -55,10 +55,10 @@ class Strategy:
         left = [method.changed(network, change, now) for method in self.methods.values()]
         return any(left)
 
-    def settled(self, network: Network) -> None:
+    def warmed_up(self, network: Network) -> None:
         """Tell every method that nothing is fresh any more."""
         for method in self.methods.values():
-            method.settled(network)
+            method.warmed_up(network)
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
         """Let every method act on a trained batch."""

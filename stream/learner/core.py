@@ -303,12 +303,12 @@ class LearnerCore:
             return None
         total, fresh = self._parameters
         self.warmup.end()
-        self._settle()
+        self._unfreeze()
         return WarmupReport(self.schema.version, self.warmup.events, reason, total - fresh)
 
-    def _settle(self) -> None:
-        self.network.settle()
-        self.strategy.settled(self.network)
+    def _unfreeze(self) -> None:
+        self.network.end_warmup()
+        self.strategy.warmed_up(self.network)
 
     def dead_letter(self, reason: str, count: int = 1) -> None:
         """Count interactions that were dead-lettered instead of trained."""
@@ -348,7 +348,7 @@ class LearnerCore:
                 and self.warmup.start(self.events_trained, self.settings.batch_size)
             )
             if not started:
-                self._settle()
+                self._unfreeze()
         # What is fresh is counted only if a warm-up is there to train it.
         active = self.warmup.active
         self._parameters = parameter_counts(self.network) if active else (parameters_in_use(self.network), 0)
@@ -412,9 +412,9 @@ class LearnerCore:
         transfer = learner.strategy.transfer
         if learner.warmup.active and not transfer.warms_up:  # begun under another strategy
             learner.warmup.end()
-            learner._settle()
+            learner._unfreeze()
         if not transfer.ignores_new and take_up(learner.schema, learner.network) and not learner.warmup.active:
-            learner._settle()
+            learner._unfreeze()
         return learner
 
     def named_state(self) -> Iterator[tuple[str, object]]:

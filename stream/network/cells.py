@@ -266,7 +266,7 @@ class Cells:
         self.squares[cells] = squares
         self.weight[cells] = self.weight[cells].addcdiv_(gradient, squares.sqrt().add_(1e-10), value=-self.rate)
 
-    def settle(self) -> None:
+    def end_warmup(self) -> None:
         """End a warm-up: nothing is fresh any more."""
         self.fresh_rows.fill(False)
         self.fresh_columns.fill(False)

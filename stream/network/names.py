@@ -218,7 +218,7 @@ class Names:
         self.output.clear_values(slots, fresh=fresh)
         self.layout.matches[np.isin(self.layout.matches, slots)] = -1
 
-    def settle_tasks(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    def update_tasks(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         """Start the new tasks and end those without offers, once a version's changes were all made.
 
         Returns name and slot of those that started, and of those that ended.

@@ -259,10 +259,10 @@ class Network:
         self.input.hold()
         self.trunk.hold()
 
-    def settle(self) -> None:
+    def end_warmup(self) -> None:
         """End a warm-up: nothing is fresh any more."""
         for _, part in self.parts():
-            part.settle()
+            part.end_warmup()
         self.statistics.new.fill(False)
 
     @property

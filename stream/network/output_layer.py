@@ -82,9 +82,9 @@ class OutputLayer(Part):
             _start((table,), list(range(table.rows)), True)
         self.curvatures.clear()
 
-    def settle(self) -> None:
+    def end_warmup(self) -> None:
         """End a warm-up: nothing is fresh any more."""
-        super().settle()
+        super().end_warmup()
         for curvature in self.curvatures.values():
             curvature.fresh = False
 

@@ -89,11 +89,11 @@ class PairPart(Part):
         self.mixer.end_task(task)
         self.flags.set_columns(first, torch.zeros(self.flags.rows, number, device=self.flags.device))
 
-    def settle(self) -> None:
+    def end_warmup(self) -> None:
         """End a warm-up: nothing is fresh any more."""
-        super().settle()
+        super().end_warmup()
         for _, cells in self.pair_tables():
-            cells.settle()
+            cells.end_warmup()
 
     # -- forward --------------------------------------------------------------------------------------------------
 

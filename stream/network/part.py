@@ -67,7 +67,7 @@ class Part:
         for _, table in self.tables():
             table.hold()
 
-    def settle(self) -> None:
+    def end_warmup(self) -> None:
         """End a warm-up: nothing is fresh any more."""
         for _, table in self.tables():
             table.fresh.fill_(False)

@@ -36,8 +36,8 @@ def check_part(make: Callable[[], Part]) -> None:
         table.fresh.fill_(True)
     assert not tables or part.any_fresh, "a part whose tables are fresh has to say so (any_fresh)"
     assert not tables or part.trains(warming_up=True), "a warm-up trains what is fresh"
-    part.settle()
-    assert not part.any_fresh, "after settle nothing is fresh"
+    part.end_warmup()
+    assert not part.any_fresh, "after end_warmup nothing is fresh"
     assert not part.trains(warming_up=True), "a warm-up trains nothing that is not fresh"
 
     for number, table in enumerate(tables.values()):

@@ -56,7 +56,7 @@ class _NoOwner(_Sound):
 
 
 class _StaysFresh(_Sound):
-    def settle(self) -> None:
+    def end_warmup(self) -> None:
         pass
 
 
@@ -89,7 +89,7 @@ def test_a_sound_part_passes() -> None:
     ("faulty", "what"),
     [
         (_NoOwner, "belong to"),
-        (_StaysFresh, "after settle nothing is fresh"),
+        (_StaysFresh, "after end_warmup nothing is fresh"),
         (_ForgetsItsState, "is another part"),
         (_DrawsAtWill, "two parts of one seed differ"),
         (_SameNameTwice, "gives a name twice"),

@@ -61,7 +61,7 @@ class Iak(FrozenBackbone):
 
     def changed(self, network: Network, change: ChangeMade, now: int) -> bool:
         """Follow the domain feature's name; start or join a round where the version leaves something new."""
-        self.warming_up = True  # until settled() says otherwise
+        self.warming_up = True  # until warmed_up() says otherwise
         self._follow(change.changes)
         self._bind(network)
         self._remarks = self._complaints(network, change.changes)
@@ -72,7 +72,7 @@ class Iak(FrozenBackbone):
             self.trunk.mark_fresh(name)
         return True
 
-    def settled(self, network: Network) -> None:
+    def warmed_up(self, network: Network) -> None:
         """Note that no warm-up runs."""
         self.warming_up = False
 
@@ -84,7 +84,7 @@ class Iak(FrozenBackbone):
         super().after_batch(network, batch, frame, now, drift=drift)
         if not self.held:
             return
-        if not self.warming_up:  # what is fresh in one was settled when it began
+        if not self.warming_up:  # a warm-up trains only what was fresh when it began
             if drift and self.settings.on_drift:
                 self._trigger()
             self._insert_domains(network, frame)

@@ -61,7 +61,7 @@ class PeterRec(FrozenBackbone):
 
     def changed(self, network: Network, change: ChangeMade, now: int) -> bool:
         """Start and end tasks; let a warm-up train the patch sets of the tasks that the change reaches."""
-        started, ended = network.names.settle_tasks()
+        started, ended = network.names.update_tasks()
         for name, task in started:
             self._trunk.start_task(name, task)
         for _, task in ended:
@@ -84,7 +84,7 @@ class PeterRec(FrozenBackbone):
             self._warmed = self._warmed or self._trunk.any_fresh
         super().after_batch(network, batch, frame, now, drift=drift)
 
-    def settled(self, network: Network) -> None:
+    def warmed_up(self, network: Network) -> None:
         """Fold after a warm-up, if that was asked for and the backbone is one task's."""
         if self._warmed and len(network.layout.offers.tasks.names) == 1:
             self._explained = self._trunk.fold()
