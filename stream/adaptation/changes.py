@@ -103,12 +103,12 @@ def _make(change: Change, network: Network, evaluation: Evaluation, transfer: Tr
             network.names.rename_feature(change.name, to)
         case Change(op=Op.ADD_LABEL):
             attributes = change.attributes or {}
-            evaluation.add_label(network.names.add_label(change.name, attributes), change.name, attributes)
+            evaluation.add_offer(network.names.add_offer(change.name, attributes), change.name, attributes)
         case Change(op=Op.REMOVE_LABEL):
-            evaluation.remove_label(network.names.remove_label(change.name))
+            evaluation.remove_offer(network.names.remove_offer(change.name))
         case Change(op=Op.RENAME_LABEL, to=str() as to):
-            evaluation.rename_label(network.names.rename_label(change.name, to), to)
+            evaluation.rename_offer(network.names.rename_offer(change.name, to), to)
         case Change(op=Op.UPDATE_LABEL, attributes=attributes) if attributes is not None:
-            evaluation.update_label(network.names.update_label(change.name, attributes), attributes)
+            evaluation.update_offer(network.names.update_offer(change.name, attributes), attributes)
         case _:  # pragma: no cover - parse_version lets none through
             raise ValueError(f"change {change} lacks what its operation needs")

@@ -55,22 +55,22 @@ class Evaluation:
         """(key, attribute value) counts given up so far because ``max_key_values`` was met."""
         return self._counts.evictions
 
-    def add_label(self, slot: int, name: str, attributes: Mapping[str, str]) -> None:
+    def add_offer(self, slot: int, name: str, attributes: Mapping[str, str]) -> None:
         """Start an offer in a free slot; all its counts start anew. Raises ValueError where slot or name is taken."""
         self._offers.add(slot, name)
         self._popularity.add(slot, self._offers.capacity)
         self._counts.add(slot, attributes, self._offers.capacity)
 
-    def remove_label(self, slot: int) -> None:
+    def remove_offer(self, slot: int) -> None:
         """End the offer in a slot. Counts under its attribute's value stay, its own go."""
         self._offers.remove(slot)
         self._counts.remove(slot)
 
-    def rename_label(self, slot: int, to: str) -> None:
+    def rename_offer(self, slot: int, to: str) -> None:
         """Give the offer in a slot another name; everything counted for it moves along."""
         self._offers.rename(slot, to)
 
-    def update_label(self, slot: int, attributes: Mapping[str, str]) -> None:
+    def update_offer(self, slot: int, attributes: Mapping[str, str]) -> None:
         """Replace the attributes of the offer in a slot; past counts stay under the old value."""
         self._offers.name(slot)
         self._counts.update(slot, attributes)

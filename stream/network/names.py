@@ -146,7 +146,7 @@ class Names:
         """Move all state of an input to another name."""
         self.layout.features.rename(name, to)
 
-    def add_label(self, name: str, attributes: Mapping[str, str]) -> int:
+    def add_offer(self, name: str, attributes: Mapping[str, str]) -> int:
         """Add an offer, fresh, beside what its attribute values already know; return its slot."""
         known = len(self.layout.offers.attributes)
         slot, added, evicted = self.layout.offers.add(name, attributes)
@@ -157,7 +157,7 @@ class Names:
         self.pairs.key_offer.fresh_columns[slot] = True
         return slot
 
-    def remove_label(self, name: str) -> int:
+    def remove_offer(self, name: str) -> int:
         """Remove an offer and zero its slot; its attribute values stay."""
         slot, evicted = self.layout.offers.remove(name)
         self._changed_values([], evicted)
@@ -171,11 +171,11 @@ class Names:
         """Let an offer keep the prior's logit for good: it is neither predicted nor trained."""
         self.layout.muted[self.layout.offers.offers.slot(name)] = True
 
-    def rename_label(self, name: str, to: str) -> int:
+    def rename_offer(self, name: str, to: str) -> int:
         """Move all state of an offer to another name; return its slot."""
         return self.layout.offers.rename(name, to)
 
-    def update_label(self, name: str, attributes: Mapping[str, str]) -> int:
+    def update_offer(self, name: str, attributes: Mapping[str, str]) -> int:
         """Replace an offer's attributes; return its slot."""
         known = len(self.layout.offers.attributes)
         slot, added, evicted = self.layout.offers.update(name, attributes)

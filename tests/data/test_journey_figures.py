@@ -126,11 +126,11 @@ def test_the_package_measures_the_same(figures: Figures, journey_files: JourneyF
                     if change["op"] == "add_label":
                         slot = slots.setdefault(change["name"], len(slots))
                         live[change["attributes"]["campaign"]].append(slot)
-                        evaluation.add_label(slot, change["name"], change["attributes"])
+                        evaluation.add_offer(slot, change["name"], change["attributes"])
                     elif change["op"] == "remove_label":
                         slot = slots[change["name"]]
                         next(offers for offers in live.values() if slot in offers).remove(slot)
-                        evaluation.remove_label(slot)
+                        evaluation.remove_offer(slot)
             batch.append((event, [slot for campaign in event["shown"]["campaign"] for slot in live[campaign]]))
             if len(batch) == 64:
                 score()

@@ -106,14 +106,14 @@ class Teller:
         if op == "add":
             free = [slot for slot in range(len(NAMES) + 8) if slot not in self._slots.values()]
             self._slots[name] = self.scatter.choice(free) if self.scatter else free[0]
-            self.evaluation.add_label(self._slots[name], name, what)
+            self.evaluation.add_offer(self._slots[name], name, what)
         elif op == "remove":
-            self.evaluation.remove_label(self._slots.pop(name))
+            self.evaluation.remove_offer(self._slots.pop(name))
         elif op == "rename":
             self._slots[what] = self._slots.pop(name)
-            self.evaluation.rename_label(self._slots[what], what)
+            self.evaluation.rename_offer(self._slots[what], what)
         else:
-            self.evaluation.update_label(self._slots[name], what)
+            self.evaluation.update_offer(self._slots[name], what)
 
     def flush(self) -> None:
         if self._waiting:

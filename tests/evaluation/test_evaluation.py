@@ -259,11 +259,11 @@ def test_arrays_that_do_not_fit_together_are_refused() -> None:
 def test_offers_can_neither_share_a_slot_or_a_name_nor_change_where_there_are_none() -> None:
     evaluation = _with_offers(SETTINGS, "ab").evaluation
     refusals: list[Callable[[], None]] = [
-        lambda: evaluation.add_label(0, "c", {}),
-        lambda: evaluation.add_label(5, "a", {}),
-        lambda: evaluation.rename_label(0, "b"),
-        lambda: evaluation.remove_label(2),
-        lambda: evaluation.update_label(2, {}),
+        lambda: evaluation.add_offer(0, "c", {}),
+        lambda: evaluation.add_offer(5, "a", {}),
+        lambda: evaluation.rename_offer(0, "b"),
+        lambda: evaluation.remove_offer(2),
+        lambda: evaluation.update_offer(2, {}),
     ]
     for refused in refusals:
         with pytest.raises(ValueError, match=r"slot|live"):
