@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 from stream import state
 from stream.checkpoint.reading import reading
+from stream.disk.durable import sync_directory
 from stream.errors import CheckpointCorrupt, CheckpointError, CheckpointFormat, CheckpointMissing
 
 __all__ = [
@@ -136,11 +137,7 @@ def write_checkpoint(path: Path, number: int, pieces: Iterable[Buffer]) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written: {error}; make room, or give another path") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from stream.checkpoint.file import Buffer, checkpoint_name, number_in_name, pour
 from stream.checkpoint.lock import DirectoryLock
+from stream.disk.durable import sync_directory
 from stream.errors import CheckpointError, Fenced
 
 __all__ = ["CheckpointStore", "Written"]
@@ -155,11 +155,7 @@ class CheckpointStore:
 
     def sync(self) -> None:
         """Make the directory's names durable."""
-        directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(self.directory)
 
     def close(self) -> None:
         """Give the lock back; a second call does nothing."""

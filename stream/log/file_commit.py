@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stream.disk.durable import sync_directory
 from stream.errors import Fenced, LogError
 from stream.log.embedded import decode_bytes, encode_bytes
 from stream.log.letter import facts_of
@@ -217,8 +218,4 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stream.disk.durable import sync_directory
 from stream.errors import PublishError
 from stream.publish.files import file_name
 from stream.publish.pointer import FORMAT, Link
 from stream.publish.snapshot import Array
 from stream.publish.tensors import sha256_of, write_arrays
 
-__all__ = ["TEMPORARY", "replace_file", "sync", "write_version"]
+__all__ = ["TEMPORARY", "replace_file", "write_version"]
 
 TEMPORARY = ".tmp"
 
@@ -62,13 +63,4 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync(path.parent)
-
-
-def sync(directory: Path) -> None:
-    """Make a directory's names durable."""
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    sync_directory(path.parent)

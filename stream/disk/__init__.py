@@ -1,0 +1,1 @@
+"""What makes files outlive a crash of the machine."""
