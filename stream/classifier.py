@@ -164,7 +164,7 @@ class StreamClassifier(base.MultiLabelClassifier):
             self._labels.update((name, labels[name]) for name in new)
 
     def _probabilities(self, events: Sequence[dict[str, Any]]) -> tuple[list[Hashable], np.ndarray]:
-        """Return all live labels and their probabilities, float64 ``(B, labels)``."""
+        """Return all live labels and their probabilities, float64 `(B, labels)`."""
         live = len(self._learner.schema.labels)
         if not live or not events:
             return [self._labels.get(name, name) for name in self._learner.schema.labels], np.zeros((len(events), live))

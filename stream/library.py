@@ -23,7 +23,7 @@ __all__ = ["Learner"]
 
 
 class Learner(LearnerCore):
-    """A learner with `save` and `load`; the rest is :class:`stream.learner.core.LearnerCore`."""
+    """A learner with `save` and `load`; the rest is `stream.learner.core.LearnerCore`."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything, settings included, to a file that goes on where this learner stands.
@@ -44,16 +44,16 @@ class Learner(LearnerCore):
         write_checkpoint(Path(path), 0, state.pieces({"service": service, "learner": self.state()}))
 
     def recommend(self, event: Mapping[str, Any], k: int = 5) -> list[tuple[str, float]]:
-        """Return the ``k`` offers that the event most probably takes, each with its probability; changes nothing.
+        """Return the `k` offers that the event most probably takes, each with its probability; changes nothing.
 
-        Best first, ties by name, out of the live offers that the event's ``shown`` admits (all, if it has none).
-        ``event`` has the members of an interaction, of which ``features`` is the one required: ``{"features": {...},
-        "key": "ann"}``. Without ``key`` it is anonymous; without ``ts`` it happens at the learner's own event time. The
+        Best first, ties by name, out of the live offers that the event's `shown` admits (all, if it has none).
+        `event` has the members of an interaction, of which `features` is the one required: `{"features": {...},
+        "key": "ann"}`. Without `key` it is anonymous; without `ts` it happens at the learner's own event time. The
         probabilities are those of `stream recommend`.
 
         Raises:
             InvalidInteraction: a member is not as the contract has it.
-            ValueError: ``k`` is below 1.
+            ValueError: `k` is below 1.
         """
         if k < 1:
             raise ValueError(f"k is {k}; ask for one offer at least")
@@ -62,7 +62,7 @@ class Learner(LearnerCore):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return the learner in a file of :meth:`save`, or in a checkpoint of a service (of a directory, the newest).
+        """Return the learner in a file of `save`, or in a checkpoint of a service (of a directory, the newest).
 
         Raises:
             CheckpointMissing: there is none. CheckpointCorrupt: it is not, byte for byte, what was written.

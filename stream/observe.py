@@ -42,7 +42,7 @@ class Step:
     report: BatchReport
     seconds: float
     event_to_trained_seconds: Sequence[float] = ()
-    """Wall-clock time of training less each event's own ``ts``; empty for files."""
+    """Wall-clock time of training less each event's own `ts`; empty for files."""
     cpu_seconds: float = 0.0
     """The processor time that it took."""
 
@@ -56,58 +56,58 @@ class Observer:
     """
 
     def listening(self, url: str) -> None:
-        """Metrics and health are served at ``url``, ``http://host:port``; called before ``started``."""
+        """Metrics and health are served at `url`, `http://host:port`; called before `started`."""
 
     def started(self, start: Start) -> None:
         """The model is restored or new; polling begins next."""
 
     def restored(self, model: ModelReport) -> None:
-        """How that model stands; called once, after ``started``."""
+        """How that model stands; called once, after `started`."""
 
     def polled(self, poll: Poll) -> None:
         """A poll completed."""
 
     def decoded(self, seconds: float, events: int) -> None:
-        """``events`` records were parsed and validated, the invalid ones among them."""
+        """`events` records were parsed and validated, the invalid ones among them."""
 
     def encoded(self, seconds: float, events: int) -> None:
-        """A batch of ``events`` became arrays."""
+        """A batch of `events` became arrays."""
 
     def trained(self, step: Step) -> None:
         """A batch was trained."""
 
     def schema_changed(self, report: SchemaReport, seconds: float) -> None:
-        """A schema version took effect (``report.duplicate``: it had before, and was ignored)."""
+        """A schema version took effect (`report.duplicate`: it had before, and was ignored)."""
 
     def schema_rejected(self, version: int | None, reason: str) -> None:
-        """A schema version was refused and dead-lettered; ``version`` is None if no number could be read."""
+        """A schema version was refused and dead-lettered; `version` is None if no number could be read."""
 
     def stands_by(self, what_is_missing: str, lost: bool) -> None:
         """No interaction is fetched, because schema version 1 is not there; called again where the sentence changes.
 
-        ``lost``: later versions are there, so that it will not come by itself.
+        `lost`: later versions are there, so that it will not come by itself.
         """
 
     def dead_letter(self, reason: str) -> None:
         """An interaction was dead-lettered; it is published with the next checkpoint that covers its place."""
 
     def held(self, partition: int, events: int) -> None:
-        """``events`` decoded records of the partition now wait; 0 ends a wait that was reported before."""
+        """`events` decoded records of the partition now wait; 0 ends a wait that was reported before."""
 
     def log_away(self, reason: str, seconds: float) -> None:
-        """The log has not answered for so long; told at each question in vain, and ended by ``log_back``."""
+        """The log has not answered for so long; told at each question in vain, and ended by `log_back`."""
 
     def log_back(self, seconds: float) -> None:
         """The log answers again, after so many seconds."""
 
     def checkpointed(self, number: int, seconds: float, size_bytes: int, stood_seconds: float = 0.0) -> None:
-        """Checkpoint ``number`` is durable and committed, ``seconds`` after it was begun.
+        """Checkpoint `number` is durable and committed, `seconds` after it was begun.
 
-        ``stood_seconds``: for how long training stood still for it.
+        `stood_seconds`: for how long training stood still for it.
         """
 
     def checkpoint_damaged(self, name: str) -> None:
-        """A damaged checkpoint was passed over at the start, after ``restored``; it lies under this file name now."""
+        """A damaged checkpoint was passed over at the start, after `restored`; it lies under this file name now."""
 
     def version_published(self, kind: str, version: int, schema_version: int, size_bytes: int, seconds: float) -> None:
         """A model version, full or delta, is served, so many seconds after its state was copied."""
@@ -125,7 +125,7 @@ class Observer:
         """Publishing took so much processor time, of this thread or of another one."""
 
     def stopped(self, summary: Mapping[str, Any]) -> None:
-        """The service ended normally; ``summary`` is the contract's summary."""
+        """The service ended normally; `summary` is the contract's summary."""
 
 
 class CompositeObserver(Observer):

@@ -23,7 +23,7 @@ class WarmupReport:
     events: int
     """Events trained inside it."""
     reason: WarmupEnd
-    """``removed``: what was new has left again."""
+    """`removed`: what was new has left again."""
     parameters_frozen: int
     """Parameters that stood still while it ran."""
 
@@ -75,7 +75,7 @@ class ModelReport:
 
     schema_version: int
     phase: str
-    """``warm_up`` | ``train`` | ``idle`` (no live offer to train); a batch's report says in which it was trained."""
+    """`warm_up` | `train` | `idle` (no live offer to train); a batch's report says in which it was trained."""
     read_window: Callable[[], WindowedMeasures]
     """Returns the measures over the window as they stand when it is called: ask before the next batch."""
     mixture: MixtureReport
@@ -84,15 +84,15 @@ class ModelReport:
     features_live: int
     labels_live: int
     slots: Mapping[str, SlotCount]
-    """By kind: ``numeric`` (with boolean), ``categorical`` (with multi_categorical), ``offer``."""
+    """By kind: `numeric` (with boolean), `categorical` (with multi_categorical), `offer`."""
     events_trained_total: int
     events_frozen_total: int
     warmups_total: int
     event_time_ms: int | None
     vocabulary: Mapping[str, int]
-    """Rows in use by table: ``values`` (of all features), ``entities``, ``attribute_values``, ``candidates``."""
+    """Rows in use by table: `values` (of all features), `entities`, `attribute_values`, `candidates`."""
     unknown_names: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
-    """By where they stood (``feature``, ``label``, ``shown``), the most frequent names that the schema lacks, with how
+    """By where they stood (`feature`, `label`, `shown`), the most frequent names that the schema lacks, with how
     often each was met at least."""
 
     @property
@@ -103,7 +103,7 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport(ModelReport):
-    """One predict-then-train step over ``events`` events, and the model after it; further counts are of this batch."""
+    """One predict-then-train step over `events` events, and the model after it; further counts are of this batch."""
 
     events: int
     events_with_labels: int
@@ -112,16 +112,16 @@ class BatchReport(ModelReport):
     loss: float
     """Mean binary cross-entropy over the pairs in nats, before training on them; 0 if there are none."""
     logits: np.ndarray
-    """float32 ``(pairs,)``, in the order of the batch's pairs, from before training on them: the network's own."""
+    """float32 `(pairs,)`, in the order of the batch's pairs, from before training on them: the network's own."""
     published: np.ndarray
-    """float64 ``(pairs,)``, likewise: the log-odds of the published probability."""
+    """float64 `(pairs,)`, likewise: the log-odds of the published probability."""
     scores: Sequence[EventScore]
     running_rate_loss: float
     """Cross-entropy of the running rate, in nats, summed over the pairs."""
     contested_events: int
     """Events with labels and more possible offers than a ranking has places."""
     quality_sums: Mapping[str, Mapping[str, float]]
-    """By ranking (``model`` and the baselines) and measure: its sum over the events with labels."""
+    """By ranking (`model` and the baselines) and measure: its sum over the events with labels."""
     labels_dropped: int
     unknown_features: int
     unknown_shown: int

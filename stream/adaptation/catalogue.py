@@ -1,6 +1,6 @@
 """The methods by name, and which go together. A method is a folder of this room and one line here.
 
-A strategy is written as one name, or as parts joined by ``+``: each part takes a seat, and no two may share one.
+A strategy is written as one name, or as parts joined by `+`: each part takes a seat, and no two may share one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def folder_of(name: str) -> type[MethodSettings]:
 
 
 def parse_strategy(name: str) -> tuple[Entry, ...]:
-    """Return the methods of a strategy, that of the seat CHANGE first (``carry`` if none is named).
+    """Return the methods of a strategy, that of the seat CHANGE first (`carry` if none is named).
 
     Raises ConfigurationError for an unknown part, for two parts of one seat, and for a pair that makes no sense.
     """

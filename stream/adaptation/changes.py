@@ -23,9 +23,9 @@ _ON_OUTPUT = frozenset({Op.ADD_LABEL, Op.REMOVE_LABEL})
 def make_changes(
     changes: Sequence[Change], network: Network, evaluation: Evaluation, transfer: Transfer, *, creating: bool
 ) -> None:
-    """Make the changes of a version that was checked, in their order, in the way of ``transfer``.
+    """Make the changes of a version that was checked, in their order, in the way of `transfer`.
 
-    ``creating`` says that it is the first version: it finds nothing that could be kept or ignored.
+    `creating` says that it is the first version: it finds nothing that could be kept or ignored.
     """
     for change in changes:
         if creating or not (transfer.ignores_new and _ignore(change, network, evaluation, transfer)):

@@ -42,7 +42,7 @@ NO_BACKBONE: Final = "scratch starts a new network at each change, so that no ba
 
 
 class MethodSettings(Section):
-    """The settings of a folder of methods; its ``method.py`` has ``build(name, settings)``, which makes one."""
+    """The settings of a folder of methods; its `method.py` has `build(name, settings)`, which makes one."""
 
     methods: ClassVar[tuple[Entry, ...]] = ()
     """The methods that these are the settings of."""

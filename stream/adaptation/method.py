@@ -38,8 +38,8 @@ class ChangeMade:
 class Method:
     """One method, as part of a strategy; each hook does nothing unless a method overrides it.
 
-    The learner calls them in this order: :meth:`install` once, on a network without names; :meth:`changed` after each
-    schema version was made; :meth:`after_batch` after each batch was predicted, trained and counted.
+    The learner calls them in this order: `install` once, on a network without names; `changed` after each
+    schema version was made; `after_batch` after each batch was predicted, trained and counted.
     """
 
     @property
@@ -51,14 +51,14 @@ class Method:
         """Put the method's own parts into a network that has no names yet."""
 
     def changed(self, network: Network, change: ChangeMade, now: int) -> bool:
-        """Act on a schema version made at event number ``now``; return whether that leaves something to warm up."""
+        """Act on a schema version made at event number `now`; return whether that leaves something to warm up."""
         return False
 
     def warmed_up(self, network: Network) -> None:
         """Act on the end of a warm-up, or on a change that starts none: nothing is fresh any more."""
 
     def after_batch(self, network: Network, batch: Batch, frame: Frame, now: int, *, drift: bool) -> None:
-        """Act on ``now`` events trained; ``drift`` says whether the loss has just moved."""
+        """Act on `now` events trained; `drift` says whether the loss has just moved."""
 
     def remarks(self) -> Sequence[str]:
         """Return, a sentence each, what the last schema version made the method do that an operator should know."""
@@ -73,7 +73,7 @@ class Method:
         return {}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
 
     def resumed(self, network: Network) -> None:
         """Act on a restored network: all its names are there again."""

@@ -83,7 +83,7 @@ class Strategy:
         return {name: method.state() for name, method in self._keeping.items()}
 
     def require_same_methods(self, tree: Tree) -> None:
-        """Raise ConfigurationError if `tree` is the :meth:`state` of other methods than these.
+        """Raise ConfigurationError if `tree` is the `state` of other methods than these.
 
         What a schema change does may be decided otherwise than it was.
         """
@@ -95,7 +95,7 @@ class Strategy:
             )
 
     def restore(self, tree: Tree, network: Network) -> None:
-        """Take back what :meth:`state` returned, beside a network that was restored already."""
+        """Take back what `state` returned, beside a network that was restored already."""
         for name, method in self._keeping.items():
             method.restore(tree[name])
             method.resumed(network)

@@ -24,7 +24,7 @@ _SECONDS = 1800.0
 
 
 def peer_python(name: str, requirements: Sequence[str], directory: Path | None = None) -> Path:
-    """Return the interpreter of an environment that has these requirements; ``directory`` None is the user's cache.
+    """Return the interpreter of an environment that has these requirements; `directory` None is the user's cache.
 
     Several processes may call this at once: one makes it.
 

@@ -1,6 +1,6 @@
 """Run one command and never leave it behind: it ends when whoever holds our standard input ends, however that happens.
 
-``python guard.py DIRECTORY COMMAND...`` starts COMMAND and waits. When standard input reaches its end (the parent
+`python guard.py DIRECTORY COMMAND...` starts COMMAND and waits. When standard input reaches its end (the parent
 closed it, exited or was killed with SIGKILL) or on SIGTERM, the command gets SIGTERM and, `GRACE_SECONDS` later,
 SIGKILL; then DIRECTORY, unless it is "-", is removed. On Linux the command also dies with this process
 (PR_SET_PDEATHSIG).

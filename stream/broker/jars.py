@@ -2,7 +2,7 @@
 
 `kafka.lock` pins every jar by coordinate and SHA-256; nothing runs that does not match it. The jars come from Maven
 Central (or the repositories of the user's jgo configuration) by jgo's resolver, once, into the user's cache. To move to
-another release, change `KAFKA_VERSION`, run ``python -m stream.broker.jars > stream/broker/kafka.lock`` and review the
+another release, change `KAFKA_VERSION`, run `python -m stream.broker.jars > stream/broker/kafka.lock` and review the
 difference: this resolves the dependencies anew and trusts what it downloads, so compare the sums with published ones.
 """
 

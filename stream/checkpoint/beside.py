@@ -102,7 +102,7 @@ class Writing:
 
 
 def write_beside(store: CheckpointStore, number: int, pieces: Callable[[], Iterable[Buffer]]) -> Writing | None:
-    """Write what `pieces` returns as of now in a child of this process; None where no child can be had.
+    """Write what `pieces` returns as of now in a child of this process; None if no child can be had.
 
     Args:
         store: the directory.
@@ -116,7 +116,7 @@ def write_beside(store: CheckpointStore, number: int, pieces: Callable[[], Itera
     parent = os.getpid()
     try:
         with warnings.catch_warnings():
-            # From 3.12 on Python warns where there are threads; what the child does needs none of them.
+            # From 3.12 on Python warns if there are threads; what the child does needs none of them.
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
     except OSError:

@@ -70,7 +70,7 @@ class CheckpointFile:
     payload: bytes
 
     def tree(self) -> state.Tree:
-        """Return the state tree; raises `CheckpointCorrupt` where the payload is not one."""
+        """Return the state tree; raises `CheckpointCorrupt` if the payload is not one."""
         with reading(self.path):
             return state.decode(self.payload)
 
@@ -125,7 +125,7 @@ def pour(file: BinaryIO, number: int, pieces: Iterable[Buffer]) -> tuple[str, in
 def write_checkpoint(path: Path, number: int, pieces: Iterable[Buffer]) -> None:
     """Write a checkpoint to the file `path` in one step, durably: until it is whole, what was there stays.
 
-    For a file that no log has to agree to; a service's go through `CheckpointStore`. Raises `CheckpointError` where the
+    For a file that no log has to agree to; a service's go through `CheckpointStore`. Raises `CheckpointError` if the
     disk refuses; nothing of it is left then.
     """
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
@@ -145,7 +145,7 @@ def write_checkpoint(path: Path, number: int, pieces: Iterable[Buffer]) -> None:
 def read_at(path: Path) -> CheckpointFile:
     """Return the checkpoint in the file `path`, or the newest one in the directory `path`.
 
-    Raises CheckpointMissing where there is none, CheckpointCorrupt where it is not, byte for byte, what was written.
+    Raises CheckpointMissing if there is none, CheckpointCorrupt if it is not, byte for byte, what was written.
     """
     return newest(path) if path.is_dir() else read_checkpoint(path)
 
@@ -186,7 +186,7 @@ def read_checkpoint(path: Path) -> CheckpointFile:
 def newest(directory: Path) -> CheckpointFile:
     """Return the newest whole checkpoint of a directory, for reading alone: what the log has committed is not asked.
 
-    Raises `CheckpointMissing` where it holds none, `CheckpointCorrupt` where none is whole.
+    Raises `CheckpointMissing` if it holds none, `CheckpointCorrupt` if none is whole.
     """
     numbers = sorted((n for p in directory.glob("*.ckpt") if (n := number_in_name(p.name)) is not None), reverse=True)
     damage: CheckpointCorrupt | None = None

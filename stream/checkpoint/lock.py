@@ -50,7 +50,7 @@ class DirectoryLock:
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def require_in_place(self) -> None:
-        """Raise `DirectoryLost` where the locked file is no longer the one at its path: it holds nobody out then."""
+        """Raise `DirectoryLost` if the locked file is no longer the one at its path: it holds nobody out then."""
         if not self._in_place():
             raise DirectoryLost(
                 f"{self._path} is no longer the file that this learner locked: its checkpoint directory was deleted or "

@@ -135,7 +135,7 @@ def _instead_of(store: CheckpointStore, commit: Commit, missing: Missing) -> Cho
 
 
 def _newest_whole(store: CheckpointStore, below: int | None) -> Choice:
-    """Return the newest whole checkpoint, none where there is no checkpoint; raise where all are damaged."""
+    """Return the newest whole checkpoint, none if there is no checkpoint; raise if all are damaged."""
     damaged: list[Path] = []
     damage: CheckpointCorrupt | None = None
     for number in reversed(store.numbers()):

@@ -60,11 +60,11 @@ class CheckpointStore:
         return sorted(self.directory.glob("checkpoint-*.tmp"))
 
     def require_in_place(self) -> None:
-        """Raise `DirectoryLost` where the directory at this path is not the one that was locked any more."""
+        """Raise `DirectoryLost` if the directory at this path is not the one that was locked any more."""
         self._lock.require_in_place()
 
     def require_room(self, size_bytes: int) -> None:
-        """Raise `CheckpointError` where no file can be made here, or where so many bytes more have no room."""
+        """Raise `CheckpointError` if no file can be made here, or where so many bytes more have no room."""
         probe = self.directory / f"checkpoint-probe.{secrets.token_hex(8)}.tmp"
         try:
             probe.touch(exist_ok=False)
@@ -90,7 +90,7 @@ class CheckpointStore:
     def fill(self, path: Path, number: int, pieces: Iterable[Buffer]) -> Written:
         """Write the checkpoint, durably, to the file of a temporary name.
 
-        Raises `CheckpointError` where the disk refuses; what was written is removed then.
+        Raises `CheckpointError` if the disk refuses; what was written is removed then.
         """
         try:
             with path.open("xb") as file:
@@ -106,7 +106,7 @@ class CheckpointStore:
     def promote(self, written: Written) -> Path:
         """Give a committed checkpoint its name, durably.
 
-        Raises `Fenced` where a successor has dealt with the file meanwhile, `DirectoryLost` where the directory is.
+        Raises `Fenced` if a successor has dealt with the file meanwhile, `DirectoryLost` where the directory is.
         """
         self.require_in_place()
         return self.rename(written.path, written.number)

@@ -26,13 +26,13 @@ _SECONDS = 300.0
 class DataWheel:
     """A stream's files in a wheel.
 
-    ``files`` gives the SHA-256 of each by name: a file with another sum is another stream, and no figure would compare.
+    `files` gives the SHA-256 of each by name: a file with another sum is another stream, and no figure would compare.
     """
 
     stream: str
     package: str
     inside: str
-    """The folder in the wheel that the names in ``files`` are relative to."""
+    """The folder in the wheel that the names in `files` are relative to."""
     files: Mapping[str, str]
     cache: str
     """The folder's name in the user's cache."""

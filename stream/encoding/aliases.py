@@ -39,7 +39,7 @@ def resolved(interactions: Sequence[Interaction], schema: Schema) -> tuple[Seque
 
 
 def _in_force(aliases: Mapping[str, Alias], names: Iterable[str], ts: int) -> dict[str, str]:
-    """Return what each old name among ``names`` is read as at event time ``ts``."""
+    """Return what each old name among `names` is read as at event time `ts`."""
     if not aliases:
         return {}
     found = ((name, aliases.get(name)) for name in names)

@@ -78,7 +78,7 @@ class Features:
         }
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned (the vocabularies restore themselves)."""
+        """Take back what `state` returned (the vocabularies restore themselves)."""
         self.numeric = SlotRegistry.from_state(tree["numeric"])
         self.categorical = SlotRegistry.from_state(tree["categorical"])
         self.kinds = {name: Kind(kind) for name, kind in tree["kinds"]}

@@ -52,9 +52,9 @@ def in_order(
 
     Args:
         single: (B, S) row of each feature with one value, -1 for none.
-        counts: (B, L) elements of each feature with a list, -1 where it is missing; ``elements`` their rows.
+        counts: (B, L) elements of each feature with a list, -1 if it is missing; `elements` their rows.
         place_of: of each feature in order, its place s among the S, or -1 - l for its place among the L.
-        slot_of: of each feature its slot; ``missing``, ``rare``: (L,) rows of the features with lists.
+        slot_of: of each feature its slot; `missing`, `rare`: (L,) rows of the features with lists.
         rows, row_event, row_slot, row_weight: long enough; a list's rows share a weight of sqrt(n).
     """
     number = at = 0
@@ -104,9 +104,9 @@ def pair_up(
     taken: Array,
     offsets: Array,
 ) -> int:
-    """Fill the pairs of B events: its ``shown`` slots, ascending, then labels that are not shown; return how many.
+    """Fill the pairs of B events: its `shown` slots, ascending, then labels that are not shown; return how many.
 
-    ``shown`` and ``labels`` stand event after event, ``sizes`` and ``label_sizes`` (B,) of them each.
+    `shown` and `labels` stand event after event, `sizes` and `label_sizes` (B,) of them each.
     """
     number = first = label = 0
     offsets[0] = 0

@@ -27,10 +27,10 @@ def value_name(attribute: str, value: str, task: str = DEFAULT) -> str:
 
 
 class Offers:
-    """Slots of offers and of attribute values; ``columns`` ``(offer slots, attributes)`` holds -1 where one is lacking.
+    """Slots of offers and of attribute values; `columns` `(offer slots, attributes)` holds -1 if one is lacking.
 
-    An attribute value outlives its offers (what it taught is not lost), up to ``departed_capacity`` of them, the
-    longest departed leaving first. Only the first ``attributes`` attribute names share weights; selectors see all.
+    An attribute value outlives its offers (what it taught is not lost), up to `departed_capacity` of them, the
+    longest departed leaving first. Only the first `attributes` attribute names share weights; selectors see all.
     """
 
     def __init__(self, *, attributes: int, departed_capacity: int) -> None:
@@ -46,7 +46,7 @@ class Offers:
         self.tasks = Tasks()
         self.task_of_offer = np.zeros(self.offers.capacity, dtype=np.int64)
         self.task_of_value = np.zeros(self.values.capacity, dtype=np.int64)
-        """Task slots by offer slot and by value slot; 0 where a slot is free."""
+        """Task slots by offer slot and by value slot; 0 if a slot is free."""
         self.columns_of_string: dict[str, list[tuple[int, int]]] = {}
         """(match slot, value slot) by value string: where an input's value is also an offer's attribute value."""
         self._users: dict[str, int] = {}
@@ -86,7 +86,7 @@ class Offers:
         return slot
 
     def update(self, name: str, attributes: Mapping[str, str]) -> tuple[int, list[int], list[int]]:
-        """Replace an offer's attributes; returns as :meth:`add` does."""
+        """Replace an offer's attributes; returns as `add` does."""
         slot = self.offers.slot(name)
         self._detach(name)
         self.columns[slot] = -1
@@ -163,7 +163,7 @@ class Offers:
         return slot
 
     def present_tasks(self, offers: np.ndarray) -> tuple[int, ...]:
-        """Return the slots of the tasks of the ``offers`` (slots), ascending; the default one where there are none."""
+        """Return the slots of the tasks of the `offers` (slots), ascending; the default one if there are none."""
         if len(self.tasks.names) == 1:
             return (0,)
         return tuple(np.unique(self.task_of_offer[offers]).tolist()) or (0,)
@@ -178,13 +178,13 @@ class Offers:
         return ended, values
 
     def values_of_task(self, task: int) -> list[tuple[str, int]]:
-        """Return name and slot of the attribute values of the task in slot ``task``."""
+        """Return name and slot of the attribute values of the task in slot `task`."""
         return [(key, slot) for key, slot in self.values.items() if self.task_of_value[slot] == task]
 
     # -- questions --------------------------------------------------------------------------------------------
 
     def possible(self, shown: Shown) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Return the slots of the live offers in ``shown``, ascending, and those of its names that are unknown.
+        """Return the slots of the live offers in `shown`, ascending, and those of its names that are unknown.
 
         Of a selector these are the attributes that no live offer has: it admits nothing.
         """
@@ -242,7 +242,7 @@ class Offers:
         }
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.offers = SlotRegistry.from_state(tree["offers"])
         self.values = SlotRegistry.from_state(tree["values"])
         self.attributes = SlotRegistry.from_state(tree["attributes"])

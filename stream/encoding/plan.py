@@ -45,7 +45,7 @@ class Plan:
     list_missing: NDArray[np.int64]
     list_rare: NDArray[np.int64]
     place_of: NDArray[np.int64]
-    """Of each feature in order, and the key, its place: see :func:`stream.encoding.loops.in_order`."""
+    """Of each feature in order, and the key, its place: see `stream.encoding.loops.in_order`."""
     slot_of: NDArray[np.int64]
 
     @classmethod
@@ -57,7 +57,7 @@ class Plan:
         vocabularies: Mapping[int, Vocabulary],
         key_slot: int | None,
     ) -> Plan:
-        """Look up features by their ``kinds``, in that order, with their categorical ``slots``."""
+        """Look up features by their `kinds`, in that order, with their categorical `slots`."""
         others = [name for name, kind in kinds.items() if kind is not Kind.NUMERIC]
         single = [name for name in others if kinds[name] is not Kind.MULTI_CATEGORICAL]
         lists = [name for name in others if kinds[name] is Kind.MULTI_CATEGORICAL]

@@ -19,7 +19,7 @@ _BATCHED_EVICTION = 100
 
 
 class RowPool(Generic[K]):
-    """Rows by key, at most ``capacity`` of them; ``last_seen`` is the number of the event that last used a row."""
+    """Rows by key, at most `capacity` of them; `last_seen` is the number of the event that last used a row."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -37,13 +37,13 @@ class RowPool(Generic[K]):
         return len(self.key_of)
 
     def touch(self, rows: np.ndarray, now: int) -> None:
-        """Note that rows were used by event number ``now``."""
+        """Note that rows were used by event number `now`."""
         self.last_seen[rows] = now
 
     def admit(self, keys: Iterable[K], now: int, *, may_evict: bool) -> tuple[list[int], list[int]]:
         """Give each new key a row; return the rows handed out and those evicted for them (zero these first).
 
-        Without ``may_evict`` a full pool admits nothing; a key that gets no row is simply not there.
+        Without `may_evict` a full pool admits nothing; a key that gets no row is simply not there.
         """
         admitted: list[int] = []
         evicted: list[int] = []
@@ -92,7 +92,7 @@ class RowPool(Generic[K]):
         }
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned, rows unchanged."""
+        """Take back what `state` returned, rows unchanged."""
         self.capacity = int(tree["capacity"])
         self.key_of = list(tree["keys"])
         self.row_of = {key: row for row, key in enumerate(self.key_of) if key is not None}

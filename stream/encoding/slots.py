@@ -15,7 +15,7 @@ __all__ = ["SlotRegistry"]
 class SlotRegistry:
     """Map live names to fixed slots and hand out freed slots again, lowest first.
 
-    ``capacity`` is the number of reserved slots; it doubles when the last one is taken, so the shape
+    `capacity` is the number of reserved slots; it doubles when the last one is taken, so the shape
     of a table changes rarely and additions into reserved slots change no shape at all.
     """
 
@@ -37,7 +37,7 @@ class SlotRegistry:
 
     @property
     def names(self) -> list[str | None]:
-        """The name of each slot ever used, ``None`` where a slot is free."""
+        """The name of each slot ever used, `None` where a slot is free."""
         return self._names
 
     @property
@@ -50,7 +50,7 @@ class SlotRegistry:
         return self._slot_of[name]
 
     def get(self, name: str) -> int | None:
-        """Return the slot of a name, or None where the name is not live."""
+        """Return the slot of a name, or None if the name is not live."""
         return self._slot_of.get(name)
 
     def find(self, names: Iterable[str]) -> list[int | None]:
@@ -62,11 +62,11 @@ class SlotRegistry:
         return [slot for slot, name in enumerate(self._names) if name is not None]
 
     def items(self) -> Iterator[tuple[str, int]]:
-        """Yield ``(name, slot)`` of the live names in the order of their slots."""
+        """Yield `(name, slot)` of the live names in the order of their slots."""
         return ((name, slot) for slot, name in enumerate(self._names) if name is not None)
 
     def add(self, name: str) -> int:
-        """Give a new name the lowest free slot, growing ``capacity`` by doubling where none is reserved."""
+        """Give a new name the lowest free slot, growing `capacity` by doubling if none is reserved."""
         if name in self._slot_of:
             raise ValueError(f"name {name!r} already has slot {self._slot_of[name]}; remove it first")
         if self._free:
@@ -102,13 +102,13 @@ class SlotRegistry:
 
     @classmethod
     def from_state(cls, state: dict[str, object]) -> SlotRegistry:
-        """Rebuild a register from :meth:`state`, slots unchanged."""
+        """Rebuild a register from `state`, slots unchanged."""
         registry = cls()
         registry.restore(state)
         return registry
 
     def restore(self, state: dict[str, object]) -> None:
-        """Take back what :meth:`state` returned, for whoever holds this register already."""
+        """Take back what `state` returned, for whoever holds this register already."""
         names = state["names"]
         capacity = state["capacity"]
         assert isinstance(names, Iterable)

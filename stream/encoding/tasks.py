@@ -16,7 +16,7 @@ DEFAULT = ""
 class Tasks:
     """The task of each live offer, and a slot for each task; without an attribute all offers are of the default task.
 
-    A task starts with its first offer. At most ``limit`` of them live beside the default one; the offers of further
+    A task starts with its first offer. At most `limit` of them live beside the default one; the offers of further
     tasks belong to the default task for as long as they live.
     """
 
@@ -29,7 +29,7 @@ class Tasks:
         self._started: list[str] = []
 
     def tell_apart_by(self, attribute: str, limit: int) -> None:
-        """Let the values of ``attribute`` be tasks, at most ``limit`` of them; call it before the first offer."""
+        """Let the values of `attribute` be tasks, at most `limit` of them; call it before the first offer."""
         self.attribute, self.limit = attribute, limit
 
     def of(self, offer: str) -> str:
@@ -49,7 +49,7 @@ class Tasks:
         return task
 
     def leave(self, offer: str) -> str:
-        """Take an offer out of its task, which lives on until :meth:`end_idle`; return it."""
+        """Take an offer out of its task, which lives on until `end_idle`; return it."""
         return self._of.pop(offer)
 
     def rename(self, offer: str, to: str) -> None:
@@ -68,7 +68,7 @@ class Tasks:
 
     @property
     def owner(self) -> str:
-        """The task that the shared input goes on with: the default one, or the first by name where it has no offer."""
+        """The task that the shared input goes on with: the default one, or the first by name if it has no offer."""
         return min(self._of.values(), default=DEFAULT)  # "" comes before every other name
 
     def named(self) -> dict[str, str]:
@@ -80,7 +80,7 @@ class Tasks:
         return {"names": self.names.state(), "of": [list(entry) for entry in self._of.items()]}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.names.restore(tree["names"])
         self._of = dict(tree["of"])
         self._started = []

@@ -53,5 +53,5 @@ class TopNames:
         return dict(sorted(self._counts.items()))
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self._counts = dict(tree)

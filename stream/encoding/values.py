@@ -1,6 +1,6 @@
 """A feature's JSON value, read by the feature's kind.
 
-Each function returns the value as its kind has it, None where the value is missing (JSON's null), or MISTYPED where
+Each function returns the value as its kind has it, None if the value is missing (JSON's null), or MISTYPED where
 the kind does not take such a value: it then counts as missing too, and is counted (contract, part 1). Values are as
 `stream.records.interaction` decodes them: finite, integers and floats kept apart.
 """

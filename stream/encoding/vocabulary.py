@@ -24,7 +24,7 @@ _BATCHED_EVICTION = 100
 
 @dataclass(slots=True)
 class Vocabulary:
-    """The values of one feature: ``row_of`` the admitted ones, ``candidates`` the sightings of the others."""
+    """The values of one feature: `row_of` the admitted ones, `candidates` the sightings of the others."""
 
     missing: int
     rare: int
@@ -52,8 +52,8 @@ class Vocabulary:
 class ValueRows:
     """The rows of all vocabularies: who owns each, when it was last used, and how much it took part.
 
-    ``mass`` and ``presence`` ``(rows,)`` sum, over the events trained, the weight with which a row entered the input
-    layer and whether it was there; over ``Vocabulary.events`` they are its running mean.
+    `mass` and `presence` `(rows,)` sum, over the events trained, the weight with which a row entered the input
+    layer and whether it was there; over `Vocabulary.events` they are its running mean.
     """
 
     def __init__(self, *, capacity: int, admission_count: int, candidate_capacity: int) -> None:
@@ -102,7 +102,7 @@ class ValueRows:
     def add(
         self, slot: int, *, multi: bool, closed_values: Iterable[str] = (), capacity: int | None = None
     ) -> Vocabulary:
-        """Open the vocabulary of the feature in ``slot``; a boolean's values are there from the start."""
+        """Open the vocabulary of the feature in `slot`; a boolean's values are there from the start."""
         values = tuple(closed_values)
         bound = self.capacity if capacity is None else capacity
         vocabulary = Vocabulary(self._take(slot, MISSING), self._take(slot, RARE), multi, bound, closed=bool(values))
@@ -123,7 +123,7 @@ class ValueRows:
     ) -> tuple[list[int], list[int]]:
         """Count sightings of values without a row; return the rows admitted and those evicted to make room.
 
-        Sightings are counted always; rows are handed out only while the input layer is trained (``open_rows``).
+        Sightings are counted always; rows are handed out only while the input layer is trained (`open_rows`).
         """
         admitted: list[int] = []
         evicted: list[int] = []
@@ -164,7 +164,7 @@ class ValueRows:
         return gone
 
     def owners(self) -> Iterator[tuple[int, int, str]]:
-        """Yield ``(row, feature slot, value)`` of each row in use."""
+        """Yield `(row, feature slot, value)` of each row in use."""
         return ((row, *owner) for row, owner in enumerate(self.owner) if owner is not None)
 
     def state(self) -> Tree:
@@ -194,7 +194,7 @@ class ValueRows:
         }
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.owner = [None if owner is None else (int(owner[0]), str(owner[1])) for owner in tree["owner"]]
         self._free = [row for row, owner in enumerate(self.owner) if owner is None]
         heapq.heapify(self._free)

@@ -89,7 +89,7 @@ class Adwin:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state`, bit for bit; the thresholds are those of this object."""
+        """Continue from `state`, bit for bit; the thresholds are those of this object."""
         self._width = int(state["width"])
         self._total, self._squares, *sums = state["window"].tolist()
         self._sums = []

@@ -33,7 +33,7 @@ Histogram = NDArray[np.integer[Any]]
 
 
 def codes(logit: NDArray[np.float64], taken: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (P,) codes of pairs for :func:`histogram`, from their (P,) logits and outcomes."""
+    """Return (P,) codes of pairs for `histogram`, from their (P,) logits and outcomes."""
     bins = np.clip(np.floor(logit * PER_UNIT) + BINS / 2, 0, BINS - 1).astype(np.int64)
     return bins + BINS * taken
 
@@ -82,15 +82,15 @@ def pooled(counts: Histogram) -> Pooled:
 
 
 def micro_auc(counts: Histogram) -> float | None:
-    """Return :attr:`Pooled.micro_auc` of a histogram."""
+    """Return `Pooled.micro_auc` of a histogram."""
     return pooled(counts).micro_auc
 
 
 def reliability(counts: Histogram) -> list[tuple[float, float, int]]:
-    """Return :attr:`Pooled.reliability` of a histogram."""
+    """Return `Pooled.reliability` of a histogram."""
     return pooled(counts).reliability
 
 
 def expected_calibration_error(counts: Histogram) -> float | None:
-    """Return :attr:`Pooled.expected_calibration_error` of a histogram."""
+    """Return `Pooled.expected_calibration_error` of a histogram."""
     return pooled(counts).expected_calibration_error

@@ -36,7 +36,7 @@ class LossDrift:
         return {"detections": self.detections, **self._adwin.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state`, bit for bit, by the thresholds of the settings in force."""
+        """Continue from `state`, bit for bit, by the thresholds of the settings in force."""
         self.detections = int(state["detections"])
         self._adwin = self._fresh()
         self._adwin.restore(state)

@@ -1,8 +1,8 @@
 """Counts by (key, value) in flat arrays: found by hashing, given up in the order of their last touch; compiled.
 
-An entry is a row of ``entry``, its count beside it in ``count``. Entries of a key are linked in the order of touch,
-keys with entries too, and the entries of a value among themselves. ``table`` (a power of two, at most half full) holds
-the number of an entry or -1. ``keys`` and ``values`` say where each list begins. Every list ends with -1.
+An entry is a row of `entry`, its count beside it in `count`. Entries of a key are linked in the order of touch,
+keys with entries too, and the entries of a value among themselves. `table` (a power of two, at most half full) holds
+the number of an entry or -1. `keys` and `values` say where each list begins. Every list ends with -1.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def new_meta() -> Array:
 
 @compiled_exactly
 def found_at(key: int, value: int, entry: Array, table: Array) -> int:
-    """Return the place in ``table`` at which an entry stands, or would stand."""
+    """Return the place in `table` at which an entry stands, or would stand."""
     mask = len(table) - 1
     mixed = key * 2654435761 + value * 2246822519
     place = (mixed ^ (mixed >> 17)) & mask
@@ -227,7 +227,7 @@ def evict(
     emptied_keys: Array,
     emptied_values: Array,
 ) -> None:
-    """Give up the longest touched entries of the longest touched keys until no more than ``max_pairs`` are left."""
+    """Give up the longest touched entries of the longest touched keys until no more than `max_pairs` are left."""
     while meta[PAIRS] > max_pairs:
         oldest = keys[meta[OLDEST], FIRST]
         _drop(oldest, entry, count, table, keys, values, meta, emptied_keys, emptied_values)

@@ -63,6 +63,6 @@ class Numbers(Generic[N]):
         return {"names": list(self._names), "free": list(self._free)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` returned."""
+        """Take over what `state` returned."""
         self._names, self._free = list(state["names"]), list(state["free"])
         self._number_of = {name: number for number, name in enumerate(self._names) if name is not None}

@@ -16,8 +16,8 @@ _FURTHEST = 1 << 61
 class OfferTable:
     """Names by slot, and for each live name a rank: ascending as the names do, which breaks ties.
 
-    A new name's rank lies between those of its neighbours, so that no other has to move; where there is no room, all
-    ranks are drawn apart anew. Capacity doubles, so that a table beside this one may grow along with :attr:`capacity`.
+    A new name's rank lies between those of its neighbours, so that no other has to move; if there is no room, all
+    ranks are drawn apart anew. Capacity doubles, so that a table beside this one may grow along with `capacity`.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class OfferTable:
         return [(name, slot) for slot, name in enumerate(self._names) if name is not None]
 
     def add(self, slot: int, name: str) -> None:
-        """Give a free slot a name that is not live; raises ValueError where either is taken."""
+        """Give a free slot a name that is not live; raises ValueError if either is taken."""
         if slot < len(self._names) and self._names[slot] is not None:
             raise ValueError(f"slot {slot} holds offer {self._names[slot]!r}; remove it before adding {name!r}")
         if name in self._slot_of:
@@ -51,7 +51,7 @@ class OfferTable:
         self._put(slot, name)
 
     def remove(self, slot: int) -> None:
-        """Free a slot; raises ValueError where it is free."""
+        """Free a slot; raises ValueError if it is free."""
         self._take(slot)
 
     def rename(self, slot: int, to: str) -> None:
@@ -64,7 +64,7 @@ class OfferTable:
 
     @classmethod
     def of(cls, names: Sequence[str | None]) -> OfferTable:
-        """Rebuild a table from its :attr:`names`, free slots at the end included."""
+        """Rebuild a table from its `names`, free slots at the end included."""
         table = cls()
         table._reserve(len(names))
         for slot, name in enumerate(names):
@@ -76,7 +76,7 @@ class OfferTable:
         return table
 
     def name(self, slot: int) -> str:
-        """Return the name that a slot holds; raises ValueError where it is free."""
+        """Return the name that a slot holds; raises ValueError if it is free."""
         name = self._names[slot] if 0 <= slot < len(self._names) else None
         if name is None:
             raise ValueError(f"slot {slot} holds no offer")

@@ -17,7 +17,7 @@ class Popularity:
     An offer's count stands at a reference time, the latest event time at which it was taken. At time t it has decayed
     for t - reference, or not at all where t is earlier; a label from before the reference adds 1 and leaves the
     reference where it is. So time never runs backwards, whatever order events arrive in, and a late label counts in
-    full. (:func:`stream.evaluation.loops.rank_and_learn` does it.)
+    full. (`stream.evaluation.loops.rank_and_learn` does it.)
     """
 
     def __init__(self, half_life_days: float) -> None:
@@ -26,7 +26,7 @@ class Popularity:
         """By slot the count and its reference time in ms."""
 
     def add(self, slot: int, capacity: int) -> None:
-        """Start an offer at 0, in tables of at least ``capacity`` slots."""
+        """Start an offer at 0, in tables of at least `capacity` slots."""
         if capacity > len(self.table):
             self.table = np.concatenate([self.table, np.zeros((capacity - len(self.table), 2))])
         self.table[slot] = 0.0, -np.inf
@@ -40,5 +40,5 @@ class Popularity:
         return {"table": self.table.copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` returned."""
+        """Take over what `state` returned."""
         self.table = np.array(state["table"], dtype=np.float64)

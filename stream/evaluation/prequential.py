@@ -42,7 +42,7 @@ class PrequentialSums:
         return len(self._pairs_before)
 
     def extend(self, losses: NDArray[np.float64], rankings: NDArray[np.float64], labelled: NDArray[np.int64]) -> None:
-        """Take in B events: as :meth:`stream.evaluation.windows.Windows.extend`, and the (n,) labelled ones."""
+        """Take in B events: as `stream.evaluation.windows.Windows.extend`, and the (n,) labelled ones."""
         for row, column in zip(self._rows.values(), self._columns, strict=False):
             row.frombytes(rankings[:, column].tobytes())
         self._contested.frombytes(rankings[:, -1].astype(np.int8).tobytes())
@@ -58,8 +58,8 @@ class PrequentialSums:
     def summary(self) -> dict[str, Any]:
         """Return the reported measures and bce of each, over all but the first floor(n/5) labelled events.
 
-        Each is None where no event has labels; the baselines' bce always is. ``contested`` holds the rankings' means
-        over those of these events that had more possible offers than places, ``running_rate`` the loss of the running
+        Each is None if no event has labels; the baselines' bce always is. `contested` holds the rankings' means
+        over those of these events that had more possible offers than places, `running_rate` the loss of the running
         rate over the pairs of the model's.
         """
         n = self.events_with_labels
@@ -105,7 +105,7 @@ class PrequentialSums:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` returned."""
+        """Take over what `state` returned."""
         self._rows = {name: array("d", np.asarray(state[name], dtype=np.float64).tobytes()) for name in self._rows}
         self._pairs_before = array("q", np.asarray(state["pairs_before"], dtype=np.int64).tobytes())
         self._contested = array("b", np.asarray(state["contested"], dtype=np.int8).tobytes())

@@ -36,5 +36,5 @@ class RunningRate:
         return {"taken": self._taken, "pairs": self._pairs}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` returned."""
+        """Take over what `state` returned."""
         self._taken, self._pairs = int(state["taken"]), int(state["pairs"])

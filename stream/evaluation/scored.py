@@ -20,13 +20,13 @@ PLACES = 5
 class ScoredEvents:
     """The logits of B events in training order, over P (event, offer) pairs, from before these events were trained.
 
-    The pairs of event b are those from ``offsets[b]`` to ``offsets[b + 1]``: every live offer in R or T once, in any
+    The pairs of event b are those from `offsets[b]` to `offsets[b + 1]`: every live offer in R or T once, in any
     order.
     """
 
     ids: list[str]
     keys: list[str | None]
-    """None where an event is anonymous."""
+    """None if an event is anonymous."""
     ts: NDArray[np.int64]
     """(B,) event times in Unix ms"""
     schema_version: int
@@ -36,7 +36,7 @@ class ScoredEvents:
     slot: NDArray[np.int64]
     """(P,) the offer's slot"""
     possible: NDArray[np.bool_]
-    """(P,) the offer is in R: live, and admitted by ``shown``"""
+    """(P,) the offer is in R: live, and admitted by `shown`"""
     taken: NDArray[np.bool_]
     """(P,) the offer is in T: live, and among the event's labels"""
     logit: NDArray[np.floating]
@@ -44,7 +44,7 @@ class ScoredEvents:
 
     @classmethod
     def of(cls, batch: Batch, logit: NDArray[np.floating]) -> Self:
-        """Return a batch with the scores ``(P,)`` of its pairs."""
+        """Return a batch with the scores `(P,)` of its pairs."""
         return cls(
             ids=batch.ids,
             keys=batch.keys,

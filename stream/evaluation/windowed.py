@@ -13,9 +13,9 @@ __all__ = ["WindowedMeasures"]
 
 @dataclass(frozen=True, slots=True)
 class WindowedMeasures:
-    """Measures over a window or over the whole life; None where no event or pair defines one.
+    """Measures over a window or over the whole life; None if no event or pair defines one.
 
-    The model's measures of rankings are its attributes too: ``recall_at_5`` and the others.
+    The model's measures of rankings are its attributes too: `recall_at_5` and the others.
     """
 
     events: int
@@ -26,13 +26,13 @@ class WindowedMeasures:
     bce: float | None
     """Mean binary cross-entropy per pair in nats."""
     micro_auc: float | None
-    """Area under the ROC curve over all pairs pooled; logits in bins of 1/64 (:mod:`stream.evaluation.calibration`)."""
+    """Area under the ROC curve over all pairs pooled; logits in bins of 1/64 (`stream.evaluation.calibration`)."""
     expected_calibration_error: float | None
     """Mean distance of predicted and observed rate over 15 groups of like predictions."""
     baselines: Mapping[str, RankingQuality | None]
-    """By name: ``popularity`` and ``entity_attribute_counts``."""
+    """By name: `popularity` and `entity_attribute_counts`."""
     running_rate_bce: float | None = None
-    """Mean cross-entropy per pair of the running rate, over the same pairs as ``bce``."""
+    """Mean cross-entropy per pair of the running rate, over the same pairs as `bce`."""
     contested_events: int = 0
     """Of the events behind the rankings, those with more possible offers than places: |R| > 5."""
     contested: RankingQuality | None = None
@@ -50,6 +50,6 @@ class WindowedMeasures:
         """The model's loss over the running rate's: below 1 it knows more than how often pairs are taken.
 
         (He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014, with the rate so far in
-        place of the rate of all.) None where there is no pair, or the rate itself has no loss.
+        place of the rate of all.) None if there is no pair, or the rate itself has no loss.
         """
         return self.bce / self.running_rate_bce if self.bce is not None and self.running_rate_bce else None

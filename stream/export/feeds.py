@@ -14,7 +14,7 @@ __all__ = ["feeds_of"]
 
 
 def feeds_of(scorer: Scorer, events: Sequence[Interaction]) -> dict[str, np.ndarray]:
-    """Return the graph's inputs for ``events``; the pairs stand as in :meth:`Scorer.encode`'s batch."""
+    """Return the graph's inputs for `events`; the pairs stand as in `Scorer.encode`'s batch."""
     batch = scorer.encode(events)
     counts, cells = pair_inputs(scorer, batch)
     return {

@@ -3,15 +3,15 @@
 What names do (which row a value has, which offers could be taken) stays outside, and so do the running counts and the
 cells of a pair, which move with every event; they come in. Inputs:
 
-- ``numeric`` float64 ``(B, numeric features)``, NaN if missing;
-- ``row``, ``row_event``, ``row_slot`` int64 and ``row_weight`` float32 ``(R,)``: the active categorical rows;
-- ``pair_event``, ``pair_offer`` int64 ``(P,)``: which event, and which offer slot;
-- ``counts`` float32 ``(P, width)``: the running counts as the network reads them;
-- ``cells`` float32 ``(P,)``: the sum of the pair's cells and flags;
-- ``running`` float64 ``(2,)``: the rate of all pairs, and the recent one; ``shares`` float64 ``(7,)``: the experts'
+- `numeric` float64 `(B, numeric features)`, NaN if missing;
+- `row`, `row_event`, `row_slot` int64 and `row_weight` float32 `(R,)`: the active categorical rows;
+- `pair_event`, `pair_offer` int64 `(P,)`: which event, and which offer slot;
+- `counts` float32 `(P, width)`: the running counts as the network reads them;
+- `cells` float32 `(P,)`: the sum of the pair's cells and flags;
+- `running` float64 `(2,)`: the rate of all pairs, and the recent one; `shares` float64 `(7,)`: the experts'
   weights. Both have the values of the export as defaults.
 
-Outputs by pair: ``score`` (log-odds) and ``probability`` float64, and the network's ``logit`` float32.
+Outputs by pair: `score` (log-odds) and `probability` float64, and the network's `logit` float32.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _model(g: _Graph, scorer: Scorer) -> onnx.ModelProto:
 
 
 def _input_layer(g: _Graph, scorer: Scorer) -> str:
-    """Add the input layer's sums ``z`` ``(B, width)``."""
+    """Add the input layer's sums `z` `(B, width)`."""
     a = scorer.arrays
     slots = np.array(list(scorer.names.numeric.values()), dtype=np.int64)
     events = g("Gather", g("Shape", "numeric"), g.number(0, np.int64))
@@ -138,7 +138,7 @@ def _input_layer(g: _Graph, scorer: Scorer) -> str:
 
 
 def merged_rows(scorer: Scorer) -> np.ndarray:
-    """Return the categorical rows ``(rows, dim)`` as the projections read them: MLET's products are made here."""
+    """Return the categorical rows `(rows, dim)` as the projections read them: MLET's products are made here."""
     rows, factor = scorer.arrays["input/rows"], scorer.arrays.get("input/factor")
     if factor is None:
         return rows
@@ -149,7 +149,7 @@ def merged_rows(scorer: Scorer) -> np.ndarray:
 
 
 def _standardised(g: _Graph, scorer: Scorer, slots: np.ndarray) -> tuple[str, str]:
-    """Add the normal scores of numeric inputs and the mask of missing ones ``(B, n)``, float32."""
+    """Add the normal scores of numeric inputs and the mask of missing ones `(B, n)`, float32."""
     a = scorer.arrays
     points, scores = a["statistics/points"][slots], a["statistics/scores"][slots]
     number, size = points.shape
@@ -188,7 +188,7 @@ def _standardised(g: _Graph, scorer: Scorer, slots: np.ndarray) -> tuple[str, st
 
 
 def _output(g: _Graph, scorer: Scorer, z: str) -> tuple[str, str | None]:
-    """Add the output layer's score by pair ``(P,)``, and which pairs are of offers that are ignored, if any is."""
+    """Add the output layer's score by pair `(P,)`, and which pairs are of offers that are ignored, if any is."""
     a = scorer.arrays
     tasks = [0]
     if scorer.trunk.by_task:
@@ -283,7 +283,7 @@ def _through_kernels(g: _Graph, scorer: Scorer, hidden: str) -> str:
 
 
 def _mixer(g: _Graph, scorer: Scorer, alone: str) -> str:
-    """Add the network's logit ``(P,)``: the output layer's score, the cells, and the small network over the counts."""
+    """Add the network's logit `(P,)`: the output layer's score, the cells, and the small network over the counts."""
     weights, bias, out, linear = scorer.mixer
     tasks, units = out.shape
     width = len(linear) // tasks
@@ -308,7 +308,7 @@ def _mixer(g: _Graph, scorer: Scorer, alone: str) -> str:
 
 
 def _mixture(g: _Graph, scorer: Scorer, alone: str, logit: str) -> str:
-    """Add the published probability float64 ``(P,)``: the experts', by their weights."""
+    """Add the published probability float64 `(P,)`: the experts', by their weights."""
     double = TensorProto.DOUBLE
 
     def number(value: float) -> str:

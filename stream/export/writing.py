@@ -19,7 +19,7 @@ _STATE = ("counts/", "cells/", "keys/", "pairs/key", "pairs/wide")
 
 
 def export_onnx(learner: LearnerCore, path: Path) -> list[Path]:
-    """Write `path` (``.onnx``), and beside it ``.json`` and ``.safetensors``; return the three paths.
+    """Write `path` (`.onnx`), and beside it `.json` and `.safetensors`; return the three paths.
 
     Raises ConfigurationError if the model cannot be exported, or the disk refuses.
     """

@@ -49,7 +49,7 @@ __all__ = ["LearnerCore", "Predictions"]
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What is said of a batch's pairs ``(P,)``, with the offers' names by slot."""
+    """What is said of a batch's pairs `(P,)`, with the offers' names by slot."""
 
     batch: Batch
     logits: np.ndarray
@@ -58,7 +58,7 @@ class Predictions:
     """float64: the log-odds of the published probability, in which simple experts have a say."""
     names: Sequence[str | None]
     variance: np.ndarray | None = None
-    """Posterior variance float64 ``(P,)`` of the logits, if asked for and the strategy keeps a posterior."""
+    """Posterior variance float64 `(P,)` of the logits, if asked for and the strategy keeps a posterior."""
 
 
 class LearnerCore:
@@ -114,7 +114,7 @@ class LearnerCore:
         return batch
 
     def predict(self, batch: Batch, *, variance: bool = False) -> Predictions:
-        """Return the logits that :meth:`learn` would train on, and leave no trace; with their ``variance`` if asked."""
+        """Return the logits that `learn` would train on, and leave no trace; with their `variance` if asked."""
         frame = self.network.frame(batch)
         logits = self.network.forward(frame)
         scores = self.network.assess(frame, logits).scores
@@ -123,7 +123,7 @@ class LearnerCore:
         return Predictions(batch, logits.cpu().numpy(), scores, names, None if spread is None else spread.cpu().numpy())
 
     def represent(self, batch: Batch) -> np.ndarray:
-        """Return the shared representation ``(B, hidden[-1])`` float32 of each event, and leave no trace."""
+        """Return the shared representation `(B, hidden[-1])` float32 of each event, and leave no trace."""
         return np.asarray(self.network.represent(self.network.frame(batch)).cpu().numpy())
 
     def learn(self, batch: Batch) -> BatchReport:
@@ -187,7 +187,7 @@ class LearnerCore:
     def _train(self, batch: Batch, frame: Frame, *, warming_up: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Take the batch's gradient steps; return what was said before each event's step, and what it cost.
 
-        These are logits and scores ``(P,)``, and the network's loss ``(B,)`` summed over an event's pairs.
+        These are logits and scores `(P,)`, and the network's loss `(B,)` summed over an event's pairs.
         """
         network, stochastic, now = self.network, self.strategy.stochastic, self.events_trained
         own, scored, losses = np.empty(batch.pairs, dtype=np.float32), np.empty(batch.pairs), np.empty(len(batch))
@@ -219,13 +219,13 @@ class LearnerCore:
         return own, scored, losses
 
     def count_inputs(self, batch: Batch) -> torch.Tensor:
-        """Return the running counts as inputs of a batch's pairs ``(P, inputs)``, as :meth:`replay` wants them back."""
+        """Return the running counts as inputs of a batch's pairs `(P, inputs)`, as `replay` wants them back."""
         return self.network.counts.inputs(self.network.frame(batch)).clone()
 
     def replay(self, batch: Batch, count_inputs: torch.Tensor) -> None:
         """Train the weights once more on events trained before: they are in no counter, digest or measure.
 
-        ``count_inputs`` are those of :meth:`count_inputs` from just before the events were learned: as they stand now,
+        `count_inputs` are those of `count_inputs` from just before the events were learned: as they stand now,
         the counts have seen the labels, and weights would learn to read them there.
         """
         if not batch.pairs:
@@ -389,7 +389,7 @@ class LearnerCore:
 
     @classmethod
     def from_state(cls, tree: Tree, settings: LearnerSettings) -> Self:
-        """Return the learner whose :meth:`state` this is, under the settings with which it was made.
+        """Return the learner whose `state` this is, under the settings with which it was made.
 
         Of its strategy, what a schema change does may be another one. Raises ConfigurationError if more differs.
         """
@@ -451,7 +451,7 @@ class LearnerCore:
     def summary(self) -> dict[str, Any]:
         """Return the counts and measures of the contract's summary that belong to the model.
 
-        ``experts`` has the mean loss of each and its weight at the end, ``mixture`` the mean loss of what they say
+        `experts` has the mean loss of each and its weight at the end, `mixture` the mean loss of what they say
         together, and its bound: all of them over every pair of the model's life, the first fifth of a finite pass too.
         """
         mixture = self._mixture()
@@ -479,6 +479,6 @@ class LearnerCore:
 
 
 def _mean_losses(batch: Batch, sums: np.ndarray) -> list[float | None]:
-    """Return the mean of each event's loss over its pairs, in nats, for the ``sums``; None for one without pairs."""
+    """Return the mean of each event's loss over its pairs, in nats, for the `sums`; None for one without pairs."""
     pairs = np.diff(batch.offsets)
     return [total / number if number else None for total, number in zip(sums.tolist(), pairs.tolist(), strict=True)]

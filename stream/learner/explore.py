@@ -18,8 +18,8 @@ __all__ = ["Exploration"]
 class Exploration:
     """Scores that let what is uncertain come forward, by the posterior of the logit.
 
-    ``ucb``: the logit plus ``width`` standard deviations. ``thompson``: a draw from the posterior, its standard
-    deviation times ``width``; one draw for each event and offer, so that the same seed over the same events repeats.
+    `ucb`: the logit plus `width` standard deviations. `thompson`: a draw from the posterior, its standard
+    deviation times `width`; one draw for each event and offer, so that the same seed over the same events repeats.
     Offers that share uncertain weights (those of a key and an attribute value) are drawn independently of each other.
     """
 
@@ -41,6 +41,6 @@ class Exploration:
         return cls(kind, width, np.random.default_rng(seed))
 
     def scores(self, logits: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """Return the scores ``(n,)`` to rank by; Thompson's draws are taken in the order given."""
+        """Return the scores `(n,)` to rank by; Thompson's draws are taken in the order given."""
         drawn = self.generator.standard_normal(len(logits)) if self.kind == "thompson" else 1.0
         return np.asarray(logits + self.width * drawn * np.sqrt(variance))

@@ -15,10 +15,10 @@ __all__ = ["best_offers", "recommend", "represent"]
 
 
 def recommend(learner: LearnerCore, line: bytes, top: int, explore: Exploration | None = None) -> dict[str, Any]:
-    """Return id, schema version and the ``top`` possible offers with probabilities, best first, ties by name.
+    """Return id, schema version and the `top` possible offers with probabilities, best first, ties by name.
 
-    ``line`` is an interaction as JSON; ``labels`` may be absent and is ignored. With ``explore`` the explored score
-    decides the order, and ``explored`` holds, for each recommendation, its name, the explored score as a probability,
+    `line` is an interaction as JSON; `labels` may be absent and is ignored. With `explore` the explored score
+    decides the order, and `explored` holds, for each recommendation, its name, the explored score as a probability,
     and the standard deviation of the network's logit, by which the score was moved. Raises InvalidInteraction.
     """
     event = decode_interaction(line, labels_optional=True)
@@ -28,7 +28,7 @@ def recommend(learner: LearnerCore, line: bytes, top: int, explore: Exploration 
 def best_offers(
     learner: LearnerCore, event: Interaction, top: int, explore: Exploration | None = None
 ) -> dict[str, list[list[Any]]]:
-    """Return ``recommendations``, and with ``explore`` ``explored``, as :func:`recommend` has them for ``event``."""
+    """Return `recommendations`, and with `explore` `explored`, as `recommend` has them for `event`."""
     scorer = scorer_of(learner)
     if explore is None:
         [found] = scorer.best([event], top)
@@ -53,7 +53,7 @@ def best_offers(
 def represent(learner: LearnerCore, line: bytes) -> dict[str, Any]:
     """Return id, key and the representation that all tasks share: the trunk's last hidden activations, patch-free.
 
-    ``line`` is as for :func:`recommend`; what is possible or taken does not matter. Raises InvalidInteraction.
+    `line` is as for `recommend`; what is possible or taken does not matter. Raises InvalidInteraction.
     """
     event = decode_interaction(line, labels_optional=True)
     [hidden] = learner.represent(learner.encode([event]))

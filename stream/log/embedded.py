@@ -1,13 +1,13 @@
 r"""The embedded log: Kafka's partitions and offsets in plain files, if there is no Kafka.
 
-``DIRECTORY/TOPIC/partition-N.jsonl`` holds a record a line, and a record's offset is the number of its line, from 0::
+`DIRECTORY/TOPIC/partition-N.jsonl` holds a record a line, and a record's offset is the number of its line, from 0::
 
     {"timestamp_ms": 1483273827000, "key": "h906", "value": "{\"id\": ...}", "headers": [["trace", "7"]]}
 
-Key, value and header values are bytes: a string where those are UTF-8, else ``{"base64": "..."}``; null for none. A
+Key, value and header values are bytes: a string where those are UTF-8, else `{"base64": "..."}`; null for none. A
 record exists once its line feed is in the file: a line that a killed writer left unfinished is invisible to readers,
 and the next writer removes it. Any number of processes may read while others append; a lock on the topic orders the
-writers. ``DIRECTORY/TOPIC/id`` tells a topic from one that is made anew under its name.
+writers. `DIRECTORY/TOPIC/id` tells a topic from one that is made anew under its name.
 """
 
 from __future__ import annotations

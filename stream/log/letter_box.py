@@ -1,9 +1,9 @@
 """Where dead letters lie, read as one: a topic of Kafka, the files of an embedded log's learners, or one file.
 
 What was sent again is remembered by a *mark*: which record it was, by topic, the topic's id, partition and offset. On
-Kafka marks lie among the dead letters themselves (a record with the one header ``resent_of``, which readers of dead
+Kafka marks lie among the dead letters themselves (a record with the one header `resent_of`, which readers of dead
 letters pass over for it lacks theirs), so that record and mark are written in one transaction; in the embedded log they
-lie in ``dead-letters.resent.jsonl``.
+lie in `dead-letters.resent.jsonl`.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def beginning_of_lines(head: bytes, path: Path | str) -> int:
 
 
 def opened_lines(file: BinaryIO, path: Path | str) -> Iterator[bytes]:
-    """Return the lines of a file or pipe that is open at its beginning; raises as :func:`beginning_of_lines` does.
+    """Return the lines of a file or pipe that is open at its beginning; raises as `beginning_of_lines` does.
 
     Of a pipe no more than the first line is waited for, so that whoever writes it may wait for an answer.
     """

@@ -3,8 +3,8 @@
 Kafka, the embedded log and plain files all stand behind these protocols, so the service has one path for all of them.
 
 **Every offset here is a next offset**: that of the first record *not yet* consumed, never that of the last one
-consumed. ``seek({0: 7})`` makes the record at offset 7 the next one of partition 0; ``positions() == end_offsets()``
-says that nothing is left to read; a commit of ``{0: 7}`` says that everything below 7 is dealt with. Offsets rise
+consumed. `seek({0: 7})` makes the record at offset 7 the next one of partition 0; `positions() == end_offsets()`
+says that nothing is left to read; a commit of `{0: 7}` says that everything below 7 is dealt with. Offsets rise
 within a partition and may have gaps: on Kafka a transaction's marker, an aborted record or retention takes an offset
 that no record is ever read at. So code counts records, compares positions, and never waits for a certain offset to
 arrive (quixio/quix-streams#1017 waits for ever on that).
@@ -23,7 +23,7 @@ Headers = tuple[tuple[str, bytes], ...]
 class Record:
     """One record as it lies in the log: bytes, not yet decoded, and where it came from.
 
-    ``timestamp_ms`` is the record's own time (Unix ms; Kafka: when it was sent), ``None`` where the log keeps none
+    `timestamp_ms` is the record's own time (Unix ms; Kafka: when it was sent), `None` where the log keeps none
     (plain files).
     """
 
@@ -78,7 +78,7 @@ class DeadLetter:
 class Commit:
     """What the log remembers of the newest checkpoint: its number and digest, and the offsets from which it goes on.
 
-    ``offsets`` maps each interaction partition to its next offset; ``schema_offset`` is that of the schema topic.
+    `offsets` maps each interaction partition to its next offset; `schema_offset` is that of the schema topic.
     """
 
     number: int
@@ -236,7 +236,7 @@ class CommitLog(Protocol):
     """
 
     def newest(self, settled: bool = False) -> Commit | None:
-        """Return the newest commit, or ``None`` before the first, and leave an earlier holder alone.
+        """Return the newest commit, or `None` before the first, and leave an earlier holder alone.
 
         A commit that is on its way may be missing from the answer; with `settled` it is waited for, and `LogError` is
         raised if that takes longer than the bound (its holder may have died half-way: only `fence` ends that).
@@ -244,7 +244,7 @@ class CommitLog(Protocol):
         ...
 
     def fence(self) -> Commit | None:
-        """Take over from every earlier holder of this name and return the newest commit, or ``None`` before the first.
+        """Take over from every earlier holder of this name and return the newest commit, or `None` before the first.
 
         From here on a `commit` of an earlier holder raises `Fenced` and changes nothing; one that it left open is
         rolled back.

@@ -37,7 +37,7 @@ class SchemaHistory:
     def of(cls, records: Iterable[Record], max_ahead_ms: int | None = None) -> SchemaHistory:
         """Fold the records of the topic, from its first on.
 
-        ``max_ahead_ms`` bounds how far a version's `ts` may lie ahead of its record's timestamp; None for a log whose
+        `max_ahead_ms` bounds how far a version's `ts` may lie ahead of its record's timestamp; None for a log whose
         timestamps are not looked at.
         """
         schema = Schema.empty()

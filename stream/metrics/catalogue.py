@@ -1,8 +1,8 @@
 """The metrics by name: what each means, its labels and buckets.
 
 The names are part of the contract with whoever watches the process. One table, three readers: `Instruments` builds the
-metrics from it, the observer fills them, and `docs/metrics.md` is printed from it (``python -m stream.metrics``).
-Units are base units (seconds, bytes) and stand in the name, and the name of a counter ends in ``_total``, as
+metrics from it, the observer fills them, and `docs/metrics.md` is printed from it (`python -m stream.metrics`).
+Units are base units (seconds, bytes) and stand in the name, and the name of a counter ends in `_total`, as
 https://prometheus.io/docs/practices/naming/ asks.
 
 Labels are bounded: partitions are those of one topic, everything else is a set written down here; but the names that do
@@ -70,7 +70,7 @@ class MetricType(StrEnum):
 class Definition:
     """One metric: its full name, its type, its unit in words, its labels and what it tells.
 
-    ``buckets`` are the upper bounds of a histogram in seconds, without ``+Inf``.
+    `buckets` are the upper bounds of a histogram in seconds, without `+Inf`.
     """
 
     name: str

@@ -29,14 +29,14 @@ _CLOSE_SECONDS = 0.1
 
 
 class MetricsServer:
-    """An HTTP server on ``settings.host`` and ``settings.port``; it listens once it is constructed.
+    """An HTTP server on `settings.host` and `settings.port`; it listens once it is constructed.
 
     /metrics answers in the format that the client asks for (text or OpenMetrics). /healthz and /readyz answer 200 or
-    503 and a JSON object of ``status`` (``ok`` or ``failing``) and ``reason``, a sentence; /readyz adds
-    ``schema_rejection``, a sentence while a version stands rejected, else null. Anything else is 404.
+    503 and a JSON object of `status` (`ok` or `failing`) and `reason`, a sentence; /readyz adds
+    `schema_rejection`, a sentence while a version stands rejected, else null. Anything else is 404.
     At most 32 connections are open; where one more comes, the oldest is closed. One has ten seconds for its request.
 
-    Use it as a context manager, or call :meth:`close`.
+    Use it as a context manager, or call `close`.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
@@ -63,7 +63,7 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """``http://host:port`` without a path."""
+        """`http://host:port` without a path."""
         host = str(self._server.server_address[0])
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 

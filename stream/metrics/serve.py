@@ -24,7 +24,7 @@ class Served:
 
     Attributes:
         observer: to be handed to the service.
-        url: ``http://host:port``; None if the settings say not to serve.
+        url: `http://host:port`; None if the settings say not to serve.
     """
 
     observer: Observer
@@ -33,7 +33,7 @@ class Served:
 
 @contextmanager
 def serve_metrics(settings: MetricsSettings, clock: Callable[[], float] = time.monotonic) -> Iterator[Served]:
-    """Serve /metrics, /healthz and /readyz while the block runs; ``clock`` is the service's monotonic clock.
+    """Serve /metrics, /healthz and /readyz while the block runs; `clock` is the service's monotonic clock.
 
     Enter it before the checkpoint is restored: /readyz says so meanwhile.
 

@@ -1,7 +1,7 @@
 """The second moment of the hidden activations: the curvature that all rows of the output layer share.
 
-A row of the output layer, an offer's or an attribute value's, is a logistic regression on ``x = [h, 1]``, and its exact
-curvature is a matrix of its own, ``sum p (1 - p) x x'``. Here it is taken apart, as in K-FAC (Martens and Grosse 2015,
+A row of the output layer, an offer's or an attribute value's, is a logistic regression on `x = [h, 1]`, and its exact
+curvature is a matrix of its own, `sum p (1 - p) x x'`. Here it is taken apart, as in K-FAC (Martens and Grosse 2015,
 arXiv 1503.05671): the row's information so far, a number, times what the activations are like, a matrix that all rows
 share. A Newton step then costs two products with the eigenvectors, and a row one number of memory.
 """
@@ -25,9 +25,9 @@ BLOCK = 64
 
 
 class HiddenCurvature:
-    """The running mean of ``x x'`` over the newest ``window_events`` events or so, ``(width + 1, width + 1)``.
+    """The running mean of `x x'` over the newest `window_events` events or so, `(width + 1, width + 1)`.
 
-    ``fresh`` says that it began in the running warm-up, with a layer or a task: then it moves in it too.
+    `fresh` says that it began in the running warm-up, with a layer or a task: then it moves in it too.
     """
 
     def __init__(self, width: int, window_events: int, device: torch.device) -> None:
@@ -39,7 +39,7 @@ class HiddenCurvature:
         self.values = torch.zeros(width + 1, device=device)
 
     def update(self, design: torch.Tensor) -> None:
-        """Take in the activations ``(B, width + 1)`` of a batch, the last column ones."""
+        """Take in the activations `(B, width + 1)` of a batch, the last column ones."""
         number = len(design)
         self.events += number
         share = max(number / self.events, min(1.0, number / self.window_events))
@@ -52,7 +52,7 @@ class HiddenCurvature:
             self.vectors = vectors.to(torch.float32).contiguous()  # as it comes back from a checkpoint: to the last bit
 
     def turned(self, slopes: torch.Tensor, design: torch.Tensor) -> torch.Tensor:
-        """Return ``slopes' design`` ``(n, width + 1)`` for ``slopes`` ``(B, n)`` and a ``design`` turned already.
+        """Return `slopes' design` `(n, width + 1)` for `slopes` `(B, n)` and a `design` turned already.
 
         To be turned is to be multiplied by the eigenvectors: of B events that costs less than of their n sums.
         """
@@ -60,7 +60,7 @@ class HiddenCurvature:
         return (torch.nn.functional.pad(slopes, (0, -rows % BLOCK)).T @ design)[:rows]
 
     def solve(self, turned: torch.Tensor, information: torch.Tensor, damping: float) -> torch.Tensor:
-        """Return ``(damping + information moment)^-1 gradient`` for the ``n`` rows of a turned gradient."""
+        """Return `(damping + information moment)^-1 gradient` for the `n` rows of a turned gradient."""
         rows = len(turned)
         pad = torch.nn.functional.pad
         turned = pad(turned, (0, 0, 0, -rows % BLOCK))
@@ -76,9 +76,9 @@ class HiddenCurvature:
         information: torch.Tensor,
         keep: float,
     ) -> None:
-        """Move ``rows`` ``(n,)`` against their ``turned`` gradient ``(n, width + 1)``, by the share ``weight.rate``.
+        """Move `rows` `(n,)` against their `turned` gradient `(n, width + 1)`, by the share `weight.rate`.
 
-        ``information`` ``(n,)`` is what this batch adds to the curvature, and ``keep`` what is left of what was there.
+        `information` `(n,)` is what this batch adds to the curvature, and `keep` what is left of what was there.
         """
         held = weight.moments["curvature"]
         held[rows] = keep * held[rows] + information
@@ -100,7 +100,7 @@ class HiddenCurvature:
         }
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.fresh, self.events, self.sought = bool(tree["fresh"]), int(tree["events"]), int(tree["sought"])
         device = self.moment.device
         self.moment, self.vectors, self.values = (

@@ -20,7 +20,7 @@ def mixed(counter: np.ndarray) -> np.ndarray:
 
 
 def uniform(seed: int, group: str, names: Sequence[str], width: int, bound: float) -> np.ndarray:
-    """Return weights ``(len(names), width)`` in [-bound, bound), float32; row i depends on (seed, group, names[i])."""
+    """Return weights `(len(names), width)` in [-bound, bound), float32; row i depends on (seed, group, names[i])."""
     salt = f"{seed}\0{group}\0"
     keys = np.fromiter(
         (xxhash.xxh3_64_intdigest((salt + name).encode("utf-8", "surrogatepass")) for name in names),
@@ -34,7 +34,7 @@ def uniform(seed: int, group: str, names: Sequence[str], width: int, bound: floa
 
 
 def normal(seed: int, group: str, names: Sequence[str], width: int) -> np.ndarray:
-    """Return standard normal draws ``(len(names), width)``, float32; row i depends on (seed, group, names[i])."""
+    """Return standard normal draws `(len(names), width)`, float32; row i depends on (seed, group, names[i])."""
     draws = uniform(seed, group, names, 2 * width, 1.0).astype(np.float64)
     # Box and Muller 1958; the radius is of a number in (0, 1].
     radius = np.sqrt(-2.0 * np.log(0.5 * (1.0 - draws[:, :width]) + 2.0**-54))

@@ -1,7 +1,7 @@
 """The input layer: everything between an event's inputs and the first hidden layer.
 
-``z = x W + missing M + sum over features of (rows of its values) P_f + b``: a numeric input owns a row of W and of M,
-a categorical value a row of width ``embedding_dim``, a feature its projection P_f. An event costs what is active in it.
+`z = x W + missing M + sum over features of (rows of its values) P_f + b`: a numeric input owns a row of W and of M,
+a categorical value a row of width `embedding_dim`, a feature its projection P_f. An event costs what is active in it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class InputLayer(Part):
         self.width = network.hidden[0]
         self.dim = network.embedding_dim
         self.row_width = self.dim
-        """Width of a vocabulary row; ``dim`` is that of what the projection reads."""
+        """Width of a vocabulary row; `dim` is that of what the projection reads."""
         width, dim, rate = self.width, self.dim, optimiser.dense_rate
         self.numeric = Table(8, (width,), method="adam", rate=rate, device=device)
         self.missing = Table(8, (width,), method="adam", rate=rate, device=device)
@@ -62,20 +62,20 @@ class InputLayer(Part):
     # -- fresh values -------------------------------------------------------------------------------------------
 
     def start_numeric(self, slot: int, name: str, *, silent: bool) -> None:
-        """Give a numeric column its weights: zero (``silent``: the function does not change) or seeded."""
+        """Give a numeric column its weights: zero (`silent`: the function does not change) or seeded."""
         for group, table in (("numeric", self.numeric), ("missing", self.missing)):
             scale = 0.0 if silent else 1.0
             table.set(slot, uniform(self.seed, group, [name], self.width, 0.1)[0] * scale)
 
     def start_projection(self, slot: int, name: str, *, silent: bool, fresh: bool) -> None:
-        """Give a categorical feature its projection, zero (``silent``) or seeded, and say whether it is fresh."""
+        """Give a categorical feature its projection, zero (`silent`) or seeded, and say whether it is fresh."""
         size = self.dim * self.width
         values = uniform(self.seed, "projection", [name], size, (3.0 / self.dim) ** 0.5 * 0.3)
         self.projection.set(slot, values[0] * (0.0 if silent else 1.0))
         self.projection.fresh[slot] = fresh
 
     def start_rows(self, rows: list[int], names: list[str]) -> None:
-        """Give vocabulary rows their seeded values; ``names`` are unique over features."""
+        """Give vocabulary rows their seeded values; `names` are unique over features."""
         if rows:
             self.rows.set(rows, uniform(self.seed, "rows", names, self.row_width, 0.5))
 
@@ -121,20 +121,20 @@ class InputLayer(Part):
             table.release()
 
     def hasten(self, *, numeric: list[int], categorical: list[int]) -> None:
-        """Lengthen the first steps of inputs added to a trained network (:meth:`Table.hasten`)."""
+        """Lengthen the first steps of inputs added to a trained network (`Table.hasten`)."""
         self.numeric.hasten(numeric)
         self.missing.hasten(numeric)
         self.projection.hasten(categorical)
 
     def mean_contribution(self, slot: int, rows: list[int], mass: torch.Tensor) -> torch.Tensor:
-        """Return what a categorical feature adds to ``z`` ``(width,)`` at its running mean ``mass`` by row."""
+        """Return what a categorical feature adds to `z` `(width,)` at its running mean `mass` by row."""
         mean_row = mass.to(self.rows.weight) @ self.rows.weight[rows]
         return mean_row @ self.projection.weight[slot]
 
     # -- passes -------------------------------------------------------------------------------------------------
 
     def forward(self, frame: Frame) -> torch.Tensor:
-        """Return ``z`` ``(B, width)``; it stands until the next call."""
+        """Return `z` `(B, width)`; it stands until the next call."""
         if self.compiled:
             return self._compiled_forward(frame)
         slots = self.projection.rows
@@ -148,21 +148,21 @@ class InputLayer(Part):
         return z.addmm_(frame.missing, self.missing.weight)
 
     def _embed(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Return what the projections read ``(B, slots, dim)`` for rows summed by feature ``(B, slots, row_width)``."""
+        """Return what the projections read `(B, slots, dim)` for rows summed by feature `(B, slots, row_width)`."""
         return pooled
 
     def _embed_backward(
         self, gradient: torch.Tensor, live: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> torch.Tensor:
-        """Return the gradient by the summed rows for that by what :meth:`_embed` returned; train what lies between."""
+        """Return the gradient by the summed rows for that by what `_embed` returned; train what lies between."""
         return gradient
 
     def backward(
         self, frame: Frame, gradient: torch.Tensor, live: dict[str, torch.Tensor], descent: Descent, *, warming_up: bool
     ) -> None:
-        """Train on ``gradient`` ``(B, width)`` of the loss by ``z``; in a warm-up only what is fresh.
+        """Train on `gradient` `(B, width)` of the loss by `z`; in a warm-up only what is fresh.
 
-        ``live`` names the slots in use of ``numeric`` and ``projection``.
+        `live` names the slots in use of `numeric` and `projection`.
         """
         if self.compiled and self._plain_loops(descent) and not warming_up:
             self._compiled_backward(frame, gradient, live)

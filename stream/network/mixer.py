@@ -22,10 +22,10 @@ _BLOCK = 64
 
 
 class Mixer(Part):
-    """``relu(x A + a) . v + x . w``, x the counts of a pair; trained by Adam.
+    """`relu(x A + a) . v + x . w`, x the counts of a pair; trained by Adam.
 
-    The task in slot t owns row t of ``bias`` and ``out``, and of ``inputs`` and ``linear`` the ``width`` rows from
-    ``t * width`` on. A task starts as a copy of the default one as it stands then.
+    The task in slot t owns row t of `bias` and `out`, and of `inputs` and `linear` the `width` rows from
+    `t * width` on. A task starts as a copy of the default one as it stands then.
     """
 
     owners: ClassVar[Mapping[str, Owner]] = {
@@ -121,7 +121,7 @@ class Mixer(Part):
     # -- passes -------------------------------------------------------------------------------------------------
 
     def forward(self, frame: Frame, counts: torch.Tensor) -> torch.Tensor:
-        """Return what the ``counts`` ``(P, width)`` add to the logits ``(P,)``; only the tasks present are computed."""
+        """Return what the `counts` `(P, width)` add to the logits `(P,)`; only the tasks present are computed."""
         self._passes = []
         if len(frame.tasks) == 1:
             return self._forward(frame.tasks[0], None, counts)
@@ -143,7 +143,7 @@ class Mixer(Part):
         return (blocks @ self.linear.weight[rows] + hidden @ self.out.weight[task])[:number]
 
     def remember(self, frame: Frame, counts: torch.Tensor, hidden: torch.Tensor) -> None:
-        """Take over a forward pass made elsewhere: the pairs' counts and hidden units ``(P, hidden)``."""
+        """Take over a forward pass made elsewhere: the pairs' counts and hidden units `(P, hidden)`."""
         if len(frame.tasks) == 1:
             self._passes = [(frame.tasks[0], None, counts, hidden)]
             return
@@ -152,7 +152,7 @@ class Mixer(Part):
         self._passes = [(task, pairs, counts[pairs], hidden[pairs]) for task, pairs in chosen]
 
     def step(self, tasks: tuple[int, ...], sums: tuple[torch.Tensor, ...]) -> None:
-        """Step along gradients by row of inputs, bias, out and linear; of these only the rows of ``tasks``."""
+        """Step along gradients by row of inputs, bias, out and linear; of these only the rows of `tasks`."""
         for (table, number), total in zip(self._row_counts(), sums, strict=True):
             if self.bias.rows == 1:
                 table.step(total)
@@ -161,7 +161,7 @@ class Mixer(Part):
                 table.step(total[rows], rows)
 
     def train(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> None:
-        """Train on the gradient by logit ``(P,)``, each task on its own pairs; in a warm-up only what is fresh."""
+        """Train on the gradient by logit `(P,)`, each task on its own pairs; in a warm-up only what is fresh."""
         for task, pairs, counts, hidden in self._passes:
             self._train(task, counts, hidden, gradient if pairs is None else gradient[pairs], descent, warming_up)
 

@@ -23,10 +23,10 @@ Floats = NDArray[np.float64]
 
 
 class Mixture:
-    """Weights of ``names``, from uniform ones; it sees losses only, in nats, and knows nothing of who predicts.
+    """Weights of `names`, from uniform ones; it sees losses only, in nats, and knows nothing of who predicts.
 
-    Over T rounds its loss is at most that of any expert + :attr:`regret_bound`. Where each round has one pair the rate
-    stays 1, and the bound is ``ln N + sum of -ln(1 - share)``, at most ``ln N + ln (T + 1)``.
+    Over T rounds its loss is at most that of any expert + `regret_bound`. Where each round has one pair the rate
+    stays 1, and the bound is `ln N + sum of -ln(1 - share)`, at most `ln N + ln (T + 1)`.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -47,7 +47,7 @@ class Mixture:
 
     @property
     def weights(self) -> Floats:
-        """Return the experts' weights ``(N,)``, which sum to 1."""
+        """Return the experts' weights `(N,)`, which sum to 1."""
         return np.exp(self.log_weights)
 
     @property
@@ -62,7 +62,7 @@ class Mixture:
         return math.log(len(self.names)) / self.rate + self.gap_nats + self.shared_nats
 
     def update(self, losses: Floats, own: float, pairs: int) -> None:
-        """Take in a round: the experts' losses ``(N,)`` and the mixture's ``own``, summed over its ``pairs``."""
+        """Take in a round: the experts' losses `(N,)` and the mixture's `own`, summed over its `pairs`."""
         rate = self.rate
         moved = self.log_weights - rate * (losses - losses.min())
         total = float(np.logaddexp.reduce(moved))
@@ -97,7 +97,7 @@ class Mixture:
         }
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.rounds, self.pairs = int(tree["rounds"]), int(tree["pairs"])
         self.gap_nats, self.heat_nats = float(tree["gap_nats"]), float(tree["heat_nats"])
         self.shared_nats = float(tree["shared_nats"])

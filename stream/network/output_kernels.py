@@ -1,9 +1,9 @@
 """The output layer's passes over the pairs that are shown, compiled: scores, gradients and Newton steps.
 
-What each computes, the plain passes of :mod:`stream.network.output_layer` say. Nothing here is as large as what is
+What each computes, the plain passes of `stream.network.output_layer` say. Nothing here is as large as what is
 reserved: rows that no pair shows are not read. Pairs of one row of the hidden activations that stand together, a *run*,
-share what they say of an attribute value. ``seen`` int64, ``sums`` float32 and ``listed`` int64, by value slot, are
-scratch, in which runs are told apart by their number; ``run`` is the last one so far, and is returned.
+share what they say of an attribute value. `seen` int64, `sums` float32 and `listed` int64, by value slot, are
+scratch, in which runs are told apart by their number; `run` is the last one so far, and is returned.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def scores(
     run: int,
     alone: Array,
 ) -> int:
-    """Fill ``alone`` ``(P,)`` from ``hidden`` ``(rows, width)``."""
+    """Fill `alone` `(P,)` from `hidden` `(rows, width)`."""
     last = -1
     for pair in range(len(pair_slot)):
         event, slot = pair_event[pair], pair_slot[pair]
@@ -76,7 +76,7 @@ def gradients(
     gradient: Array,
     information: Array,
 ) -> None:
-    """Fill the loss's ``gradient`` by logit and its Fisher ``information``, ``(P,)`` each."""
+    """Fill the loss's `gradient` by logit and its Fisher `information`, `(P,)` each."""
     for pair in range(len(pair_slot)):
         if muted[pair_slot[pair]]:
             gradient[pair] = information[pair] = 0.0
@@ -118,7 +118,7 @@ def hidden_gradient(
     run: int,
     total: Array,
 ) -> int:
-    """Add to ``total`` ``(rows, width)`` the gradient by the hidden activations."""
+    """Add to `total` `(rows, width)` the gradient by the hidden activations."""
     pairs, width = len(pair_slot), total.shape[1]
     last, number, held = -1, 0, 0
     four, shares = np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.float32)
@@ -178,10 +178,10 @@ def turned(
     gained: Array,
     total: Array,
 ) -> tuple[int, int]:
-    """Add up each row's gradient in ``total``, with ``design`` turned already, and divide it by the row's curvature.
+    """Add up each row's gradient in `total`, with `design` turned already, and divide it by the row's curvature.
 
-    A row trains if its ``open`` says ``opens``. Rows get their places in ``total`` as they are met; ``slots`` has an
-    offer's slot, and ``-1 - slot`` of a value. Marks int32, by slot, are zero before and after. Returns how many rows,
+    A row trains if its `open` says `opens`. Rows get their places in `total` as they are met; `slots` has an
+    offer's slot, and `-1 - slot` of a value. Marks int32, by slot, are zero before and after. Returns how many rows,
     and the last run.
     """
     pairs = len(pair_slot)
@@ -250,7 +250,7 @@ def move(
     offer_rate: float,
     value_rate: float,
 ) -> None:
-    """Take the ``moves`` ``(rows, width + 1)`` of the rows in ``slots``, against them."""
+    """Take the `moves` `(rows, width + 1)` of the rows in `slots`, against them."""
     width = offer.shape[1]
     for place in range(len(slots)):
         slot = slots[place]

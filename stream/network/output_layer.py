@@ -1,6 +1,6 @@
 """The output layer: weights of offers and of the attribute values that they share.
 
-``logit(e, o) = h(e) . W_o + b_o + sum over attributes a of (h(e) . C_v + c_v), v = o's value of a``. A new offer starts
+`logit(e, o) = h(e) . W_o + b_o + sum over attributes a of (h(e) . C_v + c_v), v = o's value of a`. A new offer starts
 at zero beside the values that it shares with others, so it begins from what resembles it.
 """
 
@@ -103,7 +103,7 @@ class OutputLayer(Part):
             table.grow(slots)
 
     def scores(self, frame: Frame, hidden: torch.Tensor) -> torch.Tensor:
-        """Return what the layer says of the frame's pairs ``(P,)``, which point to rows of ``hidden``."""
+        """Return what the layer says of the frame's pairs `(P,)`, which point to rows of `hidden`."""
         self._hidden = hidden
         if self.compiled:
             return self._compiled_scores(frame)
@@ -113,14 +113,14 @@ class OutputLayer(Part):
         return offers[frame.pair_event, frame.pair_slot] + shared
 
     def hidden_gradient(self, frame: Frame, gradient: torch.Tensor) -> torch.Tensor:
-        """Return the gradient by the hidden activations for that by logit ``(P,)``; call it before :meth:`train`."""
+        """Return the gradient by the hidden activations for that by logit `(P,)`; call it before `train`."""
         if self.compiled:
             return self._compiled_hidden_gradient(frame, gradient)
         by_offer, by_value = self._by_score(frame, gradient)
         return by_offer @ self.offer.weight + by_value @ self.value.weight
 
     def logit_variance(self, frame: Frame) -> torch.Tensor | None:
-        """Return, where the layer's weights have a precision each, what these leave open of the pairs' logits ``(P,)``.
+        """Return, where the layer's weights have a precision each, what these leave open of the pairs' logits `(P,)`.
 
         Nothing is said of the weights behind, which move the activations too, nor of what was forgotten since a row was
         trained.
@@ -140,9 +140,9 @@ class OutputLayer(Part):
     def train(
         self, frame: Frame, logits: torch.Tensor, gradient: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
-        """Train on the gradient by logit ``(P,)``; in a warm-up only rows that are fresh.
+        """Train on the gradient by logit `(P,)`; in a warm-up only rows that are fresh.
 
-        ``logits`` ``(P,)`` are those of the frame's pairs, for a layer that needs more than the gradient.
+        `logits` `(P,)` are those of the frame's pairs, for a layer that needs more than the gradient.
         """
         if warming_up and not self.any_fresh:
             return
@@ -158,7 +158,7 @@ class OutputLayer(Part):
             self._train_rows(pair, by_score, gained, designs, descent, warming_up=warming_up)
 
     def _by_score(self, frame: Frame, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the gradient by logit summed by score: ``(rows, offer slots)`` and ``(rows, value slots)``."""
+        """Return the gradient by logit summed by score: `(rows, offer slots)` and `(rows, value slots)`."""
         rows, values = len(self._hidden), self.value.rows
         by_offer = gradient.new_zeros(rows, self.offer.rows)
         by_offer[frame.pair_event, frame.pair_slot] = gradient
@@ -168,7 +168,7 @@ class OutputLayer(Part):
         return by_offer, padded.view(rows, values + 1)[:, :values]
 
     def _information(self, frame: Frame, logits: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-        """Return the pairs' Fisher information ``w p (1 - p)`` ``(P,)``."""
+        """Return the pairs' Fisher information `w p (1 - p)` `(P,)`."""
         if frame.information is not None:
             return frame.information
         chance = torch.sigmoid(logits)
@@ -341,7 +341,7 @@ class OutputLayer(Part):
         return {"curvatures": {name: curvature.state() for name, curvature in self.curvatures.items()}}
 
     def restore_extra(self, tree: Tree) -> None:
-        """Take back what :meth:`extra_state` returned."""
+        """Take back what `extra_state` returned."""
         self.curvatures = {}
         for name, state in tree["curvatures"].items():
             self.curvatures[name] = self._new_curvature()

@@ -16,7 +16,7 @@ __all__ = ["Owner", "Part"]
 
 
 class Owner(StrEnum):
-    """What the rows of a table belong to; a table with names of its own (``table.names``) needs none of these."""
+    """What the rows of a table belong to; a table with names of its own (`table.names`) needs none of these."""
 
     NUMERIC = "numeric feature"
     CATEGORICAL = "categorical feature"
@@ -35,7 +35,7 @@ class Part:
     owners: ClassVar[Mapping[str, Owner]] = {}
     """By the name of a table, what its rows belong to; digests and checkpoints name the rows by it."""
     keeps_posterior = False
-    """Whether some of its weights have a posterior, whose variance :meth:`logit_variance` tells."""
+    """Whether some of its weights have a posterior, whose variance `logit_variance` tells."""
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Yield each table with its name."""
@@ -73,7 +73,7 @@ class Part:
             table.fresh.fill_(False)
 
     def logit_variance(self, frame: Frame) -> torch.Tensor | None:
-        """Return the variance float64 ``(P,)`` that the part's posterior gives the last forward's logits, if any."""
+        """Return the variance float64 `(P,)` that the part's posterior gives the last forward's logits, if any."""
         return None
 
     def extra_state(self) -> Tree:
@@ -81,7 +81,7 @@ class Part:
         return {}
 
     def restore_extra(self, tree: Tree) -> None:
-        """Take back what :meth:`extra_state` returned."""
+        """Take back what `extra_state` returned."""
 
     def named_extra(self) -> Iterator[tuple[str, object]]:
         """Yield the same by name, for the state digest."""

@@ -61,7 +61,7 @@ _FAR_UNDER = (
 
 @compiled_exactly
 def normal_score(rank: float) -> Any:
-    """Return the number below which a normal variable lies with probability ``rank`` (Wichura 1988, AS 241)."""
+    """Return the number below which a normal variable lies with probability `rank` (Wichura 1988, AS 241)."""
     q = rank - 0.5
     if abs(q) <= 0.425:
         return q * _ratio(0.180625 - q * q, _MIDDLE, _MIDDLE_UNDER)
@@ -93,7 +93,7 @@ def _cumulate(weights: Array, upto: Array) -> None:
 
 @compiled_exactly
 def _read(value: float, points: Array, upto: Array, scores: Array) -> Any:
-    """Return a value's normal score: linear between points, beyond all that of the last; ``scores`` fill as asked."""
+    """Return a value's normal score: linear between points, beyond all that of the last; `scores` fill as asked."""
     below, high = 0, POINTS
     while below < high:
         middle = (below + high) // 2
@@ -117,7 +117,7 @@ def _read(value: float, points: Array, upto: Array, scores: Array) -> Any:
 
 @compiled_exactly
 def standardise(numeric: Array, live: Array, points: Array, weights: Array, found: Array, missing: Array) -> None:
-    """Fill the normal scores ``found`` ``(B, slots)`` of values, 0 where missing, and the mask of ``missing``."""
+    """Fill the normal scores `found` `(B, slots)` of values, 0 if missing, and the mask of `missing`."""
     upto, scores = np.empty(POINTS), np.empty(POINTS)
     for slot in live:
         known = weights[slot, POINTS - 1] > 0.0
@@ -134,7 +134,7 @@ def standardise(numeric: Array, live: Array, points: Array, weights: Array, foun
 
 @compiled_exactly
 def point_scores(points: Array, weights: Array, found: Array) -> None:
-    """Fill the normal score ``(slots, POINTS)`` of each point's rank."""
+    """Fill the normal score `(slots, POINTS)` of each point's rank."""
     upto = np.empty(POINTS)
     for slot in range(len(points)):
         _cumulate(weights[slot], upto)
@@ -147,7 +147,7 @@ def point_scores(points: Array, weights: Array, found: Array) -> None:
 
 @compiled_exactly
 def _merge(values: Array, kept: float, points: Array, weights: Array, mixed: Array, weighed: Array) -> None:
-    """Take ascending ``values`` into one digest, whose weights fade to ``kept``; the others are room to work in."""
+    """Take ascending `values` into one digest, whose weights fade to `kept`; the others are room to work in."""
     number = 0
     total = 0.0
     place, value = 0, 0
@@ -200,7 +200,7 @@ def merge(
     m2: Array,
     missing: Array,
 ) -> None:
-    """Take a batch ``(B, slots)`` into the columns ``slots``: digests, and Welford's sums of what it was ``read`` as.
+    """Take a batch `(B, slots)` into the columns `slots`: digests, and Welford's sums of what it was `read` as.
 
     The sums are joined after Chan, Golub and LeVeque (1979). A column of which nothing was known is read by its digest
     from here on.
@@ -245,9 +245,9 @@ def merge(
 
 @compiled_exactly
 def unresolved(numeric: Array, rounded: Array, slots: Array, steps: float, points: Array, weights: Array) -> int:
-    """Return how many values stand in a column whose middle nine tenths span fewer float64 steps than ``steps``.
+    """Return how many values stand in a column whose middle nine tenths span fewer float64 steps than `steps`.
 
-    One whose values are all the same counts only where an integer had to be ``rounded``.
+    One whose values are all the same counts only where an integer had to be `rounded`.
     """
     found = 0
     upto = np.empty(POINTS)

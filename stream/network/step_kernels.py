@@ -1,6 +1,6 @@
 """The optimisers' steps and the passes over vocabulary rows, compiled: what each computes is said by the plain one.
 
-See :meth:`stream.network.table.Table.step` and :mod:`stream.network.input_layer`.
+See `stream.network.table.Table.step` and `stream.network.input_layer`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def adam(
     haste_steps: float,
     floor: float,
 ) -> None:
-    """Step ``rows`` of ``weight`` ``(n, m)`` along their lines of ``gradient``: all of its lines, if there is no row.
+    """Step `rows` of `weight` `(n, m)` along their lines of `gradient`: all of its lines, if there is no row.
 
-    ``whole`` says that ``gradient`` has a line for every row of the table, not only for ``rows``.
+    `whole` says that `gradient` has a line for every row of the table, not only for `rows`.
     """
     for at in range(len(rows) if len(rows) else len(gradient)):
         row = rows[at] if len(rows) else at
@@ -55,7 +55,7 @@ def adam(
 
 @compiled
 def adagrad(weight: Array, squares: Array, gradient: Array, rows: Array, whole: bool, rate: float) -> None:
-    """Step as :func:`adam` does."""
+    """Step as `adam` does."""
     length = np.float32(rate)
     for at in range(len(rows) if len(rows) else len(gradient)):
         row = rows[at] if len(rows) else at
@@ -69,7 +69,7 @@ def adagrad(weight: Array, squares: Array, gradient: Array, rows: Array, whole: 
 
 @compiled
 def unbent(gradient: Array, bent: Array, inner: Array, total: Array) -> None:
-    """Fill ``inner`` ``(B, width)`` with the gradient behind a ReLU that gave ``bent``, and ``total`` with its sums."""
+    """Fill `inner` `(B, width)` with the gradient behind a ReLU that gave `bent`, and `total` with its sums."""
     total[:] = 0.0
     for event in range(len(gradient)):
         for unit in range(gradient.shape[1]):
@@ -80,7 +80,7 @@ def unbent(gradient: Array, bent: Array, inner: Array, total: Array) -> None:
 
 @compiled
 def pool(rows: Array, row_event: Array, row_slot: Array, row_weight: Array, table: Array, pooled: Array) -> None:
-    """Fill ``pooled`` ``(B, slots, width)`` with the sums of the active rows of ``table``, each by its weight."""
+    """Fill `pooled` `(B, slots, width)` with the sums of the active rows of `table`, each by its weight."""
     pooled[:] = 0.0
     for place in range(len(rows)):
         event, slot, row, weight = row_event[place], row_slot[place], rows[place], row_weight[place]
@@ -100,9 +100,9 @@ def train_rows(
     rate: float,
     mark: Array,
 ) -> None:
-    """Take an Adagrad step for each distinct row along its sum of ``by_slot`` ``(B, slots, width)``.
+    """Take an Adagrad step for each distinct row along its sum of `by_slot` `(B, slots, width)`.
 
-    ``mark`` int32, by row, is zero before and after.
+    `mark` int32, by row, is zero before and after.
     """
     width, length = weight.shape[1], np.float32(rate)
     sums = np.zeros((len(rows), width), dtype=np.float32)

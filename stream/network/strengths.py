@@ -1,7 +1,7 @@
 """How far the counts of single names are trusted: as far as names were found to differ.
 
-A name's count N beside an expected one E becomes ``(N + a) / (E + a)``: the mean of its rate's posterior if N is
-Poisson around E times that rate, and rates come from a gamma distribution of mean 1 and variance ``1 / a``. How likely
+A name's count N beside an expected one E becomes `(N + a) / (E + a)`: the mean of its rate's posterior if N is
+Poisson around E times that rate, and rates come from a gamma distribution of mean 1 and variance `1 / a`. How likely
 each a is, the counts of all names say together (the marginal likelihood, a negative binomial's: Robbins 1956, "An
 empirical Bayes approach to statistics"). If nothing tells names apart, a grows, and no name's luck is taken for its
 nature.
@@ -28,7 +28,7 @@ def due(events: float, found_at: float) -> bool:
 
 
 def strength(taken: torch.Tensor, expected: torch.Tensor, least: float) -> float:
-    """Return the strength that the counts ``taken`` beside ``expected``, both ``(n,)``, speak for; ``least`` or more.
+    """Return the strength that the counts `taken` beside `expected`, both `(n,)`, speak for; `least` or more.
 
     It is the geometric mean under the posterior, each multiple being as likely before. Four digits of it: the order of
     names does not show in them.

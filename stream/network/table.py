@@ -26,11 +26,11 @@ _EVERY = np.zeros(0, dtype=np.int64)
 
 
 class Table:
-    """Weights ``(rows, *shape)`` float32, trained by Adagrad (Duchi 2011), Adam (Kingma and Ba 2015) or plain SGD.
+    """Weights `(rows, *shape)` float32, trained by Adagrad (Duchi 2011), Adam (Kingma and Ba 2015) or plain SGD.
 
-    Adam counts its steps per row: a row that joins late has its own bias correction. ``fresh`` ``(rows,)`` marks the
-    rows that a warm-up trains; it is all False outside one. ``held`` ``(rows,)`` marks rows that stand still for good.
-    Newton steps are taken by :mod:`stream.network.curvature`; the table keeps each row's part of the curvature.
+    Adam counts its steps per row: a row that joins late has its own bias correction. `fresh` `(rows,)` marks the
+    rows that a warm-up trains; it is all False outside one. `held` `(rows,)` marks rows that stand still for good.
+    Newton steps are taken by `stream.network.curvature`; the table keeps each row's part of the curvature.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Table:
         self._allocate(rows)
 
     def _allocate(self, rows: int) -> None:
-        """Make ``rows`` rows that are zero and have no history."""
+        """Make `rows` rows that are zero and have no history."""
         self.weight = torch.zeros(rows, *self.shape, device=self.device)
         self.fresh = torch.zeros(rows, dtype=torch.bool, device=self.device)
         self.held = torch.zeros(rows, dtype=torch.bool, device=self.device)
@@ -81,7 +81,7 @@ class Table:
             self.moments["late"] = torch.zeros(rows, device=self.device)
 
     def keep_precision(self, prior: float) -> None:
-        """Keep a precision (at first ``prior``) by weight, and when it was brought up to date, in place of moments."""
+        """Keep a precision (at first `prior`) by weight, and when it was brought up to date, in place of moments."""
         self.method, self.accumulator = "quadratic", prior
         self.moments.clear()
         weight, fresh, held, holds = self.weight, self.fresh, self.held, self.holds
@@ -114,7 +114,7 @@ class Table:
         return math.prod(self.shape)
 
     def grow(self, rows: int) -> None:
-        """Reserve rows up to ``rows``; new ones are zero and have no history."""
+        """Reserve rows up to `rows`; new ones are zero and have no history."""
         extra = rows - self.rows
         if extra <= 0:
             return
@@ -125,7 +125,7 @@ class Table:
             self.moments[name] = _extended(moment, extra, self._start_of(name))
 
     def widen(self, columns: int) -> None:
-        """Reserve columns of a table whose rows are vectors, up to ``columns``; what is there stays."""
+        """Reserve columns of a table whose rows are vectors, up to `columns`; what is there stays."""
         extra = columns - self.shape[0]
         if extra <= 0:
             return
@@ -140,7 +140,7 @@ class Table:
                 self.moments[name] = wide
 
     def set_columns(self, first: int, values: torch.Tensor) -> None:
-        """Give the columns from ``first`` on fresh values ``(rows, n)`` and fresh optimiser state."""
+        """Give the columns from `first` on fresh values `(rows, n)` and fresh optimiser state."""
         columns = slice(first, first + values.shape[1])
         self.weight[:, columns] = values
         for name, moment in self.moments.items():
@@ -162,7 +162,7 @@ class Table:
         return self.accumulator if moment in ("squares", "precision") else 0.0
 
     def trained(self, *, warming_up: bool, among: torch.Tensor | None = None) -> torch.Tensor | None:
-        """Return the rows that a step may train (of those ``among``, if given), or None where these are all rows."""
+        """Return the rows that a step may train (of those `among`, if given), or None if these are all rows."""
         if warming_up:
             open_rows = self.fresh
         elif not self.holds:
@@ -172,7 +172,7 @@ class Table:
         return open_rows.nonzero()[:, 0] if among is None else among[open_rows[among]]
 
     def step(self, gradient: torch.Tensor, rows: torch.Tensor | None = None) -> None:
-        """Descend along ``gradient``: ``(rows, *shape)``, or ``(n, *shape)`` for the ``n`` distinct ``rows``.
+        """Descend along `gradient`: `(rows, *shape)`, or `(n, *shape)` for the `n` distinct `rows`.
 
         Elements whose gradient is zero do not move under Adagrad and SGD; under Adam pass only rows that were active.
         """
@@ -197,9 +197,9 @@ class Table:
             self.descend(_flat(gradient.contiguous()), some, whole=rows is None)
 
     def descend(self, gradient: np.ndarray, rows: np.ndarray = _EVERY, *, whole: bool = True) -> None:
-        """Step along ``gradient`` ``(n, row_size)`` by a compiled loop: all rows, or ``rows``.
+        """Step along `gradient` `(n, row_size)` by a compiled loop: all rows, or `rows`.
 
-        ``whole`` says that it has a line for each row of the table, and not only for ``rows``.
+        `whole` says that it has a line for each row of the table, and not only for `rows`.
         """
         from stream.network import step_kernels
 
@@ -219,7 +219,7 @@ class Table:
 
     @property
     def lines(self) -> torch.Tensor:
-        """The weights as a matrix: a line ``(row_size,)`` for each row."""
+        """The weights as a matrix: a line `(row_size,)` for each row."""
         if self._lines_of is not self.weight:
             self._lines_of, self._lines = self.weight, self.weight.view(self.rows, -1)
         return self._lines
@@ -240,7 +240,7 @@ class Table:
         weight.sub_(self.rate * scale * first / (second.sqrt() + _FLOOR * torch.sqrt(1.0 - _BETA_2**steps)))
 
     def state(self, rows: int | None = None) -> Tree:
-        """Return weights and optimiser state of the first ``rows`` rows (all by default), slot by slot."""
+        """Return weights and optimiser state of the first `rows` rows (all by default), slot by slot."""
         tree: Tree = {"weight": self.weight[:rows].cpu().numpy(), "rows": self.rows}
         for name, moment in self.moments.items():
             tree[name] = moment[:rows].cpu().numpy()
@@ -249,7 +249,7 @@ class Table:
         return tree
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned; reserved rows and columns come back too."""
+        """Take back what `state` returned; reserved rows and columns come back too."""
         self.shape = tree["weight"].shape[1:]
         self._allocate(int(tree["rows"]))
         used = tree["weight"].shape[0]
@@ -263,7 +263,7 @@ class Table:
     def named_row(self, row: int, columns: list[int] | None = None) -> np.ndarray:
         """Return one row's weights and optimiser state as a flat float32 array, for the state digest.
 
-        ``columns`` puts a row that has a column for each name into the order of names.
+        `columns` puts a row that has a column for each name into the order of names.
         """
         parts = [self.weight[row], *(moment[row] for moment in self.moments.values())]
         if columns is not None:

@@ -20,7 +20,7 @@ _SMALL = 0.1
 
 
 class Trunk(Part):
-    """``h_l = h_{l-1} + relu(h_{l-1} W_l + b_l)``, with ``h_0 = relu(z)``; trained by Adam.
+    """`h_l = h_{l-1} + relu(h_{l-1} W_l + b_l)`, with `h_0 = relu(z)`; trained by Adam.
 
     Where a layer changes the width, its input is not added. The first weights are small: the network starts as one of a
     single hidden layer, which learns soonest, and bends as it finds reason to (He et al. 2016, arXiv 1512.03385).
@@ -62,9 +62,9 @@ class Trunk(Part):
         return before + bent if before.shape == bent.shape else bent
 
     def forward(self, z: torch.Tensor, frame: Frame, *, training: bool) -> torch.Tensor:
-        """Return the last hidden activations ``(B, hidden[-1])`` for the input layer's ``z`` ``(B, hidden[0])``.
+        """Return the last hidden activations `(B, hidden[-1])` for the input layer's `z` `(B, hidden[0])`.
 
-        ``training`` says that a :meth:`backward` follows; the plain trunk computes the same either way.
+        `training` says that a `backward` follows; the plain trunk computes the same either way.
         """
         if self.compiled:
             return self._forward_in_place(z)
@@ -76,7 +76,7 @@ class Trunk(Part):
         return self._activations[-1]
 
     def represent(self, z: torch.Tensor) -> torch.Tensor:
-        """Return the last hidden activations ``(B, hidden[-1])`` without what a method has put on the trunk."""
+        """Return the last hidden activations `(B, hidden[-1])` without what a method has put on the trunk."""
         hidden = torch.relu(z)
         for weight, bias in self.layers:
             hidden = self.joined(hidden, torch.relu(torch.addmm(bias.weight[0], hidden, weight.weight[0])))
@@ -87,7 +87,7 @@ class Trunk(Part):
         return frame
 
     def backward(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> torch.Tensor | None:
-        """Return the gradient by ``z`` and train what is not frozen; of the rest no gradient is computed.
+        """Return the gradient by `z` and train what is not frozen; of the rest no gradient is computed.
 
         A trunk may return None: then the input layer takes no step.
         """

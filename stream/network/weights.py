@@ -14,7 +14,7 @@ LARGEST_RELATIVE_WEIGHT = 10.0
 
 
 class RelativeWeights:
-    """The running mean of the weights seen, each counted as ``LARGEST_RELATIVE_WEIGHT`` times that mean at most.
+    """The running mean of the weights seen, each counted as `LARGEST_RELATIVE_WEIGHT` times that mean at most.
 
     A weight within that is divided by the mean as it is. One beyond it neither moves the mean, and with it what all
     others count, nor the network by more than a bounded step: the importance that it asks for is cut (Ionides 2008,
@@ -26,7 +26,7 @@ class RelativeWeights:
         self.mean = 0.0
 
     def of(self, weights: NDArray[np.float64], *, seen: bool) -> NDArray[np.float32]:
-        """Return weights ``(B,)`` over their running mean, which takes these in first where they are newly ``seen``."""
+        """Return weights `(B,)` over their running mean, which takes these in first where they are newly `seen`."""
         if seen and len(weights):
             self._take(weights)
         mean = self.mean or 1.0
@@ -58,5 +58,5 @@ class RelativeWeights:
         return {"events": self.events, "mean": self.mean}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.events, self.mean = int(tree["events"]), float(tree["mean"])

@@ -29,7 +29,7 @@ class ArrayChange:
     Attributes:
         shape: its shape now.
         pieces: the numbers of the pieces that `values` hold, ascending; None if `values` are the whole array.
-        values: the pieces ``(pieces, items)``, or the array.
+        values: the pieces `(pieces, items)`, or the array.
     """
 
     shape: tuple[int, ...]
@@ -50,7 +50,7 @@ class ArrayChange:
 
 
 def in_pieces(array: Array) -> Array:
-    """Return the array as ``(pieces, items)``: a view if its items lie row by row."""
+    """Return the array as `(pieces, items)`: a view if its items lie row by row."""
     items = int(np.prod(array.shape[1:], dtype=np.int64))
     narrowest, widest = _NARROW_BYTES // array.itemsize, _PIECE_BYTES // array.itemsize
     width = items

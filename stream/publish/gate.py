@@ -27,9 +27,9 @@ class Scored:
 
     Attributes:
         names: the offers' names.
-        offsets: ``(events + 1,)`` where each event's pairs begin.
-        offer: ``(pairs,)`` the offer of each pair, a place in `names`.
-        log_odds: ``(pairs,)`` of the published probability.
+        offsets: `(events + 1,)` where each event's pairs begin.
+        offer: `(pairs,)` the offer of each pair, a place in `names`.
+        log_odds: `(pairs,)` of the published probability.
     """
 
     names: Sequence[str]

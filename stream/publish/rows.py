@@ -36,7 +36,7 @@ def rehearse_rows() -> None:
 
 
 def _words(array: Array) -> npt.NDArray[np.unsignedinteger]:
-    """Return the array as rows of the widest whole words, ``(rows, words)``."""
+    """Return the array as rows of the widest whole words, `(rows, words)`."""
     rows = np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
     width = next(size for size in (8, 4, 2, 1) if rows.shape[1] % size == 0)
     return rows.view(f"u{width}")

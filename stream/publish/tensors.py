@@ -1,7 +1,7 @@
 """Named arrays in a file of the safetensors format, written in one pass and read by mapping it into memory.
 
 The format (https://github.com/huggingface/safetensors#format): eight bytes with the length of a header, little-endian;
-the header, a JSON object of ``name: {"dtype", "shape", "data_offsets"}``; the arrays' bytes, little-endian, row by row,
+the header, a JSON object of `name: {"dtype", "shape", "data_offsets"}`; the arrays' bytes, little-endian, row by row,
 without a gap. The package `safetensors` reads these files. It copies what it reads, and builds what it writes in
 memory; here several processes share the pages of one file, and a file as large as the model is never in memory twice.
 """

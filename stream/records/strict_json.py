@@ -1,6 +1,6 @@
 """One JSON object out of bytes, by the strict reading that the contract asks for of every record.
 
-Python's `json` is lenient where the contract is not (NaN, lone surrogates, duplicate keys) and `orjson` where it may
+Python's `json` is lenient where the contract is not (NaN, lone surrogates, duplicate keys) and `orjson` if it may
 not be (duplicate keys, integers beyond 64 bits become floats). This module is the exact reading;
 `stream.records.interaction` has the fast one.
 """

@@ -34,7 +34,7 @@ class Op(StrEnum):
 
     @property
     def action(self) -> str:
-        """What is done: ``add``, ``remove``, ``rename``, ``retype`` or ``update``."""
+        """What is done: `add`, `remove`, `rename`, `retype` or `update`."""
         return self.value.partition("_")[0]
 
     @property

@@ -1,6 +1,6 @@
 """From a batch to the last hidden activations: input layer, trunk, and what a method has put on the trunk.
 
-The arithmetic is that of :mod:`stream.network.input_layer`, :mod:`stream.network.trunk`, and of the patched and the
+The arithmetic is that of `stream.network.input_layer`, `stream.network.trunk`, and of the patched and the
 kernel trunk, without gradients.
 """
 
@@ -33,7 +33,7 @@ class Inputs:
         self._factor = arrays.get("input/factor")
 
     def read(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Return numeric inputs as their normal scores, 0 where missing, and the mask of missing ``(B, slots)``."""
+        """Return numeric inputs as their normal scores, 0 if missing, and the mask of missing `(B, slots)`."""
         a = self._arrays
         scores = np.zeros(batch.numeric.shape, dtype=np.float32)
         missing = np.zeros(batch.numeric.shape, dtype=np.float32)
@@ -50,7 +50,7 @@ class Inputs:
         return scores, missing
 
     def pooled(self, batch: Batch) -> np.ndarray:
-        """Return what the projections read ``(B, slots, dim)``."""
+        """Return what the projections read `(B, slots, dim)`."""
         rows = self._arrays["input/rows"]
         slots = self._arrays["input/projection"].shape[0]
         found = np.zeros((len(batch), slots, rows.shape[1]), dtype=np.float32)
@@ -60,7 +60,7 @@ class Inputs:
         return np.asarray(np.einsum("bsk,skd->bsd", found, self._factor))
 
     def forward(self, batch: Batch) -> np.ndarray:
-        """Return ``z`` ``(B, width)``."""
+        """Return `z` `(B, width)`."""
         a = self._arrays
         scores, missing = self.read(batch)
         z = self.pooled(batch).reshape(len(batch), -1) @ self._projection
@@ -72,7 +72,7 @@ class Inputs:
     def parts(
         self, batch: Batch, numeric: Mapping[str, int], categorical: Mapping[str | None, int]
     ) -> dict[str | None, np.ndarray]:
-        """Return what each input adds to ``z`` of the batch's one event, ``(width,)`` by name; None is the key."""
+        """Return what each input adds to `z` of the batch's one event, `(width,)` by name; None is the key."""
         a = self._arrays
         scores, missing = self.read(batch)
         pooled = self.pooled(batch)[0]
@@ -85,7 +85,7 @@ class Inputs:
 
 
 class Trunk:
-    """The trunk of one version; ``told`` is what the version says of it beside its arrays."""
+    """The trunk of one version; `told` is what the version says of it beside its arrays."""
 
     def __init__(self, arrays: Arrays, told: Mapping[str, Any]) -> None:
         self._arrays = arrays
@@ -100,9 +100,9 @@ class Trunk:
         self._kernels = told.get("kernels")
 
     def forward(self, z: np.ndarray, task: int, batch: Batch) -> np.ndarray:
-        """Return the last hidden activations ``(n, width)`` of ``z`` ``(n, width)``, as ``task`` has them.
+        """Return the last hidden activations `(n, width)` of `z` `(n, width)`, as `task` has them.
 
-        The rows of ``z`` are the batch's events, or, of a batch of one event, any number of its variants.
+        The rows of `z` are the batch's events, or, of a batch of one event, any number of its variants.
         """
         bent = hidden = self._bent(0, z, z, task)
         for layer, (weight, bias) in enumerate(self._layers, 1):

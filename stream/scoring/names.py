@@ -26,14 +26,14 @@ _REMEMBERED = 100_000
 
 
 def name_hash(name: str) -> tuple[int, int]:
-    """Return the upper and the lower half of XXH3-128 of a name as it is kept (:func:`kept_name`)."""
+    """Return the upper and the lower half of XXH3-128 of a name as it is kept (`kept_name`)."""
     whole = xxhash.xxh3_128_intdigest(kept_name(name).encode())
     return whole >> 64, whole & _MASK
 
 
 @compiled
 def _build(names: Array, owners: Array) -> Array:
-    """Return an open-addressed table of row + 1, 0 where empty; its size is a power of two."""
+    """Return an open-addressed table of row + 1, 0 if empty; its size is a power of two."""
     size = 16
     while size < 2 * len(names):
         size *= 2
@@ -52,7 +52,7 @@ def _build(names: Array, owners: Array) -> Array:
 
 @compiled
 def _find(table: Array, names: Array, owners: Array, high: int, low: int, owner: int) -> int:
-    """Return the row of a name, -1 where there is none."""
+    """Return the row of a name, -1 if there is none."""
     size = len(table)
     mask = np.uint64(size - 1)
     place = np.int64((np.uint64(low) ^ (np.uint64(owner) * np.uint64(_SPREAD))) & mask)
@@ -72,7 +72,7 @@ class NameIndex:
         self._table = _build(self.names, self.owners)
 
     def row(self, name: str, owner: int = 0) -> int:
-        """Return the row of a name, -1 where there is none."""
+        """Return the row of a name, -1 if there is none."""
         high, low = name_hash(name)
         return int(_find(self._table, self.names, self.owners, np.uint64(high), np.uint64(low), owner))
 
@@ -88,7 +88,7 @@ class HashedRows(dict[str, int]):
         self._index, self._slot = index, slot
 
     def get(self, name: str | None, default: Any = None) -> Any:
-        """Return the row of a value, ``default`` where it has none."""
+        """Return the row of a value, `default` if it has none."""
         if name is None:
             return default
         row = super().get(name)

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 
 def pair_inputs(scorer: Scorer, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Return the running counts ``(P, width)`` and the sums of cells and flags ``(P,)`` of a batch's pairs, float32."""
+    """Return the running counts `(P, width)` and the sums of cells and flags `(P,)` of a batch's pairs, float32."""
     width = BASE_INPUTS + scorer.columns.shape[1] * VALUE_INPUTS
     counts, cells = np.zeros((batch.pairs, width), dtype=np.float32), np.zeros(batch.pairs)
     entities = scorer.entities(batch)

@@ -25,7 +25,7 @@ EXPERTS = ("rate", "recent_rate", "offer_rate", "recent_offer_rate", "key_counts
 
 
 class Published(Protocol):
-    """A manifest that JSON can write, and arrays by name (:class:`stream.publish.snapshot.Snapshot`)."""
+    """A manifest that JSON can write, and arrays by name (`stream.publish.snapshot.Snapshot`)."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -37,7 +37,7 @@ class Published(Protocol):
 
 
 class Names:
-    """The schema of a version with the slots of its names: what :func:`stream.encoding.encoder.encode` asks for."""
+    """The schema of a version with the slots of its names: what `stream.encoding.encoder.encode` asks for."""
 
     def __init__(self, manifest: Mapping[str, Any], columns: np.ndarray) -> None:
         told = manifest["schema"]
@@ -61,7 +61,7 @@ class Names:
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any], columns: np.ndarray, like: Names | None) -> Names:
-        """Return the names of a version, those of ``like`` where they are the same."""
+        """Return the names of a version, those of `like` where they are the same."""
         if like is not None and all(like.told[name] == manifest[name] for name in like.told):
             return like
         return cls(manifest, columns)
@@ -78,12 +78,12 @@ class _OfferNames(Offers):
         self._all = np.array(self.offers.slots(), dtype=np.int64)
 
     def possible(self, shown: Shown) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Return the same as :meth:`Offers.possible`; who asks for all is answered at once, however many they are."""
+        """Return the same as `Offers.possible`; who asks for all is answered at once, however many they are."""
         return (self._all, ()) if shown is None else super().possible(shown)
 
 
 def vocabularies(manifest: Mapping[str, Any], index: NameIndex) -> dict[int, Vocabulary]:
-    """Return the vocabularies of a version by categorical slot, their rows looked up in ``index``."""
+    """Return the vocabularies of a version by categorical slot, their rows looked up in `index`."""
     found = {}
     for slot, missing, rare, multi in manifest["vocabularies"]:
         vocabulary = Vocabulary(missing, rare, multi, 1, False, HashedRows(index, slot), OrderedDict())
@@ -95,7 +95,7 @@ def vocabularies(manifest: Mapping[str, Any], index: NameIndex) -> dict[int, Voc
 def shares(manifest: Mapping[str, Any]) -> np.ndarray:
     """Return the experts' weights in the order of EXPERTS.
 
-    Raises ConfigurationError where the version's mixture has other experts than this program knows.
+    Raises ConfigurationError if the version's mixture has other experts than this program knows.
     """
     weights = manifest["mixture"]["weights"]
     if set(weights) != set(EXPERTS):

@@ -44,7 +44,7 @@ class Why:
 
 
 def why(scorer: Scorer, event: Interaction, offers: Sequence[str]) -> list[Why]:
-    """Return, of each of the ``offers`` that are live, in this order, why the event's score for it is what it is."""
+    """Return, of each of the `offers` that are live, in this order, why the event's score for it is what it is."""
     slots = [slot for name in offers if (slot := scorer.names.offers.offers.get(name)) is not None]
     if not slots:
         return []
@@ -61,7 +61,7 @@ def why(scorer: Scorer, event: Interaction, offers: Sequence[str]) -> list[Why]:
 
 
 class _Parts:
-    """What each pair ``(P,)`` of one event is made of."""
+    """What each pair `(P,)` of one event is made of."""
 
     def __init__(self, scorer: Scorer, batch: Batch, scored: Scored) -> None:
         self._logits = scored.logits.astype(np.float64)
@@ -75,7 +75,7 @@ class _Parts:
         self._inputs = {name: moves.get(name, np.zeros(len(own))) for name in scorer.names.features.kinds}
 
     def of(self, place: int, score: float) -> Why:
-        """Return the parts of the pair in ``place``."""
+        """Return the parts of the pair in `place`."""
         inputs = {name: float(found[place]) for name, found in self._inputs.items()}
         return Why(float(self._offer[place]), float(self._key[place]), inputs, score - float(self._logits[place]))
 
@@ -93,7 +93,7 @@ def _slots(scorer: Scorer) -> dict[str | None, int]:
 
 
 def _moves(scorer: Scorer, batch: Batch) -> tuple[np.ndarray, ByInput]:
-    """Return the output layer's score ``(P,)`` without inputs, and how it moves as each joins, in the mean."""
+    """Return the output layer's score `(P,)` without inputs, and how it moves as each joins, in the mean."""
     parts = scorer.inputs.parts(batch, scorer.names.numeric, _slots(scorer))
     order = list(parts)
     z = scorer.inputs.forward(batch)[0]
@@ -112,7 +112,7 @@ def _walk(bare: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def _outputs(scorer: Scorer, batch: Batch, z: np.ndarray) -> np.ndarray:
-    """Return the output layer's score float64 ``(n, P)`` of the one event's pairs, for variants of ``z`` ``(n, h)``."""
+    """Return the output layer's score float64 `(n, P)` of the one event's pairs, for variants of `z` `(n, h)`."""
     a = scorer.arrays
     slots = batch.pair_slot
     found = np.zeros((len(z), len(slots)))
@@ -129,7 +129,7 @@ def _outputs(scorer: Scorer, batch: Batch, z: np.ndarray) -> np.ndarray:
 
 
 def _direct(scorer: Scorer, batch: Batch) -> ByInput:
-    """Return by input what its values' cells and flags add to each pair ``(P,)``."""
+    """Return by input what its values' cells and flags add to each pair `(P,)`."""
     of_slot = {slot: name for name, slot in _slots(scorer).items()}
     found: ByInput = {name: np.zeros(len(batch.pair_slot)) for name in of_slot.values()}
     columns = scorer.columns[batch.pair_slot]
@@ -139,7 +139,7 @@ def _direct(scorer: Scorer, batch: Batch) -> ByInput:
 
 
 def _mixed(scorer: Scorer, batch: Batch, key: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a key's running counts make of each pair's logit ``(P,)``, and the sum of its cells."""
+    """Return what a key's running counts make of each pair's logit `(P,)`, and the sum of its cells."""
     found = np.zeros((len(batch.pair_slot), 2))
     mixer_parts(
         batch.pair_slot,

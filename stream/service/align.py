@@ -43,7 +43,7 @@ class Rules:
             the interactions that follow it with the same version share its wait.
         holding: False lets everything through in arrival order (for comparison): a version takes effect before the
             first interaction at or after it that happens to be next, an undelivered one is not waited for.
-        more_versions: False where no version can come any more (files): then nothing waits for one.
+        more_versions: False if no version can come any more (files): then nothing waits for one.
     """
 
     version_wait_seconds: float = 30.0
@@ -107,7 +107,7 @@ class Aligner:
 
     @property
     def next_version(self) -> PendingVersion | None:
-        """The record of the schema topic that waits for its event time before any other; None where none does."""
+        """The record of the schema topic that waits for its event time before any other; None if none does."""
         return self._pending[0] if self._pending else None
 
     def waiting(self) -> dict[int, tuple[int, int]]:
@@ -147,7 +147,7 @@ class Aligner:
             self._rejected.add(pending.number)
 
     def take(self, now: float, standing: Container[int], limit: int = 1 << 30) -> list[Item] | PendingVersion | None:
-        """Return what comes next; None where something has to arrive, or time to pass, first.
+        """Return what comes next; None if something has to arrive, or time to pass, first.
 
         Args:
             now: monotonic seconds.

@@ -45,7 +45,7 @@ class PartialBatch:
         return self._partitions
 
     def due_in(self, now: float) -> float | None:
-        """Return the seconds until its age is reached, at least 0; None where it never is."""
+        """Return the seconds until its age is reached, at least 0; None if it never is."""
         if not self.events or not self._age_seconds:
             return None
         return max(0.0, self._opened_seconds + self._age_seconds - now)

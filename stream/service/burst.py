@@ -27,7 +27,7 @@ class BurstGuard:
         self._invalid = sum(self._recent)
 
     def saw(self, item: Item) -> None:
-        """Note the next item; raises `DeadLetterBurst` where one more would be too many, before it is settled."""
+        """Note the next item; raises `DeadLetterBurst` if one more would be too many, before it is settled."""
         recent = self._recent
         if len(recent) == recent.maxlen:
             self._invalid -= recent[0]

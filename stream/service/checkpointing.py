@@ -22,7 +22,7 @@ _log = logging.getLogger("stream.service")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A checkpoint that is official; of size 0 where none is kept."""
+    """A checkpoint that is official; of size 0 if none is kept."""
 
     number: int
     size_bytes: int
@@ -64,8 +64,8 @@ class Checkpointer:
     Args:
         store: where checkpoints lie; None keeps none, and only dead letters become durable.
         commit_log: what makes them official.
-        last: what the log holds now; None where nothing was committed.
-        number: number of the last checkpoint, here or in the log; 0 where there is none.
+        last: what the log holds now; None if nothing was committed.
+        number: number of the last checkpoint, here or in the log; 0 if there is none.
         in_background: False takes all seven steps at once, in `begin`. Where there can be no child (another system than
             Linux, no memory for one), the third step is taken in `begin` in any case.
     """
@@ -104,7 +104,7 @@ class Checkpointer:
             pieces: the bytes of the state of now, with the predictions' length as it is now. Called once, in a child
                 as a rule: what it changes is lost.
             ledger: what it covers.
-            predictions: whose lines were written; None where none are.
+            predictions: whose lines were written; None if none are.
 
         Raises:
             CheckpointError: the disk refused, as far as that is known at once. DirectoryLost: see `CheckpointStore`.
@@ -124,7 +124,7 @@ class Checkpointer:
             self._finish(flight)
 
     def collect(self, *, wait: bool = False) -> Made | None:
-        """Return the checkpoint that has become official since the last call; None where none has.
+        """Return the checkpoint that has become official since the last call; None if none has.
 
         Args:
             wait: for the one in flight, if any.
@@ -162,7 +162,7 @@ class Checkpointer:
                 _log.error("checkpoint %d was not made either: %s", self.number + 1, error)
 
     def confirm(self) -> None:
-        """Commit the last checkpoint once more, which changes nothing; raises `Fenced` where a newer learner took over.
+        """Commit the last checkpoint once more, which changes nothing; raises `Fenced` if a newer learner took over.
 
         A learner that was stopped for a while asks before it writes; one without events asks from time to time, which
         also keeps the log from forgetting its offsets (Kafka: `offsets.retention.minutes`). Raises `DirectoryLost` if

@@ -32,7 +32,7 @@ class Endpoints:
         commit_log: where checkpoints become official and dead letters go.
         store: where checkpoints lie; None keeps none.
         arriving: whether records arrive over time: False for files, in which nothing is waited for.
-        letters: the file of the dead letters; None where they go to a topic.
+        letters: the file of the dead letters; None if they go to a topic.
         letters_kept: whether that file outlives the run.
         timestamped: whether the records' own timestamps say when they were sent (Kafka), so that event time can be held
             against them.

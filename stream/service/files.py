@@ -133,7 +133,7 @@ class InteractionsFile:
 class SchemaFile:
     """A file of schema versions, one a line, behind the protocol of a schema topic (`SchemaSource`).
 
-    Raises `ConfigurationError` where the file cannot be read, or holds no line: nothing could be learned without one.
+    Raises `ConfigurationError` if the file cannot be read, or holds no line: nothing could be learned without one.
     """
 
     def __init__(self, path: Path) -> None:

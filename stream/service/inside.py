@@ -15,7 +15,7 @@ __all__ = ["inside"]
 def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
     """Return what a checkpoint holds, as JSON values; reading it changes nothing.
 
-    Raises `CheckpointError` where this program cannot rebuild the learner in it.
+    Raises `CheckpointError` if this program cannot rebuild the learner in it.
     """
     with reading(checkpoint.path):
         learner, service = learner_in(checkpoint, LearnerCore, device="cpu")

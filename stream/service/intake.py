@@ -36,7 +36,7 @@ class IntakeBounds:
         process_bytes: how much may wait of all partitions together, RECORD_BYTES for each record included. Beyond it
             those are paused of which something waits: what they wait for comes from the others, which are read on.
         idle_seconds: how long a partition has to be seen at its end before nobody waits for it.
-        plausible: how far event time may lie from the records' own timestamps; None where they have none: then a `ts`
+        plausible: how far event time may lie from the records' own timestamps; None if they have none: then a `ts`
             that seems to be in another unit is warned of.
     """
 

@@ -38,7 +38,7 @@ class Item:
 
     Attributes:
         record: where it came from, and its bytes.
-        interaction: what it holds; None where it is invalid.
+        interaction: what it holds; None if it is invalid.
         reason: why it is a dead letter, as a code; None while it is none.
         message: the same as a sentence, of bounded length.
         arrival: its place in the order in which this process fetched records, over all partitions.
@@ -92,7 +92,7 @@ class PendingVersion:
 
     Attributes:
         record: where it came from, and its bytes.
-        version: what it holds; None where it is malformed.
+        version: what it holds; None if it is malformed.
         error: why it is malformed, else None.
     """
 
@@ -112,7 +112,7 @@ class PendingVersion:
 
     @property
     def number(self) -> int | None:
-        """The version's number; None where none could be read."""
+        """The version's number; None if none could be read."""
         return (
             self.version.version if self.version is not None else self.error.version if self.error is not None else None
         )

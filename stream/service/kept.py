@@ -38,7 +38,7 @@ def parts_of(tree: Tree) -> tuple[Tree, Tree]:
 
 
 def service_of(tree: Tree) -> Tree:
-    """Return the service's part of a checkpoint's state; raise `CheckpointCorrupt` where a member is not what it is."""
+    """Return the service's part of a checkpoint's state; raise `CheckpointCorrupt` if a member is not what it is."""
     service = tree.get("service")
     if not isinstance(service, dict):
         raise CheckpointCorrupt("the checkpoint does not say what it was made by; restore an older one")
@@ -54,7 +54,7 @@ def service_of(tree: Tree) -> Tree:
 
 
 def require_of_a_service(service: Tree) -> None:
-    """Raise `ConfigurationError` where the checkpoint was saved by the library, which reads no log."""
+    """Raise `ConfigurationError` if the checkpoint was saved by the library, which reads no log."""
     if "topic" not in service:
         raise ConfigurationError(
             "the checkpoint was saved by Learner.save and has no offsets from which a service could go on; give this "

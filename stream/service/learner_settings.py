@@ -36,7 +36,7 @@ def from_plain(values: Mapping[str, Any], device: str | None = None) -> LearnerS
 
     A `device` stands in for that of the checkpoint, which may have been made on another machine.
 
-    Raises `ConfigurationError` where a key is no setting any more, or its value is out of bounds now.
+    Raises `ConfigurationError` if a key is no setting any more, or its value is out of bounds now.
     """
     unknown = sorted(set(values).difference(entry.key for entry in entries(LearnerSettings)))
     if unknown:
@@ -45,7 +45,7 @@ def from_plain(values: Mapping[str, Any], device: str | None = None) -> LearnerS
 
 
 def require_device(device: str) -> None:
-    """Raise `ConfigurationError` where this machine, or this torch, lacks the device of the settings."""
+    """Raise `ConfigurationError` if this machine, or this torch, lacks the device of the settings."""
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
@@ -56,7 +56,7 @@ def require_device(device: str) -> None:
 
 
 def require_same_model(kept: Mapping[str, Any], settings: LearnerSettings) -> None:
-    """Raise `ConfigurationError` where the settings ask for another model than the checkpoint holds."""
+    """Raise `ConfigurationError` if the settings ask for another model than the checkpoint holds."""
     now = to_plain(settings)
     differing = [
         f"{key} = {now[key]!r} (it was {kept[key]!r})"

@@ -23,7 +23,7 @@ class Mismatches:
         self._told: dict[str, dict[str, int]] = {what: {} for what in _WHAT}
 
     def look(self, unknown_names: Mapping[str, Sequence[tuple[str, int]]]) -> None:
-        """Look at the most frequent names (`ModelReport.unknown_names`), and tell of them where that is due."""
+        """Look at the most frequent names (`ModelReport.unknown_names`), and tell of them if that is due."""
         for what, names in unknown_names.items():
             told = self._told[what]
             sizes = {name: len(str(count)) for name, count in names}

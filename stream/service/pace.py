@@ -41,7 +41,7 @@ class Clocks:
     Attributes:
         monotonic: seconds that only rise.
         cpu_seconds: processor time of this process.
-        unix_seconds: wall-clock time; None where event time has nothing to do with it (files).
+        unix_seconds: wall-clock time; None if event time has nothing to do with it (files).
         sleep: waits so many seconds.
     """
 

@@ -22,7 +22,7 @@ class Scored(Protocol):
 
 
 def require_predictions(path: Path, length_bytes: int) -> None:
-    """Raise `ConfigurationError` where `PredictionsFile` would; a file that is there stays as it is."""
+    """Raise `ConfigurationError` if `PredictionsFile` would; a file that is there stays as it is."""
     os.close(_opened(path, length_bytes))
 
 
@@ -75,7 +75,7 @@ class PredictionsFile:
     def write(self) -> None:
         """Write all lines; `length_bytes` is the file's length from then on. They are durable after `sync` only.
 
-        Raises `LogError` where the disk refuses; a next start cuts the file back.
+        Raises `LogError` if the disk refuses; a next start cuts the file back.
         """
         data = memoryview(b"".join(self._lines))
         with self._refusals():

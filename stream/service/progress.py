@@ -16,7 +16,7 @@ class Rejection(NamedTuple):
     """A schema version that was refused."""
 
     version: int | None
-    """None where no number could be read."""
+    """None if no number could be read."""
     reason: str
     """The word for it, of those in `stream.records.reasons`."""
     message: str

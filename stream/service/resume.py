@@ -32,7 +32,7 @@ class Resumed(Generic[R]):
         checkpoint: number of the restored checkpoint; None for a new learner.
         offsets: the next offset of each partition of the interactions.
         schema_offset: the next offset of the schema topic.
-        last: what the log's commit names, where that is exactly the restored checkpoint and its offsets; else None,
+        last: what the log's commit names, if that is exactly the restored checkpoint and its offsets; else None,
             and a checkpoint has to be written before anything is trained.
         number: the largest checkpoint number that was ever given, as far as is known here.
         damaged: checkpoints that were passed over and set aside, under their new names.
@@ -65,7 +65,7 @@ def resume(
     done again after the takeover only where the commit has moved on meanwhile.
 
     Args:
-        store: where checkpoints lie; None where none are kept.
+        store: where checkpoints lie; None if none are kept.
         commit_log: what says which of them counts.
         source: the interactions.
         schema_source: the schema topic.

@@ -21,13 +21,13 @@ TOLERANCE = 1e-5
 
 
 def convert(checkpoint: Path, out: Path, change: Callable[[LearnerCore], LearnerCore]) -> str:
-    """Write what ``change`` makes of a checkpoint's model, after a check that it predicts the same; say what it did.
+    """Write what `change` makes of a checkpoint's model, after a check that it predicts the same; say what it did.
 
-    ``checkpoint`` is a file, or a directory whose newest one is taken.
+    `checkpoint` is a file, or a directory whose newest one is taken.
 
     Raises:
         CheckpointMissing, CheckpointCorrupt: there is nothing to be read.
-        ConfigurationError: see ``change`` and :func:`rewrite`.
+        ConfigurationError: see `change` and `rewrite`.
         CheckpointError: the new model's predictions differ, or it cannot be written.
     """
     found = read_at(checkpoint)
@@ -49,9 +49,9 @@ def convert(checkpoint: Path, out: Path, change: Callable[[LearnerCore], Learner
 
 
 def rewrite(checkpoint: CheckpointFile, learner: LearnerCore, out: Path) -> Path:
-    """Write ``checkpoint`` with ``learner`` in the place of its model to ``out``, a new file, and return its path.
+    """Write `checkpoint` with `learner` in the place of its model to `out`, a new file, and return its path.
 
-    Where ``out`` is a directory, the file gets the checkpoint's own name in it, under which a learner finds it. Number
+    Where `out` is a directory, the file gets the checkpoint's own name in it, under which a learner finds it. Number
     and offsets stay.
 
     Raises:

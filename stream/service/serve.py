@@ -43,7 +43,7 @@ def serve(
 ) -> dict[str, Any]:
     """Run a learner on these endpoints until it ends or SIGTERM or SIGINT asks it to, and return its summary.
 
-    Raises `ConfigurationError` where a file cannot be written, before anything is learned as far as that can be known,
+    Raises `ConfigurationError` if a file cannot be written, before anything is learned as far as that can be known,
     and what `stream.service.start.open_service` and `Service.run` raise.
     """
     from stream.learner.core import LearnerCore
@@ -90,7 +90,7 @@ def serve(
 
 
 def require_accepted(summary: Mapping[str, Any]) -> None:
-    """Raise `RejectionOpen` where a finite pass has ended with a rejected schema version, by its summary.
+    """Raise `RejectionOpen` if a finite pass has ended with a rejected schema version, by its summary.
 
     The last thing of a command: the summary and all that is printed are there by then.
     """
@@ -130,7 +130,7 @@ class _Asked:
             self._service.stop()
 
     def passed_on_to(self, service: Service) -> None:
-        """Stop this service when asked, at once where that has been."""
+        """Stop this service when asked, at once if that has been."""
         self._service = service
         if self._already:
             service.stop()

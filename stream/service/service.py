@@ -109,7 +109,7 @@ class Service:
         self._stopping = True
 
     def run(self) -> dict[str, Any]:
-        """Serve until stopped, or until the end where that is wanted; write the last checkpoint and return the summary.
+        """Serve until stopped, or until the end if that is wanted; write the last checkpoint and return the summary.
 
         Raises:
             Fenced, NonFinite, DeadLetterBurst, LogError, CheckpointError: nothing was checkpointed after what went

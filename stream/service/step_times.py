@@ -31,7 +31,7 @@ class StepTimes:
         return {phase: list(sums) for phase, sums in self._sums.items()}
 
     def summary(self) -> dict[str, Any]:
-        """Return rate and processor seconds an event, frozen (inside warm-ups) and not; None where there was none.
+        """Return rate and processor seconds an event, frozen (inside warm-ups) and not; None if there was none.
 
         Steps without a live offer train nothing and are in neither.
         """

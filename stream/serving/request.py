@@ -55,7 +55,7 @@ class Question:
 
 
 def read_question(body: bytes, settings: ServeSettings, now_ms: int) -> Question:
-    """Return what a body asks for; an event without `ts` happens at ``now_ms``. Raises Refused."""
+    """Return what a body asks for; an event without `ts` happens at `now_ms`. Raises Refused."""
     decoded = _decoded(body)
     if isinstance(decoded, Mapping):
         return Question((_asked(decoded, settings, now_ms, ""),), False)

@@ -23,7 +23,7 @@ __all__ = ["serve_versions"]
 
 
 def serve_versions(directory: Path, settings: ServeSettings, listening: Callable[[str], None]) -> None:
-    """Answer from the model versions in ``directory`` until SIGTERM or SIGINT; ``listening`` is told the URL.
+    """Answer from the model versions in `directory` until SIGTERM or SIGINT; `listening` is told the URL.
 
     Raises ConfigurationError if the address cannot be listened on, or the directory is not there.
     """

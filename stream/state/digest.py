@@ -49,7 +49,7 @@ def digest(entries: Iterable[NamedEntry]) -> str:
 
 
 def id_digest(total: int, identifier: str) -> int:
-    """Add one trained event's id to the running ``ids_digest``: XXH3-128 of its UTF-8, modulo 2^128."""
+    """Add one trained event's id to the running `ids_digest`: XXH3-128 of its UTF-8, modulo 2^128."""
     return (total + xxhash.xxh3_128_intdigest(identifier.encode())) % _MODULUS
 
 

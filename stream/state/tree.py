@@ -101,7 +101,7 @@ def encode(tree: Tree) -> bytes:
 
 
 def decode(data: bytes) -> Tree:
-    """Return the tree that :func:`encode` wrote; raises CheckpointCorrupt if the bytes are not one."""
+    """Return the tree that `encode` wrote; raises CheckpointCorrupt if the bytes are not one."""
     try:
         arrays = load_arrays(data)
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
@@ -117,7 +117,7 @@ def misfit(tree: Any, form: Any, path: str = "") -> str | None:
     """Return where a tree is not of the form of another one, None if it is.
 
     Of the same form are values of the same type, arrays of the same dtype and number of dimensions, and of dictionaries
-    the members that both have. A None in ``form`` stands for any value.
+    the members that both have. A None in `form` stands for any value.
     """
     if isinstance(form, dict):
         if not isinstance(tree, dict):

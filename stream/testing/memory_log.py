@@ -135,7 +135,7 @@ class MemorySource:
         raise NotImplementedError
 
     def pause(self, partitions: Sequence[int]) -> None:
-        """Return nothing of these partitions; they are remembered in ``ever_paused``."""
+        """Return nothing of these partitions; they are remembered in `ever_paused`."""
         self.paused.update(partitions)
         self.ever_paused.update(partitions)
 

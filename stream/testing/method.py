@@ -176,7 +176,7 @@ METHOD_CHECKS: Final[tuple[Callable[[str], None], ...]] = (
 
 
 def check_method(strategy: str) -> None:
-    """Run every check on a strategy: the name of a method of the catalogue, or several joined by ``+``."""
+    """Run every check on a strategy: the name of a method of the catalogue, or several joined by `+`."""
     for check in METHOD_CHECKS:
         check(strategy)
 

@@ -15,7 +15,7 @@ __all__ = ["check_part"]
 
 
 def check_part(make: Callable[[], Part]) -> None:
-    """Check a part that ``make`` builds anew at each call, always from the same seed.
+    """Check a part that `make` builds anew at each call, always from the same seed.
 
     Raises AssertionError with what is expected.
     """

@@ -16,7 +16,7 @@ _WAIT_SECONDS = 0.5
 def check_source(make: Callable[[Mapping[int, Sequence[bytes]]], InteractionSource], partitions: int = 2) -> None:
     """Check a source: what is read, from where on, what a pause holds back, and that a wrong place is refused.
 
-    ``make`` puts the values that it is given, by partition, into a log that has nothing else, and opens a source on it.
+    `make` puts the values that it is given, by partition, into a log that has nothing else, and opens a source on it.
     Raises AssertionError with what is expected.
     """
     wanted = {partition: [_value(partition, number) for number in range(4)] for partition in range(partitions)}

@@ -50,7 +50,7 @@ _OWN: Final = frozenset(field.name for field in fields(LearnerSettings))
 def settings(strategy: str = "carry", **options: Any) -> LearnerSettings:
     """Return settings of a small network and short phases.
 
-    ``options`` are settings and sections of :class:`LearnerSettings` by name, and settings of its network.
+    `options` are settings and sections of `LearnerSettings` by name, and settings of its network.
     """
     shape = {name: value for name, value in options.items() if name not in _OWN}
     wanted: dict[str, Any] = {
@@ -98,7 +98,7 @@ OFFERS = [
     label("bread", group="g2"),
     label("tea"),
 ]
-"""Values ``g1``, ``g2`` and ``b1`` occur among the tags and stores too, so the shared flags are at work."""
+"""Values `g1`, `g2` and `b1` occur among the tags and stores too, so the shared flags are at work."""
 
 
 def event(index: int, rng: random.Random, labels: Sequence[str] = ("soap", "milk", "bread", "tea")) -> Interaction:
@@ -128,7 +128,7 @@ def event(index: int, rng: random.Random, labels: Sequence[str] = ("soap", "milk
 
 
 def events(number: int, seed: int = 0, first: int = 0, labels: Sequence[str] | None = None) -> list[Interaction]:
-    """Return so many events from a seed, numbered from ``first`` on; ``labels`` are the offers that may be taken."""
+    """Return so many events from a seed, numbered from `first` on; `labels` are the offers that may be taken."""
     rng = random.Random(f"{seed}/{first}")
     wanted = ("soap", "milk", "bread", "tea") if labels is None else labels
     return [event(first + index, rng, wanted) for index in range(number)]
@@ -159,7 +159,7 @@ def trained_under(wanted: LearnerSettings, number: int = 160, seed: int = 0) -> 
 
 
 def trained(strategy: str = "carry", number: int = 160, seed: int = 0, **options: Any) -> LearnerCore:
-    """Return the same of a small network; ``options`` are those of :func:`settings`, ``seed`` that of the events."""
+    """Return the same of a small network; `options` are those of `settings`, `seed` that of the events."""
     return trained_under(settings(strategy, **options), number, seed)
 
 

@@ -1,7 +1,7 @@
 """A backbone frozen for good: pre-trained on the first events, then the ground on which others are tuned.
 
 PeterRec (2001.04253) and IAK (2501.14268) both start from a large pre-trained model whose weights stay as they are. On
-a stream there is no training set apart, so the first ``pretrain_events`` events are it.
+a stream there is no training set apart, so the first `pretrain_events` events are it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["FrozenBackbone", "build"]
 
 
 class FrozenBackbone(Method):
-    """Hold the input layer's weights and the trunk once ``pretrain_events`` events were trained; alone, ``tune-head``.
+    """Hold the input layer's weights and the trunk once `pretrain_events` events were trained; alone, `tune-head`.
 
     What joins the input layer later (a new feature, a value first seen then) is not held: it is new.
     """
@@ -41,7 +41,7 @@ class FrozenBackbone(Method):
         return {"held": self.held}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.held = bool(tree["held"])
 
 

@@ -1,8 +1,8 @@
 """Sequential Bayes over the whole network (arXiv 2108.13299; this project's reading of its extension to deep models).
 
-All weights share one running quadratic with a diagonal precision; :mod:`stream.adaptation.bayes.quadratic` has the
+All weights share one running quadratic with a diagonal precision; `stream.adaptation.bayes.quadratic` has the
 equations. New inputs, offers and keys enter with the prior: mean 0 (or their seeded start), precision
-``bayes.prior_precision``.
+`bayes.prior_precision`.
 """
 
 from __future__ import annotations
@@ -50,5 +50,5 @@ class BayesNetwork(Method):
         return {"trained": self.quadratic.trained, "drawn": self.quadratic.drawn}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.quadratic.trained, self.quadratic.drawn = int(tree["trained"]), int(tree["drawn"])

@@ -1,6 +1,6 @@
 """An output layer whose offers are logistic regressions with a posterior, on what the trunk says of an event.
 
-``logit(e, o) = [h(e), 1] . theta_o + the rest``, where the rest (attribute values, keys, counts, the wide part) is the
+`logit(e, o) = [h(e), 1] . theta_o + the rest`, where the rest (attribute values, keys, counts, the wide part) is the
 regression's offset. The posterior belongs to the trunk that it was measured on; while the trunk moves, forgetting is
 what absorbs its motion. Attribute values are shared by offers and are trained as in the plain layer.
 """
@@ -30,7 +30,7 @@ _TOLERANCE_NATS = 1e-3
 class BayesOutputLayer(OutputLayer):
     """Weights and biases of offers by sequential Bayes, in full precision or diagonal; float64 where it matters.
 
-    ``clock`` is the number of events trained; forgetting goes by it, and what an offer missed is made up for at its
+    `clock` is the number of events trained; forgetting goes by it, and what an offer missed is made up for at its
     next update, exactly.
     """
 
@@ -145,7 +145,7 @@ class BayesOutputLayer(OutputLayer):
         self.updated[slots[done]] = self.clock
 
     def logit_variance(self, frame: Frame) -> torch.Tensor:
-        """Return ``h' precision^-1 h`` ``(P,)`` of the last forward's pairs, after what was forgotten by now."""
+        """Return `h' precision^-1 h` `(P,)` of the last forward's pairs, after what was forgotten by now."""
         if self._covariance is None:
             slots = torch.arange(len(self.precision), device=self.device)
             posterior = self._posterior(slots)
@@ -169,7 +169,7 @@ class BayesOutputLayer(OutputLayer):
         return LogisticPosterior(mean, self.precision[slots], self.prior, full=self.full)
 
     def _kept(self, age_events: torch.Tensor) -> torch.Tensor:
-        """Return the share ``(G,)`` of what was learned that is left at this age."""
+        """Return the share `(G,)` of what was learned that is left at this age."""
         half_life = self._settings.half_life_events
         age = age_events.clamp_min(0).to(torch.float64)
         return torch.pow(0.5, age / half_life) if half_life else torch.ones_like(age)
@@ -188,7 +188,7 @@ class BayesOutputLayer(OutputLayer):
         }
 
     def restore_extra(self, tree: Tree) -> None:
-        """Take back what :meth:`extra_state` returned."""
+        """Take back what `extra_state` returned."""
         super().restore_extra(tree)
         self.full, self.clock = bool(tree["full"]), int(tree["clock"])
         self.failed_updates = int(tree["failed_updates"])

@@ -24,12 +24,12 @@ _HALVINGS = 24
 
 
 class LogisticPosterior:
-    """``G`` independent regressions of width ``d``, with their precision in full or as a diagonal, float64.
+    """`G` independent regressions of width `d`, with their precision in full or as a diagonal, float64.
 
-    ``mean`` ``(G, d)``; ``precision`` ``(G, d (d + 1) / 2)``, the lower triangles row by row, or ``(G, d)``; ``prior``
-    ``(d,)``. All regressions read one design ``(B, d)``; what one does not see of it has the weight 0 there.
+    `mean` `(G, d)`; `precision` `(G, d (d + 1) / 2)`, the lower triangles row by row, or `(G, d)`; `prior`
+    `(d,)`. All regressions read one design `(B, d)`; what one does not see of it has the weight 0 there.
 
-    A diagonal keeps each weight's marginal precision ``1 / diag(H^-1)``: on correlated inputs ``diag(H)`` is far too
+    A diagonal keeps each weight's marginal precision `1 / diag(H^-1)`: on correlated inputs `diag(H)` is far too
     sure of itself.
     """
 
@@ -45,7 +45,7 @@ class LogisticPosterior:
         return prior.diag()[_lower(len(prior), prior.device).unbind()] if full else prior
 
     def faded(self, keep: torch.Tensor, at: slice = slice(None)) -> torch.Tensor:
-        """Return the precision, of the regressions ``at``, after forgetting all but the share ``keep`` ``(n,)``."""
+        """Return the precision, of the regressions `at`, after forgetting all but the share `keep` `(n,)`."""
         start = self.start(self.prior, full=self.full)
         return torch.lerp(start.expand(len(keep), -1), self.precision[at], keep[:, None])
 
@@ -60,10 +60,10 @@ class LogisticPosterior:
         steps: int,
         tolerance: float,
     ) -> torch.Tensor:
-        """Take a batch in: ``design`` ``(B, d)``; outcomes, offsets and weights ``(G, B)``; return who failed ``(G,)``.
+        """Take a batch in: `design` `(B, d)`; outcomes, offsets and weights `(G, B)`; return who failed `(G,)`.
 
-        An outcome above 0 is a positive: 0 and 1 serve as well as -1 and 1. At most ``steps`` Newton steps, each halved
-        until J does not rise; one that promises less than ``tolerance`` nats is the last. A regression whose step or
+        An outcome above 0 is a positive: 0 and 1 serve as well as -1 and 1. At most `steps` Newton steps, each halved
+        until J does not rise; one that promises less than `tolerance` nats is the last. A regression whose step or
         precision is not finite stays as it was.
         """
         taken = (taken > 0).to(design.dtype)
@@ -83,7 +83,7 @@ class LogisticPosterior:
         return torch.cat(failed) if failed else torch.zeros(0, dtype=torch.bool, device=design.device)
 
     def covariance(self) -> torch.Tensor:
-        """Return ``precision^-1``, ``(G, d, d)`` or ``(G, d)``."""
+        """Return `precision^-1`, `(G, d, d)` or `(G, d)`."""
         if not self.full:
             return 1.0 / self.precision
         width = len(self.prior)
@@ -94,7 +94,7 @@ class LogisticPosterior:
         return covariance
 
     def marginal(self) -> torch.Tensor:
-        """Return the precision ``(G, d)`` of each weight by itself: what is left of a full one as a diagonal."""
+        """Return the precision `(G, d)` of each weight by itself: what is left of a full one as a diagonal."""
         return 1.0 / self.covariance().diagonal(dim1=1, dim2=2) if self.full else self.precision
 
 
@@ -111,7 +111,7 @@ class _Likelihood:
     ) -> None:
         self.design = design
         self.products = products
-        """``(B, d (d + 1) / 2)``, the lower triangle of each ``x x'``; None if precision is diagonal."""
+        """`(B, d (d + 1) / 2)`, the lower triangle of each `x x'`; None if precision is diagonal."""
         self.taken = taken
         self.offset = offset
         self.weight = weight
@@ -128,14 +128,14 @@ class _Likelihood:
         return (self.weight * (softplus(logits) - self.taken * logits)).sum(1)
 
     def curvature(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return ``w p (1 - p)`` ``(G, B)``."""
+        """Return `w p (1 - p)` `(G, B)`."""
         chance = torch.sigmoid(logits)
         return self.weight * chance * (1.0 - chance)
 
     def solve(
         self, faded: torch.Tensor, curvature: torch.Tensor, gradient: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ``(faded + X' C X)^-1 gradient`` ``(G, d)``, and where no factor was found."""
+        """Return `(faded + X' C X)^-1 gradient` `(G, d)`, and where no factor was found."""
         if self.products is not None:
             factor, info = torch.linalg.cholesky_ex(_dense(faded + curvature @ self.products))
             return torch.cholesky_solve(gradient[:, :, None], factor)[:, :, 0], info > 0
@@ -144,7 +144,7 @@ class _Likelihood:
         return gradient / faded - (reduced.mT @ inner)[:, :, 0], info > 0
 
     def added_to(self, faded: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Return the posterior's precision, at its mode, in the form of ``faded``."""
+        """Return the posterior's precision, at its mode, in the form of `faded`."""
         curvature = self.curvature(self.logits(mean))
         if self.products is not None:
             return faded + curvature @ self.products
@@ -152,7 +152,7 @@ class _Likelihood:
         return 1.0 / (1.0 / faded - reduced.square().sum(1))
 
     def _reduced(self, faded: torch.Tensor, curvature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return R ``(G, B, d)`` with ``(diag(faded) + X' C X)^-1 = diag(faded)^-1 - R' R`` (Woodbury)."""
+        """Return R `(G, B, d)` with `(diag(faded) + X' C X)^-1 = diag(faded)^-1 - R' R` (Woodbury)."""
         scaled = curvature.sqrt()[:, :, None] * self.design
         shrunk = scaled / faded[:, None, :]
         inner = shrunk @ scaled.mT
@@ -169,7 +169,7 @@ def _mode(
     steps: int,
     tolerance: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the argmin of J ``(G, d)`` from ``start``, and which regressions had no finite step on the way."""
+    """Return the argmin of J `(G, d)` from `start`, and which regressions had no finite step on the way."""
     mean, pull = start.clone(), torch.zeros_like(start)  # pull = keep precision (mean - start), never multiplied out
     failed = torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
     at = torch.arange(len(mean), device=mean.device)
@@ -198,7 +198,7 @@ def _mode(
 def _halved(
     data: _Likelihood, logits: torch.Tensor, along: torch.Tensor, slope: torch.Tensor, bend: torch.Tensor
 ) -> torch.Tensor:
-    """Return each regression's share ``(G,)`` of its step: the first of 1, 1/2, ... that does not raise J, or 0."""
+    """Return each regression's share `(G,)` of its step: the first of 1, 1/2, ... that does not raise J, or 0."""
     before = data.loss(logits)
     slack = 1e-12 * (1.0 + before)
     size = torch.ones_like(before)
@@ -212,12 +212,12 @@ def _halved(
 
 
 def _lower(width: int, device: torch.device) -> torch.Tensor:
-    """Return the row and the column ``(2, width (width + 1) / 2)`` of each entry of a lower triangle."""
+    """Return the row and the column `(2, width (width + 1) / 2)` of each entry of a lower triangle."""
     return torch.tril_indices(width, width, device=device)
 
 
 def _dense(lower: torch.Tensor) -> torch.Tensor:
-    """Return matrices ``(G, d, d)`` from lower triangles; what is above the diagonal is left 0."""
+    """Return matrices `(G, d, d)` from lower triangles; what is above the diagonal is left 0."""
     width = int((2 * lower.shape[1]) ** 0.5)
     rows, columns = _lower(width, lower.device)
     dense = torch.zeros(len(lower), width * width, dtype=lower.dtype, device=lower.device)

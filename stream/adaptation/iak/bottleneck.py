@@ -1,9 +1,9 @@
 """The arithmetic of one IAK kernel: a Gaussian bottleneck and what stands around it, forward and backward.
 
-``mu, logvar = split(E(g))``, ``u = mu + exp(logvar / 2) eps``, ``g_bar = P(u)`` and
-``g_hat = (1 - a) g + a (P(u) + D(u))``. E and D have one hidden layer, P is linear. The information-bottleneck loss
+`mu, logvar = split(E(g))`, `u = mu + exp(logvar / 2) eps`, `g_bar = P(u)` and
+`g_hat = (1 - a) g + a (P(u) + D(u))`. E and D have one hidden layer, P is linear. The information-bottleneck loss
 (Alemi et al., "Deep Variational Information Bottleneck", ICLR 2017, as a reading of arXiv 2501.14268) of one event is
-``BCE summed over its pairs + beta KL(N(mu, s^2) || N(0, 1)) + alpha (1 - a) |g_bar - sg(g)|^2``.
+`BCE summed over its pairs + beta KL(N(mu, s^2) || N(0, 1)) + alpha (1 - a) |g_bar - sg(g)|^2`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """What the loss adds to BCE, per event: ``beta`` times the KL in nats, ``alpha`` times the squared distance."""
+    """What the loss adds to BCE, per event: `beta` times the KL in nats, `alpha` times the squared distance."""
 
     beta: float
     alpha: float
@@ -34,7 +34,7 @@ class Penalty:
 
 @dataclass(slots=True)
 class Pass:
-    """What :func:`forward` leaves for :func:`backward`: ``n`` events, width ``h``, bottleneck ``r``."""
+    """What `forward` leaves for `backward`: `n` events, width `h`, bottleneck `r`."""
 
     g: torch.Tensor
     inside: torch.Tensor
@@ -48,18 +48,18 @@ class Pass:
     """Hidden units of D; None while D is off."""
     mix: float
     out: torch.Tensor
-    """``g_hat`` ``(n, h)``."""
+    """`g_hat` `(n, h)`."""
 
 
 def kl_nats(mu: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:
-    """Return KL( N(mu, exp(logvar)) || N(0, 1) ) ``(n,)``, summed over the ``r`` units ``(n, r)``."""
+    """Return KL( N(mu, exp(logvar)) || N(0, 1) ) `(n,)`, summed over the `r` units `(n, r)`."""
     return 0.5 * (mu * mu + torch.exp(logvar) - 1.0 - logvar).sum(1)
 
 
 def forward(w: Weights, g: torch.Tensor, *, mix: float, decodes: bool, noise: torch.Tensor | None) -> Pass:
-    """Take activations ``g`` ``(n, h)`` through a kernel; ``noise`` ``(n, r)`` is eps, None for ``u = mu``.
+    """Take activations `g` `(n, h)` through a kernel; `noise` `(n, r)` is eps, None for `u = mu`.
 
-    At ``mix`` 0 the result is ``g``, bit for bit; at 1 nothing of ``g`` gets past ``u``.
+    At `mix` 0 the result is `g`, bit for bit; at 1 nothing of `g` gets past `u`.
     """
     inside = torch.relu(torch.addmm(w["encoder_in_bias"], g, w["encoder_in"]))
     mu, raw = torch.addmm(w["encoder_out_bias"], inside, w["encoder_out"]).chunk(2, 1)
@@ -82,10 +82,10 @@ def backward(
     penalty: Penalty | None,
     trained: tuple[str, ...],
 ) -> tuple[torch.Tensor, Weights]:
-    """Return the gradient by ``g`` ``(n, h)``, and of the ``trained`` weights the gradients, summed over the events.
+    """Return the gradient by `g` `(n, h)`, and of the `trained` weights the gradients, summed over the events.
 
-    ``gradient`` ``(n, h)`` is that of the weighted BCE by ``g_hat``, ``weight`` ``(n,)`` the events' own weights, by
-    which the penalties count too. Without ``penalty`` the loss is BCE alone.
+    `gradient` `(n, h)` is that of the weighted BCE by `g_hat`, `weight` `(n,)` the events' own weights, by
+    which the penalties count too. Without `penalty` the loss is BCE alone.
     """
     found: Weights = {}
 

@@ -1,7 +1,7 @@
 """The trunk with IAK kernels after its last hidden layer (arXiv 2501.14268): one for all events, or one per domain.
 
-The arithmetic of one kernel is in :mod:`stream.adaptation.iak.bottleneck`; which phase each is in is decided by
-:mod:`stream.adaptation.iak.method`.
+The arithmetic of one kernel is in `stream.adaptation.iak.bottleneck`; which phase each is in is decided by
+`stream.adaptation.iak.method`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from stream.state import Tree
 __all__ = ["COMMON", "Kernel", "KernelTrunk", "Phase"]
 
 COMMON = "common"
-"""The kernel of all events without one of their own; those of domains are named ``domain <value>``."""
+"""The kernel of all events without one of their own; those of domains are named `domain <value>`."""
 
 
 class Phase(IntEnum):
     """What of a kernel trains."""
 
     COMPRESSION = 1
-    """E and P, on the information-bottleneck loss; on the first time ``mix`` rises from 0 to 1."""
+    """E and P, on the information-bottleneck loss; on the first time `mix` rises from 0 to 1."""
     MATCHING = 2
     """D, on BCE."""
     STEADY = 3
@@ -66,7 +66,7 @@ class _GatheringTable(Table):
 
 
 class KernelTrunk(Trunk):
-    """A trunk whose last activations ``g`` pass through the kernel of their event's domain: ``g_hat``.
+    """A trunk whose last activations `g` pass through the kernel of their event's domain: `g_hat`.
 
     Only kernels that a batch needs are computed. Without kernels it is the plain trunk, bit for bit.
     """
@@ -119,7 +119,7 @@ class KernelTrunk(Trunk):
     # -- kernels ------------------------------------------------------------------------------------------------
 
     def insert(self, name: str) -> None:
-        """Give ``name`` a kernel without changing the function: a copy of the common one, or a new one at mix 0."""
+        """Give `name` a kernel without changing the function: a copy of the common one, or a new one at mix 0."""
         slot = self.names.add(name)
         for table in self.kernel_tables.values():
             table.grow(self.names.capacity)
@@ -166,7 +166,7 @@ class KernelTrunk(Trunk):
     # -- passes -------------------------------------------------------------------------------------------------
 
     def forward(self, z: torch.Tensor, frame: Frame, *, training: bool) -> torch.Tensor:
-        """Return ``g_hat`` ``(B, h)``; a training pass draws its noise from (seed, training pass, event)."""
+        """Return `g_hat` `(B, h)`; a training pass draws its noise from (seed, training pass, event)."""
         g = super().forward(z, frame, training=training)
         self._passes = []
         self._weight = frame.weight
@@ -212,9 +212,9 @@ class KernelTrunk(Trunk):
                 yield name, torch.tensor(events_of[slot], device=self.device)
 
     def backward(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> torch.Tensor | None:
-        """Return the gradient by ``z`` and train what is not frozen: kernels by their phase, and the backbone.
+        """Return the gradient by `z` and train what is not frozen: kernels by their phase, and the backbone.
 
-        Kernels take their own steps, whatever ``descent`` does: their gradients may be gathered over batches.
+        Kernels take their own steps, whatever `descent` does: their gradients may be gathered over batches.
         """
         if self._passes:
             self.steps += 1
@@ -288,7 +288,7 @@ class KernelTrunk(Trunk):
         }
 
     def restore_extra(self, tree: Tree) -> None:
-        """Take back what :meth:`extra_state` returned."""
+        """Take back what `extra_state` returned."""
         self.names = SlotRegistry.from_state(tree["names"])
         for table in self.kernel_tables.values():
             table.names = self.names

@@ -31,7 +31,7 @@ class Activations:
         self.second = torch.zeros(width, width, dtype=torch.float64, device=device)
 
     def update(self, g: torch.Tensor) -> None:
-        """Take in the activations ``(B, h)`` of trained events."""
+        """Take in the activations `(B, h)` of trained events."""
         fade = 0.5 ** (len(g) / _HALF_LIFE_EVENTS)
         g = g.to(torch.float64)
         self.events = self.events * fade + len(g)
@@ -39,9 +39,9 @@ class Activations:
         self.second.mul_(fade).addmm_(g.T, g)
 
     def sketch(self, seed: int, name: str, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return mean ``(h,)``, A ``(h, units)`` and P ``(units, h)``: ``mean + (g - mean) A P`` is close to ``g``.
+        """Return mean `(h,)`, A `(h, units)` and P `(units, h)`: `mean + (g - mean) A P` is close to `g`.
 
-        The units ``(g - mean) A`` have variance 1 and no correlation with each other.
+        The units `(g - mean) A` have variance 1 and no correlation with each other.
         """
         events = max(self.events, 1.0)
         mean = (self.first / events).cpu()
@@ -60,7 +60,7 @@ class Activations:
         return {"events": self.events, "first": self.first.cpu().numpy(), "second": self.second.cpu().numpy()}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.events = float(tree["events"])
         self.first = torch.from_numpy(tree["first"].copy()).to(self.device)
         self.second = torch.from_numpy(tree["second"].copy()).to(self.device)
@@ -69,8 +69,8 @@ class Activations:
 def start_weights(activations: Activations, seed: int, name: str, width: int, inner: int) -> dict[str, np.ndarray]:
     """Return the weights of a new kernel by name, float32; those that are not named start at zero.
 
-    Two hidden units of E, one for each sign, carry a unit of the sketch into ``mu`` as it is; noise starts well below
-    it. What is left over of either width starts seeded, without effect on ``P(u)``; so does D, whose last layer is 0.
+    Two hidden units of E, one for each sign, carry a unit of the sketch into `mu` as it is; noise starts well below
+    it. What is left over of either width starts seeded, without effect on `P(u)`; so does D, whose last layer is 0.
     """
     h = len(activations.first)
     units = min(width, inner // 2, h)

@@ -162,7 +162,7 @@ class Iak(FrozenBackbone):
     def figures(self) -> Mapping[str, float]:
         """Return mix, phase and KL in nats per event; those of the common kernel, or of a domain after a slash.
 
-        The KL is a batch's mean: the last one, the first of phase 1, and the last of each phase. ``kl_nats`` is the
+        The KL is a batch's mean: the last one, the first of phase 1, and the last of each phase. `kl_nats` is the
         mean over kernels. Without noise there is none.
         """
         kernels = self.trunk.kernels
@@ -187,7 +187,7 @@ class Iak(FrozenBackbone):
         return {**super().state(), "domain": self.domain, "warming_up": self.warming_up}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         super().restore(tree)
         self.domain = str(tree["domain"])
         self.warming_up = bool(tree["warming_up"])

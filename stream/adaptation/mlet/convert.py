@@ -1,6 +1,6 @@
 """A learner with single tables for one whose categorical tables are products of factors, and the other way round.
 
-Serving needs no factors: :func:`merged` stores their product, a fraction of the size. :func:`factorised` lets training
+Serving needs no factors: `merged` stores their product, a fraction of the size. `factorised` lets training
 with factors start from what single tables have learnt. In both the function stays; only optimiser state of the
 categorical tables starts anew, because what was measured on one form says nothing of the other.
 """
@@ -58,7 +58,7 @@ def with_factors(settings: LearnerSettings, inner: int) -> LearnerSettings:
 
 
 def factorised(learner: LearnerCore, settings: LearnerSettings) -> LearnerCore:
-    """Return the learner with factors in the place of its single tables, under ``settings``, whose strategy has `mlet`.
+    """Return the learner with factors in the place of its single tables, under `settings`, whose strategy has `mlet`.
 
     Raises ConfigurationError if it has factors already, or if `mlet.inner` is too small to hold its tables.
     """
@@ -95,7 +95,7 @@ def _mark_as(source: Table, target: Table) -> None:
 
 
 def _with_tables(learner: LearnerCore, settings: LearnerSettings, tables: dict[str, Table]) -> LearnerCore:
-    """Return a copy of the learner under other settings, with ``tables`` between values and projections."""
+    """Return a copy of the learner under other settings, with `tables` between values and projections."""
     tree = learner.state()
     kept = {name: table for name, table in tree["network"]["tables"].items() if name not in _BETWEEN}
     tree["network"]["tables"] = kept | {name: table.state() for name, table in tables.items()}

@@ -1,9 +1,9 @@
 """The input layer with categorical tables as products: MLET (arXiv 2309.15881, ACML 2023; and 2006.05623).
 
-Feature f's table is ``E_f = A_f B_f``: the vocabulary rows are those of A, ``inner`` wide, and each feature owns a
-factor B_f ``(inner, dim)`` before its projection. There is no non-linearity between them, so the product can be stored
-in their place (:meth:`FactorisedInput.merged_rows`). One SGD step of rate eta along g, the gradient by row i of E,
-moves row i by ``-eta (|A_i|^2 I + B'B) g`` and each other row m, too, by ``-eta <A_m, A_i> g``, up to O(eta^2).
+Feature f's table is `E_f = A_f B_f`: the vocabulary rows are those of A, `inner` wide, and each feature owns a
+factor B_f `(inner, dim)` before its projection. There is no non-linearity between them, so the product can be stored
+in their place (`FactorisedInput.merged_rows`). One SGD step of rate eta along g, the gradient by row i of E,
+moves row i by `-eta (|A_i|^2 I + B'B) g` and each other row m, too, by `-eta <A_m, A_i> g`, up to O(eta^2).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOISE = 0.1
 
 
 class FactorisedInput(InputLayer):
-    """An input layer whose vocabulary rows are ``inner`` wide and reach their projection through a factor each."""
+    """An input layer whose vocabulary rows are `inner` wide and reach their projection through a factor each."""
 
     owners: ClassVar[Mapping[str, Owner]] = {**InputLayer.owners, "factor": Owner.CATEGORICAL}
 
@@ -76,7 +76,7 @@ class FactorisedInput(InputLayer):
         self.factor.grow(categorical)
 
     def mean_contribution(self, slot: int, rows: list[int], mass: torch.Tensor) -> torch.Tensor:
-        """Return what a categorical feature adds to ``z`` ``(width,)`` at its running mean ``mass`` by row."""
+        """Return what a categorical feature adds to `z` `(width,)` at its running mean `mass` by row."""
         mean_row = mass.to(self.rows.weight) @ self.rows.weight[rows]
         return mean_row @ self.factor.weight[slot] @ self.projection.weight[slot]
 
@@ -99,7 +99,7 @@ class FactorisedInput(InputLayer):
     # -- products and factors -----------------------------------------------------------------------------------
 
     def merged_rows(self, vocabularies: Iterable[tuple[int, Sequence[int]]]) -> torch.Tensor:
-        """Return the products ``A_f B_f`` ``(rows, dim)``; ``vocabularies`` pairs each feature's slot with its rows."""
+        """Return the products `A_f B_f` `(rows, dim)`; `vocabularies` pairs each feature's slot with its rows."""
         merged = torch.zeros(self.rows.rows, self.dim, device=self.rows.device)
         for slot, rows in vocabularies:
             used = list(rows)
@@ -107,9 +107,9 @@ class FactorisedInput(InputLayer):
         return merged
 
     def factorise(self, table: torch.Tensor, vocabularies: Iterable[tuple[str, int, Sequence[int]]]) -> None:
-        """Start from the rows of a single ``table`` ``(rows, dim)``, as factors whose product it is.
+        """Start from the rows of a single `table` `(rows, dim)`, as factors whose product it is.
 
-        ``vocabularies`` are each feature's name, slot and rows. Optimiser state starts anew. The factors are balanced
+        `vocabularies` are each feature's name, slot and rows. Optimiser state starts anew. The factors are balanced
         but for one number, which gives B the norm of a fresh one: values seen later then start at the usual size.
         """
         for name, slot, rows in vocabularies:
@@ -125,10 +125,10 @@ class FactorisedInput(InputLayer):
 
 
 def balanced_factors(table: np.ndarray, turn: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return A ``(n, k)`` and B ``(k, d)`` with ``A B`` = ``table`` ``(n, d)`` = U S V': U S^.5 Q and Q' S^.5 V'.
+    """Return A `(n, k)` and B `(k, d)` with `A B` = `table` `(n, d)` = U S V': U S^.5 Q and Q' S^.5 V'.
 
-    ``turn`` is the orthogonal Q ``(k, k)``. Where k is above min(n, d) there are directions to spare: B's are zero, A's
-    are ``noise`` ``(n, k)`` of unit variance, made small, because with zeros on both sides they would get no gradient.
+    `turn` is the orthogonal Q `(k, k)`. Where k is above min(n, d) there are directions to spare: B's are zero, A's
+    are `noise` `(n, k)` of unit variance, made small, because with zeros on both sides they would get no gradient.
 
     Raises ValueError if k is below the number of columns: the product could not be exact.
     """
@@ -146,6 +146,6 @@ def balanced_factors(table: np.ndarray, turn: np.ndarray, noise: np.ndarray) -> 
 
 
 def _rotation(draws: np.ndarray, size: int) -> np.ndarray:
-    """Return an orthogonal matrix ``(size, size)`` made of random draws."""
+    """Return an orthogonal matrix `(size, size)` made of random draws."""
     turn: np.ndarray = np.linalg.qr(draws.reshape(size, size).astype(np.float64))[0]
     return turn

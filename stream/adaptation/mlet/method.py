@@ -1,7 +1,7 @@
 """MLET (arXiv 2309.15881, ACML 2023): categorical tables trained as a product with a wider inner dimension.
 
-What is trained stands in :mod:`stream.adaptation.mlet.factorised_input`; merging for serving, and starting from a
-merged model, in :mod:`stream.adaptation.mlet.convert`. The papers' inner widths, optimiser and rates could not be read:
+What is trained stands in `stream.adaptation.mlet.factorised_input`; merging for serving, and starting from a
+merged model, in `stream.adaptation.mlet.convert`. The papers' inner widths, optimiser and rates could not be read:
 those here are measured.
 Where both arms have their best rate the factors gain nothing on the streams at hand. A likely reason: a single table
 here is read through its feature's projection, which is trained, so it is one factor of a product already.

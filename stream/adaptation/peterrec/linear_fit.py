@@ -14,7 +14,7 @@ _LEFT_OUT = 4
 
 
 class Sample:
-    """The last ``capacity`` rows of a stream of activations ``(n, width)``."""
+    """The last `capacity` rows of a stream of activations `(n, width)`."""
 
     def __init__(self, capacity: int, width: int, device: torch.device) -> None:
         self._rows = torch.zeros(capacity, width, device=device)
@@ -42,7 +42,7 @@ class Sample:
         return {"rows": self.rows().cpu().numpy().copy(), "seen": self.seen}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         rows: np.ndarray = tree["rows"]
         self._rows.zero_()
         self._rows[: len(rows)] = torch.from_numpy(rows.copy()).to(self._rows.device)
@@ -50,9 +50,9 @@ class Sample:
 
 
 def linear_fit(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Return ``A`` ``(k, m)``, ``a`` ``(m,)`` and the share of ``y`` that ``x A + a`` explains.
+    """Return `A` `(k, m)`, `a` `(m,)` and the share of `y` that `x A + a` explains.
 
-    Ridge regression in float64 of ``y`` ``(n, m)`` on ``x`` ``(n, k)``. The share, ``1 - |y - fit|^2 / |y|^2``, is
+    Ridge regression in float64 of `y` `(n, m)` on `x` `(n, k)`. The share, `1 - |y - fit|^2 / |y|^2`, is
     measured on every fourth row, which the fit does not see; 0 if there is nothing to explain.
     """
     inputs, wanted = x.double(), y.double()

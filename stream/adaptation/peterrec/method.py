@@ -1,8 +1,8 @@
 """PeterRec (arXiv 2001.04253): small patches in a frozen trunk, and a set of them for each task.
 
 The backbone is trained on the first events, then frozen for good; the patches, the output layer, the pair part and
-what is new in the input train from then on. A patch set is trained further through every change (``keep``), or its
-linear part is folded into the backbone after each warm-up and it starts anew (``fold``): either way there is one set
+what is new in the input train from then on. A patch set is trained further through every change (`keep`), or its
+linear part is folded into the backbone after each warm-up and it starts anew (`fold`): either way there is one set
 for each task, however many changes come.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["PeterRec", "build"]
 
 
 class PeterRec(FrozenBackbone):
-    """A :class:`PatchedTrunk` in the trunk's place, a patch set and a head for each task, and the choice to fold.
+    """A `PatchedTrunk` in the trunk's place, a patch set and a head for each task, and the choice to fold.
 
     Fold is for one task alone: a backbone that others stand on may not move, so while two live the sets are kept.
     """
@@ -115,7 +115,7 @@ class PeterRec(FrozenBackbone):
         return {**super().state(), "warmed": self._warmed, "explained": self._explained}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         super().restore(tree)
         self._warmed, self._explained = bool(tree["warmed"]), float(tree["explained"])
 

@@ -26,15 +26,15 @@ class PatchPass:
     task: int
     inputs: torch.Tensor
     down: torch.Tensor
-    """Before the GELU ``(B, bottleneck)``."""
+    """Before the GELU `(B, bottleneck)`."""
     active: torch.Tensor
     """After it."""
 
 
 class Patch(Part):
-    """``p(v) = gelu(v D + d) U + c`` by task, with GELU's tanh form as in the authors' code; trained by Adam.
+    """`p(v) = gelu(v D + d) U + c` by task, with GELU's tanh form as in the authors' code; trained by Adam.
 
-    ``U`` and ``c`` start at 0, so that an inserted patch changes no bit; the authors start near 0.
+    `U` and `c` start at 0, so that an inserted patch changes no bit; the authors start near 0.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Patch(Part):
         return sum(table.row_size for _, table in self.tables())
 
     def start(self, name: str, task: int) -> None:
-        """Start the row of a task at identity; ``name`` decides its ``D``."""
+        """Start the row of a task at identity; `name` decides its `D`."""
         for _, table in self.tables():
             table.grow(task + 1)
             table.set(task, 0.0)
@@ -84,13 +84,13 @@ class Patch(Part):
             table.fresh[task] = False
 
     def freshen(self, tasks: list[int]) -> None:
-        """Let a warm-up train the patches of ``tasks`` and no others."""
+        """Let a warm-up train the patches of `tasks` and no others."""
         for _, table in self.tables():
             table.fresh.fill_(False)
             table.fresh[tasks] = True
 
     def forward(self, inputs: torch.Tensor, task: int) -> tuple[torch.Tensor, PatchPass]:
-        """Return what the patch adds ``(B, after)`` for ``inputs`` ``(B, before)``, and what it remembers of it."""
+        """Return what the patch adds `(B, after)` for `inputs` `(B, before)`, and what it remembers of it."""
         down = torch.addmm(self.down_bias.weight[task], inputs, self.down.weight[task])
         active = torch.nn.functional.gelu(down, approximate="tanh")
         return torch.addmm(self.up_bias.weight[task], active, self.up.weight[task]), PatchPass(
@@ -112,6 +112,6 @@ class Patch(Part):
 
 
 def _gelu_slope(v: torch.Tensor) -> torch.Tensor:
-    """Return the derivative of ``v (1 + tanh(s (v + c v^3))) / 2``."""
+    """Return the derivative of `v (1 + tanh(s (v + c v^3))) / 2`."""
     bent = torch.tanh(_SCALE * (v + _CUBIC * v**3))
     return 0.5 * (1.0 + bent) + 0.5 * v * (1.0 - bent**2) * _SCALE * (1.0 + 3.0 * _CUBIC * v**2)

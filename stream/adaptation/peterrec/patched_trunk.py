@@ -1,8 +1,8 @@
 """The trunk of PeterRec: frozen after pre-training, with a set of model patches for each task.
 
-With ``u = h_{l-1} W_l + b_l`` in place of which the plain trunk has ``u`` alone, inside its residual block:
-serial: ``relu(u + p_l(u))``, and with two patches a block ``relu(z + p_0(z))`` for the input layer's sum too;
-parallel: ``relu(u + p_l(h_{l-1}))``, without the authors' inner skip, which adds the input and is no identity.
+With `u = h_{l-1} W_l + b_l` in place of which the plain trunk has `u` alone, inside its residual block:
+serial: `relu(u + p_l(u))`, and with two patches a block `relu(z + p_0(z))` for the input layer's sum too;
+parallel: `relu(u + p_l(h_{l-1}))`, without the authors' inner skip, which adds the input and is no identity.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _Pass = list[tuple[torch.Tensor, torch.Tensor, PatchPass | None]]
 
 
 class PatchedTrunk(Trunk):
-    """The trunk as it is until :meth:`hold`; from then on it stands still, and each task computes its own way on it.
+    """The trunk as it is until `hold`; from then on it stands still, and each task computes its own way on it.
 
-    The hidden activations have a row for each event and task present (:class:`TaskRows`). One task's events move no
-    other's patches. What is new in the input, which all tasks share, trains on the pairs of one task (``Tasks.owner``).
+    The hidden activations have a row for each event and task present (`TaskRows`). One task's events move no
+    other's patches. What is new in the input, which all tasks share, trains on the pairs of one task (`Tasks.owner`).
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class PatchedTrunk(Trunk):
             patch.end(task)
 
     def freshen(self, tasks: list[int]) -> None:
-        """Let a warm-up train the patch sets of ``tasks`` and no others."""
+        """Let a warm-up train the patch sets of `tasks` and no others."""
         for patch in self.patches.values():
             patch.freshen(tasks)
 
     # -- passes -------------------------------------------------------------------------------------------------
 
     def forward(self, z: torch.Tensor, frame: Frame, *, training: bool) -> torch.Tensor:
-        """Return the last hidden activations ``(rows, hidden[-1])``; only the tasks among the pairs are computed."""
+        """Return the last hidden activations `(rows, hidden[-1])`; only the tasks among the pairs are computed."""
         present = frame.tasks if self.inserted else (0,)
         self._rows = TaskRows.of(frame, present)
         filled = self._rows.filled(z)
@@ -135,7 +135,7 @@ class PatchedTrunk(Trunk):
         return self._rows.frame(frame, [self._tasks.names.names[task] or "" for task, _ in self._passes])
 
     def backward(self, gradient: torch.Tensor, descent: Descent, *, warming_up: bool) -> torch.Tensor | None:
-        """Return the gradient by ``z``, None if no event present may move the shared input; train what may move."""
+        """Return the gradient by `z`, None if no event present may move the shared input; train what may move."""
         owner = self._tasks.names.slot(self._tasks.owner)
         passed = None
         for place, (task, layers) in enumerate(self._passes):
@@ -172,7 +172,7 @@ class PatchedTrunk(Trunk):
     # -- folding ------------------------------------------------------------------------------------------------
 
     def sample(self) -> None:
-        """Keep what went into the patches in the last forward pass, for a later :meth:`fold`."""
+        """Keep what went into the patches in the last forward pass, for a later `fold`."""
         if len(self._passes) != 1 or not self.inserted:
             return
         for layer, (_, _, past) in enumerate(self._passes[0][1]):
@@ -211,7 +211,7 @@ class PatchedTrunk(Trunk):
         return {"inserted": self.inserted, "folds": self.folds, "samples": samples}
 
     def restore_extra(self, tree: Tree) -> None:
-        """Take back what :meth:`extra_state` returned."""
+        """Take back what `extra_state` returned."""
         self.inserted, self.folds = bool(tree["inserted"]), int(tree["folds"])
         for layer, sample in self._samples.items():
             sample.restore(tree["samples"][str(layer)])

@@ -17,7 +17,7 @@ _BLOCK = 64
 
 @dataclass(frozen=True, slots=True)
 class TaskRows:
-    """Rows ``(T * block, ...)`` for ``T`` tasks and ``B`` events: task i's row of event b is ``i * block + b``.
+    """Rows `(T * block, ...)` for `T` tasks and `B` events: task i's row of event b is `i * block + b`.
 
     A block is a whole number of 64 rows: a matrix product treats its last rows apart, and an event's bits may not
     depend on how many tasks stand beside it.
@@ -30,7 +30,7 @@ class TaskRows:
 
     @classmethod
     def of(cls, frame: Frame, tasks: Sequence[int]) -> TaskRows:
-        """Return the rows of ``tasks`` (slots); with one of them, every offer belongs to it."""
+        """Return the rows of `tasks` (slots); with one of them, every offer belongs to it."""
         if len(tasks) == 1:
             return cls(1, frame.events, torch.zeros_like(frame.offer_task))
         slots = 1 + int(frame.offer_task.max())
@@ -45,11 +45,11 @@ class TaskRows:
         return self.events + -self.events % _BLOCK
 
     def filled(self, events: torch.Tensor) -> torch.Tensor:
-        """Return ``(block, n)`` for ``(B, n)``; the rows that are nobody's are 0."""
+        """Return `(block, n)` for `(B, n)`; the rows that are nobody's are 0."""
         return pad(events, (0, 0, 0, self.block - self.events))
 
     def frame(self, frame: Frame, names: Sequence[str]) -> Frame:
-        """Return a frame whose pairs point to rows instead of events, for the output layer; ``names`` of the tasks."""
+        """Return a frame whose pairs point to rows instead of events, for the output layer; `names` of the tasks."""
         place = self.offer_place[frame.pair_slot]
         return frame.with_rows(
             events=self.tasks * self.block,

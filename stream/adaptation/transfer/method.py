@@ -36,7 +36,7 @@ class Carry(Transfer):
 
 
 class Unfrozen(Carry):
-    """As :class:`Carry`, and everything trains at once."""
+    """As `Carry`, and everything trains at once."""
 
     warms_up = False
 
@@ -62,7 +62,7 @@ class Replace(Transfer):
 
 
 class UnfrozenReplace(Replace):
-    """As :class:`Replace`, and everything trains at once."""
+    """As `Replace`, and everything trains at once."""
 
     warms_up = False
 

@@ -31,7 +31,7 @@ class Warmup:
         """(first event, number of events) of what was spent frozen and may still lie within the budget's window."""
 
     def start(self, now: int, batch_events: int) -> bool:
-        """Start at event number ``now`` unless the budget leaves no room for a batch."""
+        """Start at event number `now` unless the budget leaves no room for a batch."""
         if self._frozen_within(now, batch_events) + batch_events > self._allowed:
             return False
         self.active = True
@@ -47,7 +47,7 @@ class Warmup:
         self._losses.clear()
 
     def ends_before(self, now: int, batch_events: int) -> WarmupEnd | None:
-        """Return why the next batch may not be frozen any more: ``bound``, ``budget``, or None if it may."""
+        """Return why the next batch may not be frozen any more: `bound`, `budget`, or None if it may."""
         if self.events + batch_events > self._bound:
             return WarmupEnd.BOUND
         if self._frozen_within(now, batch_events) + batch_events > self._allowed:
@@ -55,7 +55,7 @@ class Warmup:
         return None
 
     def trained(self, now: int, batch_events: int, losses: list[float]) -> WarmupEnd | None:
-        """Count a frozen batch that began at event ``now``; return ``flattened`` once the loss of ``losses`` has."""
+        """Count a frozen batch that began at event `now`; return `flattened` once the loss of `losses` has."""
         self.events += batch_events
         self.events_frozen_total += batch_events
         self._spent.append((now, batch_events))
@@ -95,7 +95,7 @@ class Warmup:
         }
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.active = bool(tree["active"])
         self.started_total = int(tree["started_total"])
         self.events_frozen_total = int(tree["events_frozen_total"])

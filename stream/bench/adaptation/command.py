@@ -42,7 +42,7 @@ class Wanted:
     minutes: float | None = None
     """Begin no run after so many minutes; report on what is done by then."""
     kept: Sequence[Path] = ()
-    """Run nothing: make the report from these ``report.json.gz``, with today's words, verdicts and averages."""
+    """Run nothing: make the report from these `report.json.gz`, with today's words, verdicts and averages."""
     only_report: bool = False
     """Run nothing: report on what the newest code that ran there has left, even if it has changed since."""
 

@@ -62,7 +62,7 @@ class Facts:
 
     @classmethod
     def load(cls, path: Path) -> Facts:
-        """Read what :meth:`save` wrote; raises ConfigurationError if the file is not that."""
+        """Read what `save` wrote; raises ConfigurationError if the file is not that."""
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = dict(archive)

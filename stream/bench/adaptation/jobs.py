@@ -82,7 +82,7 @@ class Places:
 
     directory: Path
     code: str
-    """The :func:`code_digest` of what ran, or will run."""
+    """The `code_digest` of what ran, or will run."""
 
     @classmethod
     def of_this_code(cls, directory: Path) -> Places:

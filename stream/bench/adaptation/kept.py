@@ -30,11 +30,11 @@ class Kept:
     results: Results
     """Without traces: what is drawn from single events cannot be drawn anew."""
     facts: Mapping[str, Any]
-    """How the first report was made; of what further ones added, ``added``."""
+    """How the first report was made; of what further ones added, `added`."""
 
 
 def read_kept(paths: Sequence[Path]) -> Kept:
-    """Read the ``report.json.gz`` of one or several calls as those of one; of a run that two have, the last counts.
+    """Read the `report.json.gz` of one or several calls as those of one; of a run that two have, the last counts.
 
     Raises ConfigurationError if a file is not there or is no such report.
     """
@@ -66,7 +66,7 @@ def read_kept(paths: Sequence[Path]) -> Kept:
 
 
 def plots_beside(path: Path, drawn: Sequence[str], out: Path) -> list[str]:
-    """Return the plots of single events that lie beside a report and were not drawn, and put them into ``out``."""
+    """Return the plots of single events that lie beside a report and were not drawn, and put them into `out`."""
     kept = []
     for found in sorted(path.parent.glob("around-*.*")):
         if found.suffix in (".png", ".svg") and found.name not in drawn:

@@ -103,11 +103,11 @@ class Measures:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def site_mean(self, name: str) -> float:
-        """Return the mean of one of :class:`AroundChange`'s values over the sites where it is defined."""
+        """Return the mean of one of `AroundChange`'s values over the sites where it is defined."""
         return _mean(float(getattr(site, name)) for site in self.around)
 
     def value(self, name: str) -> float:
-        """Return a measure by name: one of this class, or the mean over sites of one of :class:`AroundChange`."""
+        """Return a measure by name: one of this class, or the mean over sites of one of `AroundChange`."""
         if name in AroundChange.__dataclass_fields__ and name not in Measures.__dataclass_fields__:
             return self.site_mean(name)
         return float(getattr(self, name))
@@ -119,7 +119,7 @@ class Measures:
 
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Measures:
-        """Return what :meth:`as_json` wrote; raises KeyError or TypeError if it is not that."""
+        """Return what `as_json` wrote; raises KeyError or TypeError if it is not that."""
         values = {each.name: document[each.name] for each in fields(cls)}
         values = {name: _known(value) for name, value in values.items()}
         values["around"] = [

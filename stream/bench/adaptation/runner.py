@@ -28,10 +28,10 @@ def run_jobs(
 ) -> list[Outcome]:
     """Run every job whose trace is not there yet, `workers` at a time, and return how each ended, in no order.
 
-    No job is begun any more once ``until`` says that time is up. Files are named here, not in the workers: code that
+    No job is begun any more once `until` says that time is up. Files are named here, not in the workers: code that
     changes meanwhile must not change the names. With `workers` = 0 everything runs in this process. A worker that dies
     (out of memory, say) takes the jobs that it and its siblings were at with it: these count as failed, and the rest
-    goes on in new workers. ``told`` hears of each end, in this process.
+    goes on in new workers. `told` hears of each end, in this process.
     """
     outcomes: list[Outcome] = []
 

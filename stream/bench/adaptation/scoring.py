@@ -36,7 +36,7 @@ class Scorer:
         self._task = np.zeros(0, dtype=np.int64)
 
     def apply(self, versions: Sequence[Version], names: Sequence[str | None]) -> None:
-        """Take the versions that take effect together; ``names`` are the offers by slot after them, None for none."""
+        """Take the versions that take effect together; `names` are the offers by slot after them, None for none."""
         added: dict[str, None] = {}
         for version in versions:
             self._schema = self._schema.apply(version)
@@ -75,7 +75,7 @@ class Scorer:
         frozen: bool = False,
         seconds: float = 0.0,
     ) -> None:
-        """Measure a batch of B events over P pairs: offsets ``(B + 1,)``, all else ``(P,)``, in training order.
+        """Measure a batch of B events over P pairs: offsets `(B + 1,)`, all else `(P,)`, in training order.
 
         Raises ValueError if a logit is not finite: such a run has no loss.
         """

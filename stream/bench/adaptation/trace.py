@@ -57,7 +57,7 @@ class Trace:
     seconds: Floats
     """`(N,)` seconds of predicting and training up to and with this event's batch, without the measuring."""
     histogram: Counts
-    """`(2, BINS)` pairs not taken and taken by logit, as :mod:`stream.evaluation.calibration` bins them; without the
+    """`(2, BINS)` pairs not taken and taken by logit, as `stream.evaluation.calibration` bins them; without the
     first fifth of the events."""
     task_sum: Floats
     """`(N, K)` nats by the offers' value of the attribute `task`, in the order of `tasks`; K = 0 if none has it."""
@@ -141,7 +141,7 @@ class Trace:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote; raises ConfigurationError if the file is not that."""
+        """Read what `save` wrote; raises ConfigurationError if the file is not that."""
         try:
             with np.load(path, allow_pickle=False) as archive:
                 values: dict[str, Any] = dict(archive)

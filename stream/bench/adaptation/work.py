@@ -46,7 +46,7 @@ def work(job: Job, trace_path: Path, facts_path: Path) -> Outcome:
 
 
 def work_on(load: Callable[[], BenchStream], job: Job, trace_path: Path, facts_path: Path) -> Outcome:
-    """Do the same on the stream that ``load`` returns."""
+    """Do the same on the stream that `load` returns."""
     import time
 
     started = time.perf_counter()

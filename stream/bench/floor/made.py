@@ -50,7 +50,7 @@ class Made:
         return min(_MOST_EVENTS, max(_LEAST_EVENTS, _PAIRS // self.shown))
 
     def stream(self, seed: int, share: float = 1.0) -> BenchStream:
-        """Return the stream of a seed, or the beginning ``share`` of it."""
+        """Return the stream of a seed, or the beginning `share` of it."""
         draw = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
         events, offers = max(64, int(self.events * share)), self.offers
         by_input = draw.standard_normal((_NUMERIC, offers)) / _NUMERIC**0.5

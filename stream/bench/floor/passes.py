@@ -74,7 +74,7 @@ class Pass:
 def pass_over(stream: BenchStream, seed: int, *, course: bool = False, after: int = 0) -> Pass:
     """Let a learner with the default settings pass over a stream.
 
-    ``late`` begins after a fifth of the events, or after so many as ``after`` says.
+    `late` begins after a fifth of the events, or after so many as `after` says.
     """
     settings = arm_settings(stream, {}, seed)
     learner = LearnerCore(settings)

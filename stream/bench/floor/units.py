@@ -31,8 +31,8 @@ _AT: Final = 10
 class Case:
     """A changed stream beside the one that it is to be no worse than; both are made of the plain one.
 
-    ``inputs`` and ``weights`` take one numeric input's values or the weights, in order, and so do ``other_inputs`` and
-    ``other_weights`` for the one beside it.
+    `inputs` and `weights` take one numeric input's values or the weights, in order, and so do `other_inputs` and
+    `other_weights` for the one beside it.
     """
 
     name: str

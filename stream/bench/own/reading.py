@@ -114,7 +114,7 @@ def keep_range(opened: Opened, wanted: Range, settings: Settings, out: Path) -> 
 
 
 def load_range(directory: Path) -> BenchStream:
-    """Return what :func:`keep_range` kept, as the arms read it."""
+    """Return what `keep_range` kept, as the arms read it."""
     versions = [parse_version(line) for line in (directory / _SCHEMA).read_bytes().splitlines()]
     events = [decode_interaction(line) for line in (directory / _INTERACTIONS).read_bytes().splitlines()]
     items = list(in_order(versions, events))

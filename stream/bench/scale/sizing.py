@@ -61,7 +61,7 @@ class Point:
 
 
 def points(most: int) -> Iterator[tuple[str, Size]]:
-    """Yield what is measured: each size varied alone, none above ``most``."""
+    """Yield what is measured: each size varied alone, none above `most`."""
     for name, values in _VARIED.items():
         for value in values:
             if value <= most:

@@ -40,7 +40,7 @@ print(time.process_time() - started)
 
 
 def former_code() -> Path:
-    """Return a folder with the code of :data:`FORMER`, unpacked once.
+    """Return a folder with the code of `FORMER`, unpacked once.
 
     Raises:
         ConfigurationError: this is no clone that has that commit.

@@ -40,7 +40,7 @@ def measure(
     former: bool = False,
     peers: Iterable[str] = (),
 ) -> list[Figure]:
-    """Return the workload's figures; ``say`` is told what is being measured, and why something was not."""
+    """Return the workload's figures; `say` is told what is being measured, and why something was not."""
     lines = workload.lines()
     found: dict[str, list[float]] = {}
     losses: dict[str, list[float]] = {}

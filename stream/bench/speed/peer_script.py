@@ -29,7 +29,7 @@ class Peer(Protocol):
     """A model that takes batches of lines: it decodes and predicts them, then learns them."""
 
     def __call__(self, lines: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the probabilities from before the step, and what was taken, both ``(B, offers)``."""
+        """Return the probabilities from before the step, and what was taken, both `(B, offers)`."""
 
 
 def _flat(features: dict[str, Any]) -> dict[str, Any]:

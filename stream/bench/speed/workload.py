@@ -39,7 +39,7 @@ class Workload:
 
 
 def workloads(place: Path, names: tuple[str, ...], events: int) -> Iterator[Workload]:
-    """Write each workload of these names below ``place`` and yield it; the large ones have fewer events."""
+    """Write each workload of these names below `place` and yield it; the large ones have fewer events."""
     for name in names:
         yield _MAKERS[name](place / name.replace(" ", "-"), name, events)
 

@@ -1,12 +1,12 @@
 """The Open Bandit sample as streams: impressions of one offer at a time, of which 0.3 to 0.7 in a hundred are clicked.
 
-ZOZO, Inc. showed fashion items on a page of an online shop for seven days, chosen by a policy (``bts``, a Thompson
-sampler, or ``random``) in three campaigns (Yuta Saito, Shunsuke Aihara, Megumi Matsutani and Yusuke Narita, "Open
+ZOZO, Inc. showed fashion items on a page of an online shop for seven days, chosen by a policy (`bts`, a Thompson
+sampler, or `random`) in three campaigns (Yuta Saito, Shunsuke Aihara, Megumi Matsutani and Yusuke Narita, "Open
 Bandit Dataset and Pipeline", NeurIPS Datasets and Benchmarks 2021). The sample, 10,000 impressions of each of the six
 parts, is not part of this project: it is taken, at run time, from the wheel of the PyPI package `obp`.
 
 An event is an impression; its one possible offer is the item, its label the click. Nobody is known by name: the key is
-the four user features together. With ``propensity``, the weight is one over the chance that the policy gave the item.
+the four user features together. With `propensity`, the weight is one over the chance that the policy gave the item.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def pooled_difference(results: Results, courses: Sequence[str], first: str, seco
 
 
 def pooled_by_seed(results: Results, courses: Sequence[str], first: str, second: str, name: str) -> dict[int, float]:
-    """Return :func:`pooled_ratio` seed by seed."""
+    """Return `pooled_ratio` seed by seed."""
     return _by_seed(results, courses, first, second, name, ratio=True)
 
 
@@ -111,7 +111,7 @@ def best_of(effects: Mapping[str, Mapping[int, float]]) -> tuple[str, Interval] 
     """Return the arm with the lowest mean of those that have every seed, with an interval as wide as a choice asks for.
 
     The lowest of several means is low by chance, too; the interval allows for as many comparisons as there were arms.
-    ``effects`` are by arm, then by seed. None if no arm has every seed.
+    `effects` are by arm, then by seed. None if no arm has every seed.
     """
     seeds = {seed for found in effects.values() for seed in found}
     whole = {arm: found for arm, found in effects.items() if found and found.keys() == seeds}
