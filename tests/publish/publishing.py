@@ -60,11 +60,12 @@ class Publishing:
         self.model = model
         self.now = 1000.0
         self.heard = Heard()
-        chosen = PublishSettings(**{"directory": str(directory), "gate_events_min": 1, **settings})
+        chosen = PublishSettings(**{"directory": str(directory), "gate_events_min": 1, "share": 1.0, **settings})
         self.store = VersionStore(
             directory, name, Retention(chosen.full_versions, chosen.disk_bytes), unix_seconds=lambda: self.now
         )
-        # Costs are counted by a clock of the test's own: 0, so that they never decide.
+        # What it costs on this thread is counted by a clock of the test's own, and the share is all of the time: how
+        # fast the machine is decides nothing.
         self.publisher = Publisher(
             self.store, chosen, model.snapshot, scores, self.heard, lambda: self.now, lambda: self.now
         )
