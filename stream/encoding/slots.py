@@ -9,6 +9,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 __all__ = ["SlotRegistry"]
 
 
@@ -23,6 +25,7 @@ class SlotRegistry:
         self._slot_of: dict[str, int] = {}
         self._names: list[str | None] = []
         self._free: list[int] = []
+        self._live: np.ndarray | None = None
         self.capacity = minimum_capacity
 
     def __len__(self) -> int:
@@ -61,6 +64,13 @@ class SlotRegistry:
         """Return the live slots in ascending order."""
         return [slot for slot, name in enumerate(self._names) if name is not None]
 
+    @property
+    def live(self) -> np.ndarray:
+        """The live slots, ascending, int64; made once for as long as no name joins or leaves, and not to be written."""
+        if self._live is None:
+            self._live = np.array(self.slots(), dtype=np.int64)
+        return self._live
+
     def items(self) -> Iterator[tuple[str, int]]:
         """Yield `(name, slot)` of the live names in the order of their slots."""
         return ((name, slot) for slot, name in enumerate(self._names) if name is not None)
@@ -78,6 +88,7 @@ class SlotRegistry:
             while slot >= self.capacity:
                 self.capacity *= 2
         self._slot_of[name] = slot
+        self._live = None
         return slot
 
     def remove(self, name: str) -> int:
@@ -85,6 +96,7 @@ class SlotRegistry:
         slot = self._slot_of.pop(name)
         self._names[slot] = None
         heapq.heappush(self._free, slot)
+        self._live = None
         return slot
 
     def rename(self, name: str, to: str) -> int:
@@ -118,3 +130,4 @@ class SlotRegistry:
         self._slot_of = {name: slot for slot, name in enumerate(self._names) if name is not None}
         self._free = [slot for slot, name in enumerate(self._names) if name is None]
         heapq.heapify(self._free)
+        self._live = None

@@ -62,6 +62,8 @@ class Network:
         self.cells.counts = self.counts
         self.descent = Descent()
         """What a training step does with the gradients; a method may put another in its place."""
+        self._mutes = True
+        """Whether any offer may be muted."""
         install(self)
         self.implementation: Implementation = chosen(network.kernels, self.device.type)
         by_loops = self.implementation == "compiled"
@@ -79,13 +81,13 @@ class Network:
 
     def frame(self, batch: Batch) -> Frame:
         """Return the batch on the device, inputs and weights by what was seen so far."""
-        numeric, missing = self.statistics.standardise(
-            batch.numeric, np.array(self.layout.features.numeric.slots(), dtype=int)
-        )
+        features = self.layout.features
+        numeric, missing = self.statistics.standardise(batch.numeric, features.numeric.live)
         self._live = {
-            "numeric": torch.tensor(self.layout.features.numeric.slots(), dtype=torch.int64, device=self.device),
-            "projection": torch.tensor(self.layout.features.categorical.slots(), dtype=torch.int64, device=self.device),
+            "numeric": torch.from_numpy(features.numeric.live).to(self.device),
+            "projection": torch.from_numpy(features.categorical.live).to(self.device),
         }
+        self._mutes = bool(self.layout.muted.any())
         weight = self.weights.of(batch.weight, seen=False)
         row_of = self.layout.keys.row_of
         # Row 0 is nobody's: that of a key without a row, and of an anonymous event.
@@ -105,9 +107,10 @@ class Network:
         self.count_inputs = self.counts.inputs(frame) if count_inputs is None else count_inputs
         """The running counts as inputs ``(P, inputs)`` of the last forward pass."""
         logits = self.pairs.forward(frame, self.count_inputs, alone)
-        muted = self.layout.muted[frame.pair_slot]
+        if not self._mutes:
+            return logits
         prior = math.log(self.settings.prevalence / (1.0 - self.settings.prevalence))
-        return logits.masked_fill_(muted, prior) if bool(muted.any()) else logits
+        return logits.masked_fill_(self.layout.muted[frame.pair_slot], prior)
 
     def assess(self, frame: Frame, logits: torch.Tensor) -> Assessed:
         """Say what is published of the frame's pairs; ``logits`` are those of the last :meth:`forward`."""
@@ -202,7 +205,7 @@ class Network:
 
         Returns how many numeric values float64 cannot tell from their input's others.
         """
-        slots = live = np.array(self.layout.features.numeric.slots(), dtype=int)
+        slots = live = self.layout.features.numeric.live
         if warming_up:
             slots = slots[self.statistics.new[slots]]
         self.statistics.update(batch.numeric, frame.numeric.cpu().numpy(), slots)
