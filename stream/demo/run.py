@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from stream.data import journey
+from stream.demo.answers import ask_a_scorer, last_questions
 from stream.demo.place import open_place
 from stream.demo.producer import Producer, producing
 from stream.errors import LogError
@@ -60,7 +61,8 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
         settings_with: returns the settings for texts KEY=VALUE that are the demo's own defaults.
         out: where view and sentences go.
     """
-    require("demo", "matplotlib", "stream demo")
+    for package in ("matplotlib", "starlette", "uvicorn", "httptools"):
+        require("demo", package, "stream demo")
     begun = time.monotonic()
 
     def say(text: str) -> None:
@@ -68,7 +70,9 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
 
     checkpoints = demo.out / "checkpoints"
     demo.out.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    versions = demo.out / "versions"
+    for earlier in (checkpoints, versions):
+        shutil.rmtree(earlier, ignore_errors=True)
     say("Preparing the data: The Complete Journey (published by 84.51; simulated, its package says).")
     data = journey.write(demo.data / ("all" if demo.events is None else str(demo.events)), demo.events)
     say(f"{data.events:,} events, {data.events_with_labels:,} with labels; {data.offers:,} offers come and go.")
@@ -77,6 +81,7 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
             "evaluation.attribute=category",
             "evaluation.finite=true",
             f"checkpoint.directory={checkpoints}",
+            f"publish.directory={versions}",
             "metrics.port=0",
             # Small helpings: partitions are read side by side, and the lag is what the learner has not learned yet.
             "kafka.options.max_partition_fetch_bytes=262144",
@@ -100,6 +105,7 @@ def run_demo(demo: Demo, settings_with: Callable[..., Settings], out: TextIO) ->
             producer.check()
     _conclude(demo, settings, history, summary, out)
     require_accepted(summary)
+    ask_a_scorer(Path(settings.publish.directory), last_questions(data.interactions), summary["events_trained"], say)
     say("Done.")
     if summary["events_read"] < data.events:
         say(f"It was ended early: {summary['events_read']:,} of {data.events:,} events.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,9 @@ def test_the_demo_learns_from_every_event_and_leaves_summary_and_plot_and_no_pro
         assert (tmp_path / plot).read_bytes().startswith(b"\x89PNG")
     for sentence in ("1,500 of 1,500 events (100%)", "entity_attribute_counts", "Metrics meanwhile: http://127.0.0.1:"):
         assert sentence in said
+    assert re.search(r"`stream serve` answers at http://127\.0\.0\.1:\d+", said)
+    assert re.search(r": \S.* \d+\.\d%, .* \(\d+\.\d ms\)", said), "no answer"
+    assert re.search(r"it knows 1,500 of 1,500 events", said)
     assert processes_that_name(tmp_path) == []
 
 
