@@ -133,7 +133,11 @@ def test_importing_the_core_brings_in_neither_kafka_nor_metrics_nor_a_terminal()
 def test_nothing_but_the_command_line_imports_it() -> None:
     for path in PACKAGE.rglob("*.py"):
         if path.parent != PACKAGE / "cli" and PACKAGE / "cli" not in path.parents and path.name != "__main__.py":
-            found = [module for module in modules(ast.parse(path.read_text(encoding="utf-8"))) if ".cli" in module]
+            found = [
+                module
+                for module in modules(ast.parse(path.read_text(encoding="utf-8")))
+                if f"{module}.".startswith("stream.cli.")
+            ]
             assert not found, f"{path} imports {found}"
 
 
