@@ -36,9 +36,9 @@ class Cells:
     compiled = False
     """Whether cells are found and begun by compiled loops."""
 
-    def __init__(self, *, capacity: int, counts: int, rate: float, accumulator: float, device: torch.device) -> None:
+    def __init__(self, *, capacity: int, counts: int, rate: float, prior: float, device: torch.device) -> None:
         self.capacity = max(1, capacity)
-        self.rate, self.accumulator, self.device = rate, accumulator, device
+        self.rate, self.prior, self.device = rate, prior, device
         self.used = 0
         self.evictions = 0
         """Cells of living names that were given up because the bound was met."""
@@ -170,7 +170,7 @@ class Cells:
             used = cell_index.begin(self.index, self.names, self.used, names, found)
         new = slice(self.used, used)
         self.seen[new] = now
-        self.weights[new] = (0.0, self.accumulator, 0.0)
+        self.weights[new] = (0.0, self.prior, 0.0)
         self.counts[new] = 0.0
         self.used = used
         return found, moved
@@ -333,7 +333,7 @@ class Cells:
         rank_of[[column for _, column in ordered]] = np.arange(len(ordered))
         found_rows, found_columns, places = self.live()
         if trained:
-            moved = (self.weights[places, :2] != np.array([0.0, self.accumulator], dtype=np.float32)).any(1)
+            moved = (self.weights[places, :2] != np.array([0.0, self.prior], dtype=np.float32)).any(1)
             found_rows, found_columns, places = found_rows[moved], found_columns[moved], places[moved]
         row, rank = row_of[found_rows], rank_of[found_columns]
         order = np.lexsort((rank, row))

@@ -82,7 +82,7 @@ class HiddenCurvature:
         """
         held = weight.moments["curvature"]
         held[rows] = keep * held[rows] + information
-        move = weight.rate * self.solve(turned, held[rows], weight.accumulator)
+        move = weight.rate * self.solve(turned, held[rows], weight.prior)
         weight.weight[rows] -= move[:, :-1]
         bias.weight[rows] -= move[:, -1]
 

@@ -272,6 +272,4 @@ def embedding_table(
     rows: int, shape: tuple[int, ...], optimiser: OptimiserSettings, rate: float, device: torch.device
 ) -> Table:
     """Return a table that is trained as rows of categorical values are."""
-    return Table(
-        rows, shape, method=optimiser.embedding_method, rate=rate, accumulator=optimiser.accumulator, device=device
-    )
+    return Table(rows, shape, method=optimiser.embedding_method, rate=rate, prior=optimiser.accumulator, device=device)

@@ -45,9 +45,7 @@ class OutputLayer(Part):
         width = network.hidden[-1]
 
         def tables(rate: float) -> tuple[Table, Table]:
-            weight = Table(
-                32, (width,), method="newton", rate=rate, accumulator=optimiser.output_damping, device=device
-            )
+            weight = Table(32, (width,), method="newton", rate=rate, prior=optimiser.output_damping, device=device)
             return weight, Table(32, (), method="sgd", rate=rate, device=device)  # moves with the weights
 
         self.offer, self.offer_bias = tables(optimiser.output_rate)
@@ -305,7 +303,7 @@ class OutputLayer(Part):
             turned.numpy(),
             curvature.values.numpy(),
             self._remaining(len(turned)),
-            self.offer.accumulator,
+            self.offer.prior,
             self.offer.moments["curvature"].numpy(),
             self.value.moments["curvature"].numpy(),
             *((table.fresh if warming_up else table.held).numpy() for table in (self.offer, self.value)),

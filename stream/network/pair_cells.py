@@ -45,7 +45,7 @@ class PairCells:
                 capacity=network.pair_cells,
                 counts=counts,
                 rate=rate,
-                accumulator=optimiser.accumulator,
+                prior=optimiser.accumulator,
                 device=device,
             )
 

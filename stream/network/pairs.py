@@ -49,7 +49,7 @@ class PairPart(Part):
             (network.attributes,),
             method="adagrad",
             rate=optimiser.flag_rate,
-            accumulator=optimiser.accumulator,
+            prior=optimiser.accumulator,
             device=device,
         )
         self.mixer = Mixer(network, optimiser, seed, device)

@@ -40,12 +40,13 @@ class Table:
         *,
         method: Literal["adagrad", "adam", "newton", "sgd"],
         rate: float,
-        accumulator: float = 0.0,
+        prior: float = 0.0,
         device: torch.device | str = "cpu",
     ) -> None:
         self.method: Literal["adagrad", "adam", "newton", "sgd", "quadratic"] = method
         self.rate = rate
-        self.accumulator = accumulator
+        self.prior = prior
+        """The curvature that a weight starts with: Adagrad's sum of squares, Newton's damping, or a precision."""
         self.device = torch.device(device)
         self.shape = shape
         self.moments: dict[str, torch.Tensor] = {}
@@ -68,11 +69,11 @@ class Table:
         self.holds = False
         """Whether any row may be held: so that a step need not look at all of them."""
         if self.method == "adagrad":
-            self.moments["squares"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
+            self.moments["squares"] = torch.full((rows, *self.shape), self.prior, device=self.device)
         elif self.method == "newton":
             self.moments["curvature"] = torch.zeros(rows, device=self.device)
         elif self.method == "quadratic":
-            self.moments["precision"] = torch.full((rows, *self.shape), self.accumulator, device=self.device)
+            self.moments["precision"] = torch.full((rows, *self.shape), self.prior, device=self.device)
             self.moments["seen"] = torch.zeros(rows, dtype=torch.float64, device=self.device)
         elif self.method == "adam":
             self.moments["first"] = torch.zeros(rows, *self.shape, device=self.device)
@@ -82,7 +83,7 @@ class Table:
 
     def keep_precision(self, prior: float) -> None:
         """Keep a precision (at first `prior`) by weight, and when it was brought up to date, in place of moments."""
-        self.method, self.accumulator = "quadratic", prior
+        self.method, self.prior = "quadratic", prior
         self.moments.clear()
         weight, fresh, held, holds = self.weight, self.fresh, self.held, self.holds
         self._allocate(len(weight))
@@ -159,7 +160,7 @@ class Table:
             moment[rows] = self._start_of(name)
 
     def _start_of(self, moment: str) -> float:
-        return self.accumulator if moment in ("squares", "precision") else 0.0
+        return self.prior if moment in ("squares", "precision") else 0.0
 
     def trained(self, *, warming_up: bool, among: torch.Tensor | None = None) -> torch.Tensor | None:
         """Return the rows that a step may train (of those `among`, if given), or None if these are all rows."""

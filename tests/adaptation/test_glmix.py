@@ -77,7 +77,7 @@ def test_coordinates_are_trained_in_order_each_with_the_others_newest_scores_as_
                 offset + theta, frame.taken[mine].double(), reduction="none"
             )
             moved = theta - weight[row, column]
-            pull, ridge = keep * precision[row, column], (1 - keep) * table.accumulator
+            pull, ridge = keep * precision[row, column], (1 - keep) * table.prior
             ((share * losses).sum() + pull / 2 * moved**2 + ridge / 2 * theta**2).backward()
             assert theta.grad is not None
             assert abs(float(theta.grad)) < 1e-5

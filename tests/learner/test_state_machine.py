@@ -182,7 +182,7 @@ class _Life(RuleBasedStateMachine):
                     free = np.setdiff1d(np.arange(table.rows), live[name]).tolist()
                     assert not table.weight[free].any(), name
                     for moment, tensor in table.moments.items():
-                        start = table.accumulator if moment == "squares" else 0.0
+                        start = table.prior if moment == "squares" else 0.0
                         assert bool((tensor[free] == start).all()), (name, moment)
         keys = {row + 1 for row in network.layout.keys.row_of.values()}
         for name, cells in network.pairs.pair_tables():

@@ -12,7 +12,7 @@ __all__ = ["dense", "dense_counts"]
 
 def dense(cells: Cells, kind: str = "weight") -> torch.Tensor:
     """Return weights, or ``squares``, as ``(rows, columns)``; what has no cell is as one that just began."""
-    start = cells.accumulator if kind == "squares" else 0.0
+    start = cells.prior if kind == "squares" else 0.0
     found = torch.full((len(cells.row_lives), len(cells.column_lives)), start)
     rows, columns, places = cells.live()
     found[torch.from_numpy(rows), torch.from_numpy(columns)] = getattr(cells, kind)[torch.from_numpy(places)]

@@ -24,7 +24,7 @@ def activations(number: int, width: int, seed: int) -> torch.Tensor:
 
 
 def tables(rows: int, width: int) -> tuple[Table, Table]:
-    weight = Table(rows, (width,), method="newton", rate=0.5, accumulator=4.0)
+    weight = Table(rows, (width,), method="newton", rate=0.5, prior=4.0)
     return weight, Table(rows, (), method="sgd", rate=0.5)
 
 

@@ -16,7 +16,7 @@ from stream.network.table import Table
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_table_steps_as_torch_s_own_optimiser_does(method: Literal["adagrad", "adam", "sgd"], compiled: bool) -> None:
     draw = torch.Generator().manual_seed(3)
-    table = Table(4, (5,), method=method, rate=0.03, accumulator=0.1 if method == "adagrad" else 0.0)
+    table = Table(4, (5,), method=method, rate=0.03, prior=0.1 if method == "adagrad" else 0.0)
     table.compiled = compiled
     table.set([0, 1, 2, 3], torch.randn(4, 5, generator=draw))
     other = table.weight[:2].clone().requires_grad_()
@@ -37,7 +37,7 @@ def test_a_table_steps_as_torch_s_own_optimiser_does(method: Literal["adagrad", 
 
 def test_cells_take_adagrad_steps_of_its_own_rate() -> None:
     draw = torch.Generator().manual_seed(3)
-    table = Cells(capacity=100, counts=0, rate=0.05, accumulator=0.1, device=torch.device("cpu"))
+    table = Cells(capacity=100, counts=0, rate=0.05, prior=0.1, device=torch.device("cpu"))
     table.begin(np.arange(60), 1, may_evict=True)
     other = torch.zeros(20, requires_grad=True)
     optimiser: Any = torch.optim.Adagrad([other], lr=0.05, initial_accumulator_value=0.1, eps=1e-10)

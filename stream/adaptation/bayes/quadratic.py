@@ -79,7 +79,7 @@ class Quadratic(Descent):
             table.rate = self.output_step  # what it has there is a share of a Newton step, no length
         network.output.keeps_posterior = True
         for _, cells in network.pairs.pair_tables():
-            cells.accumulator = self.prior
+            cells.prior = self.prior
 
     def take_names(self, names: list[str | None]) -> None:
         """Note the offers by slot: an outcome is drawn by (seed, event number, offer's name), whatever the slots."""

@@ -41,7 +41,7 @@ class PosteriorTable(Cells):
     def __init__(
         self, *, capacity: int, counts: int, prior: float, half_life_events: int, steps: int, device: torch.device
     ) -> None:
-        super().__init__(capacity=capacity, counts=counts + 1, rate=0.0, accumulator=prior, device=device)
+        super().__init__(capacity=capacity, counts=counts + 1, rate=0.0, prior=prior, device=device)
         self.half_life_events = half_life_events
         self.steps = steps
 
@@ -57,7 +57,7 @@ class PosteriorTable(Cells):
         start = self.weight[places].to(torch.float64)
         kept = self._kept(places, clock)
         pull = kept * self.squares[places]
-        ridge = (1.0 - kept) * self.accumulator
+        ridge = (1.0 - kept) * self.prior
         batch = _Cells(pairs.taken[chosen], pairs.weight[chosen], cell, len(places))
         offset = logits[chosen] - start[cell]
         mean = _mode(batch, offset, start, pull, ridge, self.steps)
@@ -71,8 +71,8 @@ class PosteriorTable(Cells):
         """Return the cells' variance ``(n,)`` float64, after what was forgotten by now; without a cell the prior's."""
         places = cells.clamp_min(0)
         kept = self._kept(places, clock)
-        found = 1.0 / (kept * self.squares[places] + (1.0 - kept) * self.accumulator)
-        return torch.where(cells >= 0, found, 1.0 / self.accumulator)
+        found = 1.0 / (kept * self.squares[places] + (1.0 - kept) * self.prior)
+        return torch.where(cells >= 0, found, 1.0 / self.prior)
 
     def _kept(self, places: torch.Tensor, clock: int) -> torch.Tensor:
         age = (clock - torch.from_numpy(self.counts[places.numpy(), -1])).clamp_min(0)
