@@ -14,8 +14,8 @@ from typing import Any, Self
 from stream import state
 from stream.checkpoint.file import read_at, write_checkpoint
 from stream.learner.core import LearnerCore
-from stream.learner.recommend import best_offers
 from stream.records.interaction import interaction_of
+from stream.scoring.recommend import best_offers
 from stream.service.learner_settings import to_plain
 from stream.service.restore import learner_in
 

@@ -200,3 +200,41 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_the_search_for_circles_finds_one() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+
+
+def rows() -> list[tuple[str, list[str]]]:
+    """Return the rows of the picture in docs/design.md, the highest first: a label, and the rooms in it."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    picture = page.partition("<!-- rows -->")[2].split("```")[1]
+    split = [line.split("  ", 1) for line in picture.strip().splitlines()]
+    return [(label, rooms.split()) for label, rooms in split]
+
+
+# What may look up, and why.
+UPWARD = {
+    ("adaptation/mlet/convert", "learner"): "turns one whole learner into another",
+}
+# They belong to no row: settings are declared in every room and gathered in one, these two hold files alone.
+BESIDE = {"settings", "shipped", "forms", "__init__", "__main__"}
+
+
+def test_every_room_is_in_the_picture() -> None:
+    drawn = [room for _, rooms in rows() for room in rooms]
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert len(set(drawn)) == len(drawn)
+    assert set(drawn) == there - BESIDE
+
+
+def test_a_room_imports_from_its_row_and_below() -> None:
+    height = {room: -number for number, (_, rooms) in enumerate(rows()) for room in rooms}
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).with_suffix("")
+        if name.parts[0] in BESIDE or name.name == "settings":
+            continue
+        for module in modules(ast.parse(path.read_text(encoding="utf-8"))):
+            room = module.removeprefix("stream.").split(".")[0]
+            upward = module.startswith("stream.") and height.get(room, 0) > height[name.parts[0]] and room in height
+            if upward and not module.partition(f"{room}.")[2].startswith("settings"):
+                found.add((name.as_posix(), room))
+    assert found == set(UPWARD)

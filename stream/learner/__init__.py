@@ -1,1 +1,1 @@
-"""The learner without files: it predicts, scores and trains, and says what it would recommend."""
+"""The learner without files: it predicts, scores, trains, and follows its schema."""

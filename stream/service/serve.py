@@ -106,7 +106,7 @@ def require_accepted(summary: Mapping[str, Any]) -> None:
 
 def _rehearse() -> None:
     """Compile, or load, the loops that training needs: before the log is asked for anything, and said."""
-    from stream.learner.rehearsal import rehearse
+    from stream.service.rehearsal import rehearse
 
     log = logging.getLogger("stream.service")
     log.info("loading the compiled loops; the first time on a machine they are compiled, which takes up to a minute")

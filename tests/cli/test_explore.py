@@ -12,10 +12,10 @@ import pytest
 from stream.cli import main
 from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
-from stream.learner.explore import Exploration
-from stream.learner.recommend import recommend
 from stream.records.interaction import decode_interaction
 from stream.schema import parse_version
+from stream.scoring.explore import Exploration
+from stream.scoring.recommend import recommend
 from stream.settings.learner import LearnerSettings
 
 NAMES = ("a1", "a2", "b1", "b2")

@@ -10,9 +10,9 @@ import pytest
 from stream.cli import main
 from stream.errors import InvalidInteraction
 from stream.learner.core import LearnerCore
-from stream.learner.recommend import recommend
 from stream.records.interaction import decode_interaction
 from stream.schema import parse_version
+from stream.scoring.recommend import recommend
 from stream.settings.learner import LearnerSettings
 
 VERSION = {

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stream.learner.core import LearnerCore
-from stream.learner.recommend import recommend
 from stream.network.experts import EXPERTS
 from stream.records.interaction import Interaction, decode_interaction
+from stream.scoring.recommend import recommend
 from stream.settings.learner import LearnerSettings
 from stream.testing.streams import FEATURES, OFFERS, apply, events, feature, label, learn, restored, settings, trained
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.learner.recommend import best_offers
 from stream.library import Learner
 from stream.network import counts, experts
 from stream.publish.snapshot import Snapshot
 from stream.records.interaction import Interaction
 from stream.scoring import loops
 from stream.scoring.of_learner import scorer_of, snapshot_of
+from stream.scoring.recommend import best_offers
 from stream.scoring.scorer import Scorer
 from stream.scoring.why import why
 from stream.testing.method import LABELS, SCRIPT, SHAPE

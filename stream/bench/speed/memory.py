@@ -7,9 +7,9 @@ import time
 
 from stream.bench.speed.workload import Workload
 from stream.learner.core import LearnerCore
-from stream.learner.rehearsal import rehearse
 from stream.records.interaction import Interaction, decode_interaction
 from stream.schema import parse_version
+from stream.service.rehearsal import rehearse
 
 __all__ = ["from_memory"]
 

@@ -18,7 +18,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile every loop, or find that it is compiled already, and say how long that took."""
-    from stream.learner.rehearsal import rehearse
+    from stream.service.rehearsal import rehearse
 
     print("compiling; the first time on a machine this takes up to a minute ...", flush=True)
     started = time.perf_counter()

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     from stream.checkpoint import read_at
     from stream.errors import ConfigurationError, InvalidInteraction
     from stream.learner.core import LearnerCore
-    from stream.learner.explore import Exploration
-    from stream.learner.recommend import recommend, represent
     from stream.log.line_file import opened_lines
+    from stream.scoring.explore import Exploration
+    from stream.scoring.recommend import recommend, represent
     from stream.service.restore import learner_in
 
     if args.top < 1:

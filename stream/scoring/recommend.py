@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from stream.learner.core import LearnerCore
-from stream.learner.explore import Exploration
 from stream.records.interaction import Interaction, decode_interaction
+from stream.scoring.explore import Exploration
 from stream.scoring.of_learner import scorer_of
 
 __all__ = ["best_offers", "recommend", "represent"]

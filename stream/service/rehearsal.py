@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from stream.learner.core import LearnerCore
-from stream.learner.recommend import best_offers
 from stream.records.interaction import Interaction
 from stream.schema import parse_version
 from stream.scoring.of_learner import scorer_of
+from stream.scoring.recommend import best_offers
 from stream.scoring.why import why
 from stream.settings.learner import LearnerSettings
 

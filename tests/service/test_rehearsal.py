@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 CODE = """
-from stream.learner.rehearsal import rehearse
+from stream.service.rehearsal import rehearse
 from stream.evaluation import loops
 from stream.network import pair_kernels, step_kernels
 assert rehearse() == "compiled"
