@@ -11,6 +11,7 @@ import stream.adaptation
 from stream.adaptation import METHODS
 from stream.adaptation.catalogue import FOLDERS, folder_of, parse_strategy
 from stream.errors import ConfigurationError
+from stream.service.learner_settings import from_plain, require_same_model, to_plain
 from stream.settings import WrongSetting
 from stream.settings.learner import LearnerSettings
 
@@ -46,3 +47,21 @@ def test_a_method_checks_the_settings_that_it_needs() -> None:
     with pytest.raises(WrongSetting) as found:
         LearnerSettings(strategy="peterrec-parallel", network=LearnerSettings().network.__class__(hidden=(8,)))
     assert found.value.key == "network.hidden"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key", "value"),
+    [
+        ("iak", "iak.width", 2),
+        ("iak", "iak.inner", 3),
+        ("mlet", "mlet.inner", 5),
+        ("peterrec-serial", "peterrec.bottleneck", 3),
+        ("peterrec-serial", "peterrec.patches", 1),
+        ("peterrec-serial", "peterrec.after_warmup", "fold"),
+    ],
+)
+def test_what_shapes_a_methods_weights_stays_as_it_was(strategy: str, key: str, value: object) -> None:
+    kept = to_plain(LearnerSettings(strategy=strategy))
+    require_same_model(kept, from_plain(kept))
+    with pytest.raises(ConfigurationError, match=rf"{key} = .* \(it was "):
+        require_same_model(kept, from_plain({**kept, key: value}))

@@ -29,7 +29,7 @@ class IakSettings(MethodSettings):
         ),
     )
 
-    shape_the_model: ClassVar[frozenset[str]] = frozenset({"domain_feature"})
+    shape_the_model: ClassVar[frozenset[str]] = frozenset({"width", "inner", "domain_feature"})
 
     width: int = setting(0, "Width r of the bottleneck; 0 is h / 4.", minimum=0)
     inner: int = setting(0, "Hidden units of encoder and decoder; 0 is h / 2.", minimum=0)

@@ -32,6 +32,8 @@ class PeterRecSettings(MethodSettings):
         ),
     )
 
+    shape_the_model: ClassVar[frozenset[str]] = frozenset({"bottleneck", "patches", "after_warmup"})
+
     bottleneck: int = setting(
         0, "Units of a patch; 0 is an eighth of its layer's width, at least 4.", unit="units", minimum=0
     )
