@@ -33,6 +33,7 @@ def rehearse() -> str:
         learner.learn(learner.encode([_event(4 * batch + place) for place in range(4)]))
     flags = learner.network.pairs.flags
     flags.step(torch.zeros_like(flags.weight))  # what only a warm-up does
+    learner.summary()  # measures are made when somebody asks
     asked = [_event(place) for place in range(2)]
     best_offers(learner, asked[0], 1)
     why(scorer_of(learner), asked[1], ["o"])
