@@ -44,6 +44,8 @@ CONTRACT = [
     "models rollback 3 --reason R",
     "check --interactions F --schema F --json",
     "check",
+    "serve D",
+    "export C --onnx M",
     "broker",
     "compile",
     "strategies",
