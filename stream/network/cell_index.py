@@ -1,26 +1,32 @@
-"""The index over cells, plainly: open addressing with linear probing, over whole arrays of names at once.
+"""The index over cells, plainly: open addressing, over whole arrays of names at once.
 
 ``index`` int32 has a power of two of places, at least twice as many as there are cells: a cell's place and one, or 0. A
-name int64 is looked for from its hash's place on, up to the first empty place. Nothing is ever taken out: where cells
-go, the index is filled anew. The compiled form is :mod:`stream.network.cell_kernels`.
+name int64 is looked for from its hash's place on, at every seventeenth place, up to the first empty one. Nothing is
+ever taken out: where cells go, the index is filled anew. The compiled form is :mod:`stream.network.cell_kernels`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["begin", "fill", "find", "places"]
+__all__ = ["LANES", "NEXT", "begin", "fill", "find", "places"]
+
+LANES, NEXT = 16, 17
+"""Columns that stand side by side; the next place is in another line, and not that of the next column."""
 
 _FIRST, _SECOND = np.int64(-0x61C8864680B583EB), np.int64(-0x3D4D51C2D82B14B1)
 _LOW = np.int64(0xFFFFFFFF)
 
 
 def places(names: np.ndarray, size: int) -> np.ndarray:
-    """Return where each of ``names`` is looked for first; two rounds of multiply and fold, as in SplitMix64."""
+    """Return where each of ``names`` is looked for first; two rounds of multiply and fold, as in SplitMix64.
+
+    The last four bits stay: sixteen neighbouring columns of a row stand together, in one line of the cache.
+    """
     with np.errstate(over="ignore"):
-        mixed = names * _FIRST
+        mixed = (names >> np.int64(4)) * _FIRST
         mixed = (mixed ^ (mixed >> np.int64(32) & _LOW)) * _SECOND
-    return np.asarray((mixed >> np.int64(32) & _LOW) & np.int64(size - 1))
+    return np.asarray(((mixed >> np.int64(28)) & np.int64(size - LANES)) | (names & np.int64(LANES - 1)))
 
 
 def find(index: np.ndarray, held: np.ndarray, names: np.ndarray, found: np.ndarray) -> None:
@@ -33,7 +39,7 @@ def find(index: np.ndarray, held: np.ndarray, names: np.ndarray, found: np.ndarr
         hit = (cell >= 0) & (held[np.maximum(cell, 0)] == names[pending])
         found[pending[hit]] = cell[hit]
         pending = pending[(cell >= 0) & ~hit]
-        at[pending] = (at[pending] + 1) % len(index)
+        at[pending] = (at[pending] + NEXT) % len(index)
 
 
 def begin(index: np.ndarray, held: np.ndarray, used: int, names: np.ndarray, found: np.ndarray) -> int:
@@ -60,4 +66,4 @@ def _put(index: np.ndarray, names: np.ndarray, cells: np.ndarray) -> None:
         won = np.zeros(len(names), dtype=bool)
         won[first[index[at[first]] == 0]] = True
         index[at[won]] = cells[won] + 1
-        names, cells, at = names[~won], cells[~won], (at[~won] + 1) % len(index)
+        names, cells, at = names[~won], cells[~won], (at[~won] + NEXT) % len(index)

@@ -17,13 +17,14 @@ Array = np.ndarray[Any, Any]
 
 _FIRST, _SECOND = np.int64(-0x61C8864680B583EB), np.int64(-0x3D4D51C2D82B14B1)
 _LOW, _HALF = np.int64(0xFFFFFFFF), np.int64(32)
+_NEXT, _LAST, _FOUR, _HIGH = np.int64(17), np.int64(15), np.int64(4), np.int64(28)
 
 
 @compiled
 def _place(name: Any, mask: Any) -> Any:
-    mixed = name * _FIRST
+    mixed = (name >> _FOUR) * _FIRST
     mixed = (mixed ^ ((mixed >> _HALF) & _LOW)) * _SECOND
-    return ((mixed >> _HALF) & _LOW) & mask
+    return ((mixed >> _HIGH) & (mask ^ _LAST)) | (name & _LAST)
 
 
 @compiled
@@ -35,7 +36,7 @@ def cell_of(index: Array, held: Array, name: Any) -> Any:
         cell = index[at] - 1
         if cell < 0 or held[cell] == name:
             return cell
-        at = (at + 1) & mask
+        at = (at + _NEXT) & mask
 
 
 @compiled
@@ -43,7 +44,7 @@ def _put(index: Array, name: Any, cell: int) -> None:
     mask = np.int64(len(index) - 1)
     at = _place(name, mask)
     while index[at] != 0:
-        at = (at + 1) & mask
+        at = (at + _NEXT) & mask
     index[at] = cell + 1
 
 

@@ -241,7 +241,7 @@ class Cells:
         self._view()
 
     def _index_anew(self) -> None:
-        size = 2 << max(0, self.reserved - 1).bit_length()
+        size = max(2 * cell_index.LANES, 2 << max(0, self.reserved - 1).bit_length())
         self.index = np.zeros(size, dtype=np.int32)
         if self.compiled:
             from stream.network import cell_kernels

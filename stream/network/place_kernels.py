@@ -34,7 +34,7 @@ def look_up(frame: Frame, key_offer: Cells, key_value: Cells, wide: Cells, room:
     value_offsets = array("value_offsets", frame.events + 1)
     match = tuple(array(f"match_{name}", matches) for name in ("row", "slot", "value"))
     seen = tuple(array(f"seen_{name}", matches) for name in ("event", "column", "cell"))
-    wanted = 8 * len(a.rows)
+    wanted = max(8 * len(a.rows), min(room.held("use_row"), 256 * len(a.rows)))
     while True:
         use = tuple(array(f"use_{name}", wanted) for name in ("row", "value", "cell"))
         values, uses, matched, sighted = _look_up(
@@ -47,6 +47,7 @@ def look_up(frame: Frame, key_offer: Cells, key_value: Cells, wide: Cells, room:
             frame.matches,
             *(_arrays(registry) for registry in (key_offer, key_value, wide)),
             stamps,
+            room.array("lives", (most,), np.int64),
             pair_value,
             value_offsets,
             offer_cell,
@@ -155,6 +156,7 @@ def _look_up(
     key_value: tuple[Array, Array, Array, Array],
     wide: tuple[Array, Array, Array, Array],
     stamps: Array,
+    lives: Array,
     pair_value: Array,
     value_offsets: Array,
     offer_cell: Array,
@@ -165,6 +167,7 @@ def _look_up(
 ) -> tuple[int, int, int, int]:
     """Fill everything; return how many values, uses (also those that found no room), matches and sightings there are.
 
+    ``lives`` is scratch: the values' numbers among the columns of input values.
     ``stamps`` ``(values, 2)`` hold by column the event and one that met it last, among pairs and among inputs. They
     are cleared on the way out, at the places that were used.
     """
@@ -188,6 +191,7 @@ def _look_up(
                     stamps[column, 0] = values + 1
                     value[0][values] = event
                     value[1][values] = column
+                    lives[values] = wide[3][column]
                     value[2][values] = (
                         cell_of(key_value[0], key_value[1], valuer | key_value[3][column]) if key > 0 else -1
                     )
@@ -200,7 +204,7 @@ def _look_up(
             row = rows[place]
             line = wide[2][row + 1] << _HALF
             for one in range(begin, values):
-                cell = cell_of(wide[0], wide[1], line | wide[3][value[1][one]])
+                cell = cell_of(wide[0], wide[1], line | lives[one])
                 if cell >= 0:
                     if uses < len(use[0]):
                         use[0][uses] = place

@@ -26,6 +26,10 @@ class Room:
             held = self._matrices[name] = torch.from_numpy(array), array
         return held
 
+    def held(self, name: str) -> int:
+        """Return how many elements an array has room for."""
+        return len(self._held.get(name, ()))
+
     def array(self, name: str, shape: tuple[int, ...], kind: Any = np.float64) -> np.ndarray:
         """Return an array of this shape and type; what is in it is of no meaning."""
         size = math.prod(shape)
