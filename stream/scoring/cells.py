@@ -1,6 +1,7 @@
 """Where a version keeps what belongs to one pair: the key's cells and counts, and the cells of an input's values.
 
-These few functions are all that knows how the arrays lie; everything else asks here.
+These few functions are all that knows how the arrays lie; everything else asks here. They are compiled into those that
+ask: who changes them, or `stream.network.cell_kernels`, has to see to it that what was compiled before is not used.
 """
 
 from __future__ import annotations

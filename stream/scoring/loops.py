@@ -1,4 +1,4 @@
-"""The loops of the scorer, compiled: inputs as the network reads them, and the published probability of each pair.
+"""The loops of the scorer, compiled: inputs as the network reads them, and each pair's published probability.
 
 They compute what the learner's own passes compute, in an order that is quick for many offers and no training: what is
 one offer's alone is made once a version (:func:`offer_parts`), what is the key's and the event's once an event, and a

@@ -1,4 +1,4 @@
-"""What the network reads of each pair beside the hidden activations: its running counts, and the sum of its cells."""
+"""What the network reads of each pair beside the hidden activations: running counts, and the sum of its cells."""
 
 from __future__ import annotations
 
