@@ -160,12 +160,12 @@ class Cells:
         Also returns where each earlier cell is now (-1: gone), or None if none has moved. Without ``may_evict`` a full
         registry begins nothing; a cell ``seen`` at ``now`` is never given up.
         """
-        moved = None
+        moved: np.ndarray | None = None
         if self.used + len(names) > self.reserved:
             there = self.find(names)
             self.seen[there[there >= 0]] = now
-            new = np.unique(names[(there < 0) & (names >= 0)])
-            moved = self._make_room(len(new), now, may_evict=may_evict)
+            missing = np.unique(names[(there < 0) & (names >= 0)])
+            moved = self._make_room(len(missing), now, may_evict=may_evict)
         found = np.empty(len(names), dtype=np.int32)
         if self.compiled:
             from stream.network import cell_kernels
