@@ -32,7 +32,7 @@ moves = st.lists(
 
 
 def _cells(capacity: int, *, compiled: bool) -> Cells:
-    found = Cells(capacity=capacity, counts=1, rate=0.1, accumulator=0.5, device=CPU)
+    found = Cells(capacity=capacity, counts=1, rate=0.1, prior=0.5, device=CPU)
     found.compiled = compiled
     found.reserve(ROWS, COLUMNS)
     return found
