@@ -94,6 +94,7 @@ def test_the_commands_read_what_the_library_saved(tmp_path: Path, capsys: pytest
     assert main(["inspect", str(path), "--json"]) == 0
     inside = json.loads(capsys.readouterr().out)
     assert inside["state_digest"] == learner.state_digest()
+    assert inside["implementation"] == learner.network.implementation
     assert (inside["source"], inside["offsets"]) == ("library", {})
     event = tmp_path / "event.jsonl"
     event.write_text('{"id": "1", "key": "k", "ts": 1, "features": {}}\n')

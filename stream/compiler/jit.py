@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 try:
     from numba import njit
+
+    from stream.compiler.kept import KeptLoops
 except Exception as error:  # it is not there, or does not load
     PROBLEM: Exception | None = error
 else:
@@ -51,8 +54,7 @@ def compiled_freely(loop: Loop) -> Loop:
 def _compiled(loop: Loop, options: dict[str, Any]) -> Loop:
     if PROBLEM is not None:
         return loop
-    try:
-        found: Loop = njit(cache=True, **options)(loop)
-    except RuntimeError:  # no directory for the cache can be written: compiled anew in each process
-        found = njit(**options)(loop)
-    return found
+    found: Any = njit(**options)(loop)
+    with contextlib.suppress(RuntimeError):  # no directory can be written: compiled anew in each process
+        found._cache = KeptLoops(loop, options)
+    return found  # type: ignore[no-any-return]

@@ -29,6 +29,7 @@ def inside(checkpoint: CheckpointFile) -> dict[str, Any]:
             "size_bytes": checkpoint.path.stat().st_size,
             "source": service["source"],
             "strategy": service["strategy"],
+            "implementation": checkpoint.tree()["learner"]["implementation"],
             **learner.summary(),
             "figures": dict(learner.strategy.figures()),
             "state_digest": learner.state_digest(),

@@ -51,6 +51,8 @@ CONTRACT = [
     "strategies",
     "files deploy --to D",
     "bench speed",
+    "bench checkpoint --megabytes 12 76",
+    "bench latency --seconds 5",
     "demo",
 ]
 
