@@ -41,6 +41,7 @@ ALLOWED = {
 }
 # Single exceptions: (module, what it imports, why).
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("compiler/kept", "pickle"): "numba's own form of compiled code; numba reads and writes the files",
     ("adaptation/strategy", "importlib"): "loads what builds a method from the folder that the catalogue names",
 }
 # Built-in names and attributes by which code without any import could reach the outside or a clock.

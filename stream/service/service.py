@@ -25,6 +25,7 @@ from stream.service.patience import Patience
 from stream.service.predictions import PredictionsFile
 from stream.service.progress import Progress, Rejection
 from stream.service.saving import Saving
+from stream.service.standing_by import what_is_missing
 
 __all__ = ["Service"]
 
@@ -212,21 +213,7 @@ class Service:
     def _say_what_is_missing(self) -> None:
         """Tell at once, and once, why nothing is fetched."""
         waiting = self._aligner.next_version
-        if waiting is None:
-            said = (
-                f"the schema topic {self._intake.schema_topic} holds no version 1 up to offset "
-                f"{self._ledger.schema_offset}: no interaction is fetched before it is published "
-                "(stream schema publish)"
-            )
-        else:
-            record = waiting.record
-            said = (
-                f"the schema topic {record.topic} does not hold version 1: the first version there, at offset "
-                f"{record.offset}, is {waiting.number}. No interaction is fetched without version 1, and it does not "
-                "come by itself: compaction or retention has deleted it, and a schema topic keeps all for ever "
-                "(cleanup.policy=delete, retention.ms=-1). Publish all versions again in order to a topic made anew, "
-                "or start from a checkpoint that has them"
-            )
+        said = what_is_missing(waiting, self._intake.schema_topic, self._ledger.schema_offset)
         if said != self._missing:
             self._missing = said
             (_log.info if waiting is None else _log.error)("%s", said)
