@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from stream.bench.latency import measure, table
     from stream.bench.speed.workload import workloads
     from stream.errors import ConfigurationError
-    from stream.learner.rehearsal import rehearse
+    from stream.service.rehearsal import rehearse
 
     if args.seconds < 3 or args.events < 1 or args.load <= 0:
         raise ConfigurationError("--seconds has to be 3 at least, --events 1, and --load more than 0.")
