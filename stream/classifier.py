@@ -51,7 +51,7 @@ class StreamClassifier(base.MultiLabelClassifier):
 
     Args:
         key: the feature that says who the event is about; it is the event's key then, and no other input. Without it,
-            or where it is missing, an event is anonymous.
+            or if it is missing, an event is anonymous.
         seed: seed of every random draw; None takes that of the settings. The same seed and events, the same model.
         settings: everything else; None for the defaults.
 

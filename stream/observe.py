@@ -83,7 +83,7 @@ class Observer:
         """A schema version was refused and dead-lettered; `version` is None if no number could be read."""
 
     def stands_by(self, what_is_missing: str, lost: bool) -> None:
-        """No interaction is fetched, because schema version 1 is not there; called again where the sentence changes.
+        """No interaction is fetched, because schema version 1 is not there; called again when the sentence changes.
 
         `lost`: later versions are there, so that it will not come by itself.
         """

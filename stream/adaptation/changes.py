@@ -77,7 +77,7 @@ def _leaves_new_names(changes: Sequence[Change]) -> bool:
 
 
 def _ignore(change: Change, network: Network, evaluation: Evaluation, transfer: Transfer) -> bool:
-    """Leave a change out where it adds a feature, or is about one that was left out; mute an added offer."""
+    """Leave a change out if it adds a feature, or is about one that was left out; mute an added offer."""
     if change.op is Op.ADD_LABEL:
         _make(change, network, evaluation, transfer, silent=True)
         network.names.mute(change.name)

@@ -33,7 +33,7 @@ _READ = {
     Kind.MULTI_CATEGORICAL: multi_values,
 }
 _SUGGESTIONS = 200
-"""Names that are compared with the live ones: each takes milliseconds where thousands are live."""
+"""Names that are compared with the live ones: each takes milliseconds if thousands are live."""
 
 
 class InteractionCheck:

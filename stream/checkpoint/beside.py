@@ -55,7 +55,7 @@ class Writing:
     def result(self) -> Written:
         """Wait for the child, and return what it wrote.
 
-        Raises what it raised, of this package's errors; `CheckpointError` where it came to no answer. Nothing of the
+        Raises what it raised, of this package's errors; `CheckpointError` if it came to no answer. Nothing of the
         checkpoint is left then.
         """
         said = self._said()

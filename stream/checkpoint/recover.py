@@ -34,7 +34,7 @@ _log = logging.getLogger("stream.checkpoint")
 
 
 class Missing(StrEnum):
-    """What to do where the log's commit names a checkpoint that is not here."""
+    """What to do if the log's commit names a checkpoint that is not here."""
 
     FAIL = "fail"
     NEWEST = "newest"
@@ -42,7 +42,7 @@ class Missing(StrEnum):
 
 
 class LostOffsets(StrEnum):
-    """What to do where the log no longer has the offset that the checkpoint goes on from, or another topic has it."""
+    """What to do if the log no longer has the offset that the checkpoint goes on from, or another topic has it."""
 
     FAIL = "fail"
     EARLIEST = "earliest"
@@ -99,7 +99,7 @@ def choose(store: CheckpointStore, commit: Commit | None, missing: Missing = Mis
 
 
 def _committed(store: CheckpointStore, commit: Commit) -> CheckpointFile | None:
-    """Return the checkpoint that the commit names, under its temporary name where the crash came before the rename."""
+    """Return the checkpoint that the commit names, under its temporary name if the crash came before the rename."""
     for path in (store.path(commit.number), *store.temporaries()):
         try:
             found = read_checkpoint(path)

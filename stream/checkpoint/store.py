@@ -64,7 +64,7 @@ class CheckpointStore:
         self._lock.require_in_place()
 
     def require_room(self, size_bytes: int) -> None:
-        """Raise `CheckpointError` if no file can be made here, or where so many bytes more have no room."""
+        """Raise `CheckpointError` if no file can be made here, or if so many bytes more have no room."""
         probe = self.directory / f"checkpoint-probe.{secrets.token_hex(8)}.tmp"
         try:
             probe.touch(exist_ok=False)
@@ -106,7 +106,7 @@ class CheckpointStore:
     def promote(self, written: Written) -> Path:
         """Give a committed checkpoint its name, durably.
 
-        Raises `Fenced` if a successor has dealt with the file meanwhile, `DirectoryLost` where the directory is.
+        Raises `Fenced` if a successor has dealt with the file meanwhile, `DirectoryLost` if the directory is.
         """
         self.require_in_place()
         return self.rename(written.path, written.number)

@@ -14,7 +14,7 @@ __all__ = ["resolved"]
 def resolved(interactions: Sequence[Interaction], schema: Schema) -> tuple[Sequence[Interaction], int]:
     """Return the interactions with the names that the schema has now, and how many names were old ones.
 
-    An old name counts before its alias's event time; where an event has the new one too, that one's value stands. What
+    An old name counts before its alias's event time; if an event has the new one too, that one's value stands. What
     was passed in stays as it was.
     """
     if not schema.feature_aliases and not schema.label_aliases:

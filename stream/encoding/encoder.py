@@ -27,7 +27,7 @@ _PLAIN_NUMBERS = frozenset({float, int, bool, type(None)})
 
 
 def encode(interactions: Sequence[Interaction], schema_version: int, features: Features, offers: Offers) -> Batch:
-    """Return the batch of ``interactions`` under the features and offers in force; changes nothing."""
+    """Return the batch of `interactions` under the features and offers in force; changes nothing."""
     plan = features.plan
     values = [event.features for event in interactions]
     keys = [event.key for event in interactions]
@@ -71,7 +71,7 @@ def encode(interactions: Sequence[Interaction], schema_version: int, features: F
 
 
 def _numbers(values: list[dict[str, Any]], plan: Plan, capacity: int) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Return all numeric features ``(B, capacity)``, NaN for missing, and which were rounded.
+    """Return all numeric features `(B, capacity)`, NaN for missing, and which were rounded.
 
     And how many values there were, and how many of them had a wrong type.
     """

@@ -1,4 +1,4 @@
-"""A bounded set of rows handed out by key, the longest unseen leaving first where the bound is met."""
+"""A bounded set of rows handed out by key, the longest unseen leaving first when the bound is met."""
 
 from __future__ import annotations
 

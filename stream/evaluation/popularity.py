@@ -15,7 +15,7 @@ class Popularity:
     """Labels taken since each offer's addition, halved for every half-life of event time.
 
     An offer's count stands at a reference time, the latest event time at which it was taken. At time t it has decayed
-    for t - reference, or not at all where t is earlier; a label from before the reference adds 1 and leaves the
+    for t - reference, or not at all if t is earlier; a label from before the reference adds 1 and leaves the
     reference where it is. So time never runs backwards, whatever order events arrive in, and a late label counts in
     full. (`stream.evaluation.loops.rank_and_learn` does it.)
     """

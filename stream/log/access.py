@@ -2,7 +2,7 @@
 
 kafka-python (3.0.12) wraps a wrong password, an unknown authority and a listener of another kind alike into "unable to
 bootstrap", after its whole time-out and many lines of log; often it does not know the reason itself, because the broker
-closes the connection in the same moment. So the first question is asked here: TCP, TLS where it is wanted, the SASL
+closes the connection in the same moment. So the first question is asked here: TCP, TLS if it is wanted, the SASL
 handshake (which also tells what kind of listener this is), and the authentication, by kafka-python's own mechanisms.
 """
 

@@ -35,7 +35,7 @@ _CONSUMER: Mapping[str, object] = {
     # Larger fetches than kafka-python's: 1.2 times the events a second against a real broker.
     "max_partition_fetch_bytes": 8 << 20,
     "max_poll_records": 5000,
-    # How soon a new partition is noticed; kafka-python's five minutes are long where keys have moved to it.
+    # How soon a new partition is noticed; kafka-python's five minutes are long if keys have moved to it.
     "metadata_max_age_ms": 30_000,
 }
 
@@ -128,7 +128,7 @@ class Connection:
         return len(described["partitions"])
 
     def source_name(self) -> str:
-        """Return "apache-kafka 4.3.0" where its release is told, as by `stream broker`, else "apache-kafka".
+        """Return "apache-kafka 4.3.0" if its release is told, as by `stream broker`, else "apache-kafka".
 
         The protocol has no request for the release, and inferring one from the versions of the requests that a broker
         knows cannot tell 4.3.0 from 4.3.1.

@@ -4,7 +4,7 @@ r"""The embedded log: Kafka's partitions and offsets in plain files, if there is
 
     {"timestamp_ms": 1483273827000, "key": "h906", "value": "{\"id\": ...}", "headers": [["trace", "7"]]}
 
-Key, value and header values are bytes: a string where those are UTF-8, else `{"base64": "..."}`; null for none. A
+Key, value and header values are bytes: a string if those are UTF-8, else `{"base64": "..."}`; null for none. A
 record exists once its line feed is in the file: a line that a killed writer left unfinished is invisible to readers,
 and the next writer removes it. Any number of processes may read while others append; a lock on the topic orders the
 writers. `DIRECTORY/TOPIC/id` tells a topic from one that is made anew under its name.
@@ -60,7 +60,7 @@ class EmbeddedTopic:
 
     @classmethod
     def create(cls, directory: Path, name: str, partitions: int = 1) -> EmbeddedTopic:
-        """Make the topic where it is not yet there, with empty partitions, and open it.
+        """Make the topic if it is not yet there, with empty partitions, and open it.
 
         Raises:
             ConfigurationError: it is there with another number of partitions, by which keys were distributed.
@@ -86,7 +86,7 @@ class EmbeddedTopic:
         return self._directory / f"partition-{partition}.jsonl"
 
     def check(self) -> None:
-        """Return where this is still the topic that was opened.
+        """Return only if this is still the topic that was opened.
 
         Raises:
             TopicMadeAnew: it was removed and made anew.
@@ -282,7 +282,7 @@ def encode_line(key: bytes | None, value: bytes | None, timestamp_ms: int | None
 
 
 def encode_bytes(content: bytes | None) -> str | dict[str, str] | None:
-    """Return any bytes as a JSON value: as they read, where they are UTF-8, so that people can read them too."""
+    """Return any bytes as a JSON value: as they read, if they are UTF-8, so that people can read them too."""
     if content is None:
         return None
     try:

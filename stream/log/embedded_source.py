@@ -80,7 +80,7 @@ class EmbeddedInteractionSource:
         return dict.fromkeys(self._readers, 0)
 
     def end_offsets(self) -> dict[int, int]:
-        """Return the offset after the last finished line of each partition, where the topic is still the same."""
+        """Return the offset after the last finished line of each partition, if the topic is still the same."""
         self._opened.check()
         return {partition: reader.end() for partition, reader in self._readers.items()}
 

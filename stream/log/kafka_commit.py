@@ -145,7 +145,7 @@ class KafkaCommitLog:
         """Return offset and metadata of every partition of the two topics that has any.
 
         A consumer is asked and not the admin client: it waits for a coordinator that is only just being elected, and,
-        where `settled`, for a transaction that has not ended.
+        if `settled`, for a transaction that has not ended.
         """
         consumer = self._connection.consumer(self._group, committed_only=settled)
         try:

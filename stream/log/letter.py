@@ -1,4 +1,4 @@
-"""A dead letter as it lies in a log: its headers, the sentence that always fits, and what is left out where it must be.
+"""A dead letter as it lies in a log: its headers, the sentence that always fits, and what is left out if it must be.
 
 Any program may write to the topic of the dead letters. What lacks the headers of the contract (part 1) is somebody
 else's, and `letter_of` says so instead of raising.

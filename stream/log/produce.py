@@ -97,7 +97,7 @@ def produce(
 
 
 def _peek(line: bytes) -> dict[str, Any]:
-    """Return the object that a line holds, an empty one where it holds none."""
+    """Return the object that a line holds, an empty one if it holds none."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -23,7 +23,7 @@ Headers = tuple[tuple[str, bytes], ...]
 class Record:
     """One record as it lies in the log: bytes, not yet decoded, and where it came from.
 
-    `timestamp_ms` is the record's own time (Unix ms; Kafka: when it was sent), `None` where the log keeps none
+    `timestamp_ms` is the record's own time (Unix ms; Kafka: when it was sent), `None` if the log keeps none
     (plain files).
     """
 
@@ -48,7 +48,7 @@ class DeadLetter:
         learner: name of the learner that could not use it.
         ts_ms: when that was, wall-clock Unix ms.
         resent: how often the same interaction had died before and was sent again.
-        topic_id: which topic of that name it was, where the log tells topics from those made anew.
+        topic_id: which topic of that name it was, if the log tells topics from those made anew.
         key_bytes: size of a key that was left out, since the topic of the dead letters does not take it.
         value_bytes, value_sha256: size and SHA-256 (hex) of a value that was left out.
     """

@@ -1,7 +1,7 @@
 """Sending interactions again that died: which of the dead letters can be, and the sending with its marks.
 
 A record goes to the partition from which it came, with its own key and value, so that it stands behind what its key
-has there; where the topic was made anew or has no such partition, to that of its key, as every producer of ours sends
+has there; if the topic was made anew or has no such partition, to that of its key, as every producer of ours sends
 it. Its header `resent` says how often it has died, and becomes that of its next dead letter.
 """
 

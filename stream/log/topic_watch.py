@@ -82,7 +82,7 @@ class TopicWatch:
         return self._seen[topic].partitions
 
     def check(self) -> None:
-        """Return where all topics are those of construction, with as many partitions.
+        """Return only if all topics are those of construction, with as many partitions.
 
         Raises:
             TopicMadeAnew: one was deleted and made anew.

@@ -104,7 +104,7 @@ class _Pair:
 
 @contextmanager
 def writing(kafka: KafkaSettings, log: LogSettings, topics: TopicSettings) -> Iterator[LogWriters]:
-    """Open writers for the log of the settings (the embedded one where `log.directory` is set) while the block runs.
+    """Open writers for the log of the settings (the embedded one if `log.directory` is set) while the block runs.
 
     Everything is flushed at the end of a block that ends well.
 

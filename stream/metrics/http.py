@@ -58,7 +58,7 @@ class MetricsServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on; the one chosen where the setting is 0."""
+        """The port that is listened on; the one chosen if the setting is 0."""
         return int(self._server.server_address[1])
 
     @property

@@ -1,6 +1,6 @@
 """Running counts as inputs, and counting, compiled: one pass each over the pairs of a step.
 
-What they compute the plain passes of :mod:`stream.network.counts` say. A logarithm is taken once an event and value,
+What they compute the plain passes of `stream.network.counts` say. A logarithm is taken once an event and value,
 once a step and offer; a pair's bits never depend on what else stands in the step.
 """
 
@@ -57,11 +57,11 @@ def count_inputs(
     expected: Array,
     propensities: Array,
 ) -> None:
-    """Fill ``inputs`` ``(P, width)`` and ``own`` ``(V, 6)`` float32; and what is expected by pair and by event.
+    """Fill `inputs` `(P, width)` and `own` `(V, 6)` float32; and what is expected by pair and by event.
 
-    ``totals`` are those of :data:`stream.network.counts.TOTALS_READ`; the tuples are the counts in
-    the order of :mod:`stream.network.counts`, ``key_offer`` and ``key_value`` those of the cells. ``once`` keeps, under
-    the pass's ``number``, what was computed for an offer and for a value.
+    `totals` are those of `stream.network.counts.TOTALS_READ`; the tuples are the counts in
+    the order of `stream.network.counts`, `key_offer` and `key_value` those of the cells. `once` keeps, under
+    the pass's `number`, what was computed for an offer and for a value.
     """
     attributes = pair_value.shape[1]
     by_offer, by_value = once
@@ -182,7 +182,7 @@ def update_counts(
     expected: Array,
     propensities: Array,
 ) -> None:
-    """Count the events whose expectations :func:`count_inputs` gave; ``base`` is the rate of all pairs by now."""
+    """Count the events whose expectations `count_inputs` gave; `base` is the rate of all pairs by now."""
     attributes = pair_value.shape[1]
     unit = 1.0 / scale
     # A key's first event of the step moves it to the newest of its times.

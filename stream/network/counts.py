@@ -1,6 +1,6 @@
 """Running counts as inputs of a pair (event, offer): who took what, against what the rates alone would predict.
 
-Each input is ``log((N + a) / (E + a))``: N what happened, E what the prior predicted. Counts have no gradient and no
+Each input is `log((N + a) / (E + a))`: N what happened, E what the prior predicted. Counts have no gradient and no
 warm-up; they move with every trained event, after it was predicted (contract, part 5). A key that has no cell with an
 offer or a value took nothing of it, and what it would have taken follows from totals: how much it met, and how much of
 the offer anyone meets. With that a cell begins, so nothing jumps when it does.
@@ -64,8 +64,8 @@ _TAKEN, _EXPECTED, _TAKEN_RECENT, _EXPECTED_RECENT, _LAST, _SEEN, _TS = range(7)
 class PairCounts:
     """Counts by offer slot, value slot and key row, float64, and in cells by pairs of these; key row 0 is nobody's.
 
-    What is recent of offers and values stands in units of ``totals["recent_scale"]``, which fades in their place.
-    ``open`` counts are of events whose offers were not listed by name: these may have met any.
+    What is recent of offers and values stands in units of `totals["recent_scale"]`, which fades in their place.
+    `open` counts are of events whose offers were not listed by name: these may have met any.
     """
 
     compiled = False
@@ -124,7 +124,7 @@ class PairCounts:
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def inputs(self, frame: Frame) -> torch.Tensor:
-        """Return the inputs ``(P, BASE_INPUTS + A * VALUE_INPUTS)`` of now; they stand until the next call."""
+        """Return the inputs `(P, BASE_INPUTS + A * VALUE_INPUTS)` of now; they stand until the next call."""
         places = self.cells.places(frame)
         return self._compiled_inputs(frame, places) if self.compiled else self._plain_inputs(frame, places)
 
@@ -202,7 +202,7 @@ class PairCounts:
         return torch.from_numpy(inputs).to(self.device)
 
     def _offer_cells(self, places: Places, rows: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the pairs' keys took of the offers, and what was expected ``(P,)``."""
+        """Return what the pairs' keys took of the offers, and what was expected `(P,)`."""
         cell = places.offer_cell
         known, counts = cell >= 0, self.cells.key_offer.counts[np.maximum(cell, 0)]
         missed = self.arrays["key_open"][rows] * self._open_share("open_expected", slots)
@@ -213,7 +213,7 @@ class PairCounts:
         return np.asarray(self.arrays[name][slots] / max(1.0, self.totals["open_events"]))
 
     def _value_inputs(self, places: Places, rows: np.ndarray, fade: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """Return ``(V, VALUE_INPUTS)``."""
+        """Return `(V, VALUE_INPUTS)`."""
         c, s, column, cell = self.arrays, _PAIR_STRENGTH, places.value_column, places.value_cell
         known, counts = (cell >= 0)[:, None], self.cells.key_value.counts[np.maximum(cell, 0)]
         share = self._open_share("value_open_expected", column)
@@ -396,13 +396,13 @@ class PairCounts:
     # -- state ----------------------------------------------------------------------------------------------------
 
     def state(self, key_rows: int) -> Tree:
-        """Return everything but the cells as a state tree; of keys, the first ``key_rows`` rows."""
+        """Return everything but the cells as a state tree; of keys, the first `key_rows` rows."""
         tree: Tree = {"totals": dict(self.totals), "reserved": len(self.arrays["key_taken"])}
         tree["arrays"] = {n: a[:key_rows] if n in BY_KEY else a for n, a in self.arrays.items()}
         return tree
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.totals = dict(tree["totals"])
         for name, array in tree["arrays"].items():
             self.arrays[name] = np.zeros(int(tree["reserved"]) if name in BY_KEY else len(array))

@@ -1,6 +1,6 @@
 """The experts' chances, the mixture's scores and their losses, compiled into one pass over the pairs of a step.
 
-What each is, the plain passes of :mod:`stream.network.experts` say. Pairs are taken by blocks, and each operation over
+What each is, the plain passes of `stream.network.experts` say. Pairs are taken by blocks, and each operation over
 a block at a time, which a processor does to many of them at once. A sum of logarithms is the logarithm of a product,
 which is taken before the product leaves float64's range: a pair costs one logarithm, that of its score.
 """
@@ -36,7 +36,7 @@ _POLYNOMIAL = tuple(
 
 @compiled
 def _exponentials(powers: Array, bits: Array, whole: Array) -> None:
-    """Replace ``powers`` by their exponentials; ``bits`` int32 and ``whole`` float32 are scratch of one memory."""
+    """Replace `powers` by their exponentials; `bits` int32 and `whole` float32 are scratch of one memory."""
     for place in range(len(powers)):
         power = min(max(powers[place], -_WIDEST), _WIDEST)
         turns = np.floor(power * _TURN + np.float32(0.5))
@@ -55,7 +55,7 @@ def _exponentials(powers: Array, bits: Array, whole: Array) -> None:
 
 @compiled
 def _powers(powers: Array, inputs: Array, alone: Array, logits: Array, first: int, number: int) -> None:
-    """Fill, for a block of pairs, what the experts take exponentials of: three by counts, ``alone``, ``-|logit|``."""
+    """Fill, for a block of pairs, what the experts take exponentials of: three by counts, `alone`, `-|logit|`."""
     for place in range(number):
         pair = first + place
         offer, by_value = inputs[pair, 0], inputs[pair, 4]
@@ -70,7 +70,7 @@ def _powers(powers: Array, inputs: Array, alone: Array, logits: Array, first: in
 
 @compiled
 def _chances(chance: Array, powers: Array, negative: Array, rates: Array) -> None:
-    """Fill the experts' ``chance`` ``(N, _BLOCK)``, in their order; ``negative`` are the logits below 0."""
+    """Fill the experts' `chance` `(N, _BLOCK)`, in their order; `negative` are the logits below 0."""
     lately = rates[1] / rates[0]
     for place in range(_BLOCK):
         rate = powers[place] * 1.0
@@ -103,9 +103,9 @@ def assess(
     event_losses: Array,
     losses: Array,
 ) -> tuple[float, bool]:
-    """Fill ``scores`` ``(P,)``, the network's own ``event_losses`` ``(B,)`` and the experts' ``losses`` ``(N,)``.
+    """Fill `scores` `(P,)`, the network's own `event_losses` `(B,)` and the experts' `losses` `(N,)`.
 
-    ``rates`` are the chances that are the same for every pair. Returns the mixture's loss, and whether every logit is a
+    `rates` are the chances that are the same for every pair. Returns the mixture's loss, and whether every logit is a
     number.
     """
     pairs, number = len(logits), len(weights)

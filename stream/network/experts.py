@@ -17,9 +17,9 @@ from stream.state import Tree
 __all__ = ["EXPERTS", "Assessed", "Experts"]
 
 EXPERTS = ("rate", "recent_rate", "offer_rate", "recent_offer_rate", "key_counts", "network_alone", "network")
-"""``rate`` of all pairs so far; ``recent_rate`` of the newest; ``offer_rate``, smoothed by the offer's attributes, and
-its recent form, shifted as all rates were lately; ``key_counts``, the offer's rate times what the key took before;
-``network_alone``, the output layer on top of the offer's rate, without its pair part; ``network``, the whole."""
+"""`rate` of all pairs so far; `recent_rate` of the newest; `offer_rate`, smoothed by the offer's attributes, and
+its recent form, shifted as all rates were lately; `key_counts`, the offer's rate times what the key took before;
+`network_alone`, the output layer on top of the offer's rate, without its pair part; `network`, the whole."""
 _HALF_LIFE_EVENTS, _HALF_LIFE_LABELS = 1_000.0, 100.0
 """What is recent counts half after so many events, and after so many labels if that is sooner: where labels are
 frequent, few events tell that the rate has changed."""
@@ -35,11 +35,11 @@ class Assessed:
     """What is published of some pairs, and how well it and its parts foresaw their outcomes, in nats."""
 
     scores: Floats
-    """The log-odds ``(P,)`` of the mixture."""
+    """The log-odds `(P,)` of the mixture."""
     network_losses: Floats
-    """The network's own loss ``(B,)``, summed over each event's pairs."""
+    """The network's own loss `(B,)`, summed over each event's pairs."""
     losses: Floats
-    """The experts' losses ``(N,)`` over all pairs."""
+    """The experts' losses `(N,)` over all pairs."""
     loss: float
     """The mixture's."""
     finite: bool
@@ -55,7 +55,7 @@ class Experts:
     def __init__(self, prevalence: float) -> None:
         self.mixture = Mixture(EXPERTS)
         self.taken = 0.5
-        """Labels taken lately, faded by events; ``pairs`` likewise."""
+        """Labels taken lately, faded by events; `pairs` likewise."""
         self.pairs = 0.5 / prevalence
 
     def assess(
@@ -69,8 +69,8 @@ class Experts:
     ) -> Assessed:
         """Say what is published of a frame's pairs, and what that costs each of those who had a say; changes nothing.
 
-        ``inputs`` ``(P, width)`` are the running counts as the network reads them, ``alone`` ``(P,)`` the output
-        layer's scores and ``logits`` ``(P,)`` the network's. Offers that are ``muted``, by slot, keep the network's.
+        `inputs` `(P, width)` are the running counts as the network reads them, `alone` `(P,)` the output
+        layer's scores and `logits` `(P,)` the network's. Offers that are `muted`, by slot, keep the network's.
         """
         rate = totals["taken"] / totals["possible"]
         recent = (self.taken + _STRENGTH_PAIRS * rate) / (self.pairs + _STRENGTH_PAIRS)
@@ -138,7 +138,7 @@ class Experts:
         return {"taken": self.taken, "pairs": self.pairs, "mixture": self.mixture.state()}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.taken, self.pairs = float(tree["taken"]), float(tree["pairs"])
         self.mixture.restore(tree["mixture"])
 
@@ -146,7 +146,7 @@ class Experts:
 def _chances(
     rate: float, recent: float, inputs: torch.Tensor, alone: torch.Tensor, logits: torch.Tensor
 ) -> torch.Tensor:
-    """Return each expert's probability of each pair, float64 ``(N, P)``, from the counts as they stand."""
+    """Return each expert's probability of each pair, float64 `(N, P)`, from the counts as they stand."""
     offer = inputs[:, 0]
     by_value = inputs[:, BASE_INPUTS::VALUE_INPUTS].sum(1)
     shift = math.log(recent / rate)

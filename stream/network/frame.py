@@ -22,31 +22,31 @@ _ROWS = 1 << 14
 
 @dataclass(slots=True)
 class Arrays:
-    """``B`` events, ``N`` active rows, ``P`` pairs."""
+    """`B` events, `N` active rows, `P` pairs."""
 
     numeric: np.ndarray
-    """Standardised, 0 where missing, float32 ``(B, numeric slots)``."""
+    """Standardised, 0 if missing, float32 `(B, numeric slots)`."""
     missing: np.ndarray
-    """float32 ``(B, numeric slots)``: 1 where a live numeric feature is missing."""
+    """float32 `(B, numeric slots)`: 1 if a live numeric feature is missing."""
     rows: np.ndarray
     row_event: np.ndarray
     row_slot: np.ndarray
     row_weight: np.ndarray
     row_offsets: np.ndarray
-    """int64 ``(B + 1,)``: rows of event b are ``row_offsets[b]:row_offsets[b + 1]``."""
+    """int64 `(B + 1,)`: rows of event b are `row_offsets[b]:row_offsets[b + 1]`."""
     entity: np.ndarray
-    """int64 ``(B,)``: row of the event's key, 0 where the key has none."""
+    """int64 `(B,)`: row of the event's key, 0 if the key has none."""
     pair_event: np.ndarray
     pair_slot: np.ndarray
     pair_offsets: np.ndarray
     """The same of pairs."""
     listed: np.ndarray
-    """bool ``(B,)``: whether the event names what was shown."""
+    """bool `(B,)`: whether the event names what was shown."""
     possible: np.ndarray
     taken: np.ndarray
-    """float32 ``(P,)``."""
+    """float32 `(P,)`."""
     weight: np.ndarray
-    """float32 ``(B,)``: relative to the running mean."""
+    """float32 `(B,)`: relative to the running mean."""
     ts: np.ndarray
 
     def replace(self, name: str, array: np.ndarray) -> None:
@@ -56,7 +56,7 @@ class Arrays:
             setattr(self, name.replace("_event", "_offsets"), np.searchsorted(array, np.arange(len(self.ts) + 1)))
 
     def part(self, start: int, stop: int) -> Arrays:
-        """Return the events ``start:stop``, as views if they can be."""
+        """Return the events `start:stop`, as views if they can be."""
         first, last = self.row_offsets[start], self.row_offsets[stop]
         begin, end = self.pair_offsets[start], self.pair_offsets[stop]
         return Arrays(
@@ -100,7 +100,7 @@ class _OnDevice:
 class Frame:
     """A batch, or the events of one gradient step, under the offers and the vocabulary of now.
 
-    A *match* is an input value of the event that is also the attribute value of an offer; there are ``M``.
+    A *match* is an input value of the event that is also the attribute value of an offer; there are `M`.
     """
 
     numeric, missing = _OnDevice(), _OnDevice()
@@ -110,20 +110,20 @@ class Frame:
     weight = _OnDevice()
 
     def __init__(self, arrays: Arrays, offers: Offers, matches: np.ndarray, device: torch.device) -> None:
-        """Put ``arrays`` beside ``matches`` ``(vocabulary rows, match slots)``, which holds value slots or -1."""
+        """Put `arrays` beside `matches` `(vocabulary rows, match slots)`, which holds value slots or -1."""
         self.arrays = arrays
         self.device = device
         self.events = len(arrays.ts)
         self.matches = matches
-        """int64 ``(vocabulary rows, match slots)``: the value slot that a row's value is, or -1; not a copy."""
+        """int64 `(vocabulary rows, match slots)`: the value slot that a row's value is, or -1; not a copy."""
         self.columns = offers.columns
-        """int64 ``(offer slots, A)``: attribute value slots, -1 where an offer lacks it; not a copy."""
+        """int64 `(offer slots, A)`: attribute value slots, -1 if an offer lacks it; not a copy."""
         self.values = offers.values.capacity
         """Reserved value slots."""
         self.blocks: tuple[tuple[str, slice], ...] = (("", slice(0, self.events)),)
         """The rows of the hidden activations that are events, by the task whose trunk computed them (one trunk: "")."""
         self.information: torch.Tensor | None = None
-        """The pairs' Fisher information ``(P,)``, if the backward pass has it already."""
+        """The pairs' Fisher information `(P,)`, if the backward pass has it already."""
         self._offers = offers
         self._tensors: dict[str, torch.Tensor] = {}
         self._tasks: tuple[int, ...] | None = None
@@ -171,16 +171,16 @@ class Frame:
         return cls(arrays, offers, matches, device)
 
     def part(self, start: int, stop: int) -> Frame:
-        """Return the events ``start:stop`` as a frame of their own."""
+        """Return the events `start:stop` as a frame of their own."""
         return Frame(self.arrays.part(start, stop), self._offers, self.matches, self.device)
 
     def weigh(self, weight: np.ndarray) -> None:
-        """Give the events other weights ``(B,)``, float32."""
+        """Give the events other weights `(B,)`, float32."""
         self.arrays.weight = weight
         self._tensors.pop("weight", None)
 
     def with_weight(self, weight: torch.Tensor) -> Frame:
-        """Return the same events with other weights ``(B,)``."""
+        """Return the same events with other weights `(B,)`."""
         other = copy(self)
         other.weight = weight
         return other
@@ -188,7 +188,7 @@ class Frame:
     def with_rows(
         self, events: int, pair_event: torch.Tensor, weight: torch.Tensor, blocks: tuple[tuple[str, slice], ...]
     ) -> Frame:
-        """Return a frame whose ``events`` are rows of the hidden activations; its pairs point to them."""
+        """Return a frame whose `events` are rows of the hidden activations; its pairs point to them."""
         other = self.with_weight(weight)
         other.pair_event = pair_event
         other.events, other.blocks = events, blocks
@@ -196,12 +196,12 @@ class Frame:
 
     @property
     def ts(self) -> np.ndarray:
-        """Event time, Unix milliseconds, int64 ``(B,)``."""
+        """Event time, Unix milliseconds, int64 `(B,)`."""
         return self.arrays.ts
 
     @property
     def tasks(self) -> tuple[int, ...]:
-        """Task slots among the pairs, ascending; that of the default task where there is no pair."""
+        """Task slots among the pairs, ascending; that of the default task if there is no pair."""
         if self._tasks is None:
             self._tasks = self._offers.present_tasks(self.arrays.pair_slot)
         return self._tasks
@@ -218,7 +218,7 @@ class Frame:
 
     @property
     def pair_columns(self) -> torch.Tensor:
-        """int64 ``(P, A)``: attribute value slots, or the number of reserved slots where the offer lacks one."""
+        """int64 `(P, A)`: attribute value slots, or the number of reserved slots if the offer lacks one."""
         found = self._tensors.get("pair_columns")
         if found is None:
             columns = self.columns[self.arrays.pair_slot]
@@ -228,24 +228,24 @@ class Frame:
 
     @property
     def match_event(self) -> torch.Tensor:
-        """int64 ``(M,)``."""
+        """int64 `(M,)`."""
         return self.row_event[self._matches()[0]]
 
     @property
     def match_slot(self) -> torch.Tensor:
-        """int64 ``(M,)``: the categorical slot of the input's feature."""
+        """int64 `(M,)`: the categorical slot of the input's feature."""
         return self.row_slot[self._matches()[0]]
 
     @property
     def match_column(self) -> torch.Tensor:
-        """int64 ``(M,)``: the value slot."""
+        """int64 `(M,)`: the value slot."""
         places, attributes = self._matches()
         found = self.matches[self.arrays.rows[places.cpu().numpy()], attributes.cpu().numpy()]
         return torch.from_numpy(found).to(self.device)
 
     @property
     def match_attribute(self) -> torch.Tensor:
-        """int64 ``(M,)``: which attribute, of which task."""
+        """int64 `(M,)`: which attribute, of which task."""
         return self._matches()[1]
 
     def _matches(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,6 +1,6 @@
 """What a schema change does to the network: names get their rows in every table, and give them back.
 
-What to make fresh, and for how long, is decided in :mod:`stream.adaptation`.
+What to make fresh, and for how long, is decided in `stream.adaptation`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Names:
     # -- schema changes -----------------------------------------------------------------------------------------
 
     def add_feature(self, name: str, kind: Kind, *, silent: bool) -> None:
-        """Add an input and mark it fresh; ``silent`` leaves the function as it was."""
+        """Add an input and mark it fresh; `silent` leaves the function as it was."""
         slot = self.layout.features.add(name, kind)
         if kind is Kind.NUMERIC:
             self.reserve()
@@ -92,7 +92,7 @@ class Names:
         self.pairs.wide.fresh_rows[[row + 1 for row in rows]] = fresh
 
     def remove_feature(self, name: str, *, fold: bool) -> None:
-        """Remove an input; ``fold`` leaves its contribution at the running mean in the biases."""
+        """Remove an input; `fold` leaves its contribution at the running mean in the biases."""
         if fold:
             self._fold(name)
         kind, slot, rows = self.layout.features.remove(name)
@@ -127,7 +127,7 @@ class Names:
                     self.output.value_bias.weight[int(value)] += share * self.pairs.flags.weight[slot, place]
 
     def _fold_cells(self, rows: list[int], mass: torch.Tensor) -> None:
-        """Add the wide cells of some vocabulary rows, by the ``mass`` ``(n,)`` of each, to the biases of the values."""
+        """Add the wide cells of some vocabulary rows, by the `mass` `(n,)` of each, to the biases of the values."""
         wide, bias = self.pairs.wide, self.output.value_bias.weight
         share = np.zeros(len(wide.row_lives), dtype=np.float32)
         share[np.array(rows) + 1] = mass.cpu().numpy()

@@ -51,7 +51,7 @@ class OutputLayer(Part):
         self.offer, self.offer_bias = tables(optimiser.output_rate)
         self.value, self.value_bias = tables(optimiser.value_rate)
         self.curvatures: dict[str, HiddenCurvature] = {}
-        """By task, where tasks have hidden activations of their own; else under the empty name."""
+        """By task, if tasks have hidden activations of their own; else under the empty name."""
         self._new_curvature = partial(HiddenCurvature, width, optimiser.output_window_events, device)
         self._seen, self._sums = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         self._listed, self._run = np.zeros(0, dtype=np.int64), 0
@@ -118,7 +118,7 @@ class OutputLayer(Part):
         return by_offer @ self.offer.weight + by_value @ self.value.weight
 
     def logit_variance(self, frame: Frame) -> torch.Tensor | None:
-        """Return, where the layer's weights have a precision each, what these leave open of the pairs' logits `(P,)`.
+        """Return, if the layer's weights have a precision each, what these leave open of the pairs' logits `(P,)`.
 
         Nothing is said of the weights behind, which move the activations too, nor of what was forgotten since a row was
         trained.

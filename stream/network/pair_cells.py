@@ -20,7 +20,7 @@ __all__ = ["KEY_OFFER", "KEY_VALUE", "PairCells"]
 
 KEY_OFFER = ("taken", "expected")
 KEY_VALUE = ("taken", "expected", "taken_recent", "expected_recent", "last", "seen", "ts")
-"""What is counted of a cell; ``ts`` is the time at which what is recent stands."""
+"""What is counted of a cell; `ts` is the time at which what is recent stands."""
 
 
 class Counts(Protocol):
@@ -165,7 +165,7 @@ class PairCells:
         return {"clock": self.clock, **{name: cells.state() for name, cells in self.registries()}}
 
     def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
+        """Take back what `state` returned."""
         self.clock = int(tree["clock"])
         for name, cells in self.registries():
             cells.restore(tree[name])

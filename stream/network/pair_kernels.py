@@ -1,6 +1,6 @@
 """The pair part's logits and training, compiled: one pass each over the pairs of a step.
 
-What they compute the plain passes of :mod:`stream.network.pairs` and :mod:`stream.network.mixer` say. What a value adds
+What they compute the plain passes of `stream.network.pairs` and `stream.network.mixer` say. What a value adds
 is computed once an event, forward and back: a pair adds up. A pair's bits never depend on what else stands in the step.
 """
 
@@ -45,11 +45,11 @@ def pair_logits(
     hidden: Array,
     logits: Array,
 ) -> None:
-    """Fill ``logits`` ``(P,)`` and the mixer's ``hidden`` units ``(P, H)``, float32.
+    """Fill `logits` `(P,)` and the mixer's `hidden` units `(P, H)`, float32.
 
-    ``cells`` are by pair and by value, ``weights`` those of key x offer, key x value and wide; ``use`` and ``match``
-    are row, cell or slot, and value. ``alone`` ``(P,)`` is what the output layer says; ``mixer`` is in, bias,
-    out and linear. ``own`` ``(V,)`` and ``own_hidden`` ``(V, H)`` are room for what the values add.
+    `cells` are by pair and by value, `weights` those of key x offer, key x value and wide; `use` and `match`
+    are row, cell or slot, and value. `alone` `(P,)` is what the output layer says; `mixer` is in, bias,
+    out and linear. `own` `(V,)` and `own_hidden` `(V, H)` are room for what the values add.
     """
     events, units, width = len(pair_offsets) - 1, hidden.shape[1], inputs.shape[1]
     by_input, bias, out, linear = mixer
@@ -133,9 +133,9 @@ def train_pairs(
     own_hidden: Array,
     sums: tuple[Array, Array, Array, Array],
 ) -> None:
-    """Step the cells along the ``gradient`` by logit ``(P,)``; add up those of the mixer (``sums``) and of the flags.
+    """Step the cells along the `gradient` by logit `(P,)`; add up those of the mixer (`sums`) and of the flags.
 
-    Each cell takes one step along its sum over the step's events. ``sums`` and ``flags`` are zero before.
+    Each cell takes one step along its sum over the step's events. `sums` and `flags` are zero before.
     """
     units, width, attributes = hidden.shape[1], inputs.shape[1], pair_value.shape[1]
     by_input, by_bias, by_out, by_linear = sums

@@ -1,8 +1,8 @@
 """What joins an input or the key directly with an offer: key cells, the wide part, flags, weights over counts.
 
 Added to the logit of (event, offer): the key's own cell for the offer and for each of its attribute values; for each
-active input value its cell for each attribute value; a shared weight where an input value *is* an attribute value of
-the offer; and a small network over the pair's running counts (:mod:`stream.network.mixer`). Tasks share none of it.
+active input value its cell for each attribute value; a shared weight if an input value *is* an attribute value of
+the offer; and a small network over the pair's running counts (`stream.network.mixer`). Tasks share none of it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class PairPart(Part):
         yield from self.mixer.tables()
 
     def start_task(self, task: int, first: int, number: int) -> None:
-        """Let a task start as a copy of the default one; its flags are the ``number`` columns from ``first`` on."""
+        """Let a task start as a copy of the default one; its flags are the `number` columns from `first` on."""
         self.mixer.start_task(task)
         self.flags.set_columns(first, self.flags.weight[:, :number].clone())
 
@@ -98,7 +98,7 @@ class PairPart(Part):
     # -- forward --------------------------------------------------------------------------------------------------
 
     def forward(self, frame: Frame, counts: torch.Tensor, alone: torch.Tensor) -> torch.Tensor:
-        """Return the logits ``(P,)``, given what the output layer says of the pairs ``alone`` ``(P,)``."""
+        """Return the logits `(P,)`, given what the output layer says of the pairs `alone` `(P,)`."""
         places = self.cells.places(frame)
         if self.compiled:
             return self._compiled_forward(frame, places, counts, alone)
@@ -156,7 +156,7 @@ class PairPart(Part):
     def train(
         self, frame: Frame, logits: torch.Tensor, gradient: torch.Tensor, descent: Descent, *, warming_up: bool
     ) -> None:
-        """Train on the gradient by logit ``(P,)``; ``logits`` ``(P,)`` are the pairs'."""
+        """Train on the gradient by logit `(P,)`; `logits` `(P,)` are the pairs'."""
         places = self.cells.begin(frame, warming_up=warming_up)
         own_keys = type(self)._train_keys is not PairPart._train_keys
         if self.compiled and not warming_up and type(descent) is Descent and not own_keys:
@@ -213,7 +213,7 @@ class PairPart(Part):
         *,
         warming_up: bool,
     ) -> None:
-        """Train those ``found`` of the cells of some rows and columns ``(n,)`` along their ``slopes``."""
+        """Train those `found` of the cells of some rows and columns `(n,)` along their `slopes`."""
         chosen = np.flatnonzero((found >= 0) & cells.trained(rows, columns, warming_up=warming_up))
         if len(chosen):
             descent.cells(cells, self._put(found[chosen]), slopes[self._put(chosen)])

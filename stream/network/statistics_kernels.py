@@ -173,7 +173,7 @@ def _merge(values: Array, kept: float, points: Array, weights: Array, mixed: Arr
             below += weighed[at]
             gathered += weighed[at]
             at += 1
-        # From the bin's first value on: where all are the same, so is their mean, to the last bit.
+        # From the bin's first value on: if all are the same, so is their mean, to the last bit.
         origin, shift = mixed[begin], 0.0
         for one in range(begin + 1, at):
             shift += weighed[one] / gathered * (0.5 * mixed[one] - 0.5 * origin)
@@ -247,7 +247,7 @@ def merge(
 def unresolved(numeric: Array, rounded: Array, slots: Array, steps: float, points: Array, weights: Array) -> int:
     """Return how many values stand in a column whose middle nine tenths span fewer float64 steps than `steps`.
 
-    One whose values are all the same counts only where an integer had to be `rounded`.
+    One whose values are all the same counts only if an integer had to be `rounded`.
     """
     found = 0
     upto = np.empty(POINTS)

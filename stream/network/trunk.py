@@ -58,7 +58,7 @@ class Trunk(Part):
 
     @staticmethod
     def joined(before: torch.Tensor, bent: torch.Tensor) -> torch.Tensor:
-        """Return a layer's activations: what it bent beside what came in, where the two have one width."""
+        """Return a layer's activations: what it bent beside what came in, if the two have one width."""
         return before + bent if before.shape == bent.shape else bent
 
     def forward(self, z: torch.Tensor, frame: Frame, *, training: bool) -> torch.Tensor:

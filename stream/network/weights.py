@@ -26,7 +26,7 @@ class RelativeWeights:
         self.mean = 0.0
 
     def of(self, weights: NDArray[np.float64], *, seen: bool) -> NDArray[np.float32]:
-        """Return weights `(B,)` over their running mean, which takes these in first where they are newly `seen`."""
+        """Return weights `(B,)` over their running mean, which takes these in first if they are newly `seen`."""
         if seen and len(weights):
             self._take(weights)
         mean = self.mean or 1.0
@@ -49,7 +49,7 @@ class RelativeWeights:
         with np.errstate(over="ignore"):
             means = rest / np.where(room > 0.0, room, np.nan)
         fits = np.flatnonzero(descending / LARGEST_RELATIVE_WEIGHT <= means)
-        # None fits where a few weights among zeros are all there is: then as many are beyond it as may be.
+        # None fits if a few weights among zeros are all there is: then as many are beyond it as may be.
         place = int(fits[0]) if len(fits) else int(np.flatnonzero(room > 0.0)[-1])
         self.events, self.mean = total, float(means[place])
 

@@ -81,7 +81,7 @@ def decode_interaction(
 
     Args:
         value: the record's value.
-        record_key: the record's key; it is the entity where the value has no `key`.
+        record_key: the record's key; it is the entity if the value has no `key`.
         record_timestamp_ms: the record's own timestamp, Unix ms; None (or Kafka's -1) if it has none.
         max_ahead_ms: how far `ts` may lie ahead of the record's own timestamp.
         max_behind_ms: how far it may lie behind it.
@@ -146,7 +146,7 @@ def _fast(value: bytes | None) -> dict[str, Any] | None:
         again = orjson.dumps(decoded)
     except (orjson.JSONDecodeError, TypeError):  # TypeError: nested deeper than it writes
         return None
-    # A string is read and written with equally many quotes: where the counts differ, a repeated key was dropped.
+    # A string is read and written with equally many quotes: if the counts differ, a repeated key was dropped.
     if type(decoded) is not dict or value.count(b'"') != again.count(b'"'):
         return None
     features = decoded.get("features")

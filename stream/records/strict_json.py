@@ -50,7 +50,7 @@ def strict_object(
         parse_float: makes the number from a literal with a fraction or an exponent.
 
     Raises:
-        InvalidRecord: as made by `error`, where the value is absent, not UTF-8, not JSON, not an object, has a lone
+        InvalidRecord: as made by `error`, if the value is absent, not UTF-8, not JSON, not an object, has a lone
             surrogate, NaN, Infinity or overflow anywhere, a top-level key twice, or more than MAX_DEPTH levels.
             (Below the top level a repeated key is allowed, as the contract has it, and its last value counts.)
     """

@@ -37,7 +37,7 @@ class Version:
         version: its number; 1 is the first.
         ts: event time in Unix ms from which its producer wants it to apply (see `Schema.event_time_of`).
         changes: the changes, in order; none at all is allowed.
-        content: digest of `ts` and `changes` as JSON values, 32 hex digits: equal exactly where those are equal,
+        content: digest of `ts` and `changes` as JSON values, 32 hex digits: equal exactly if those are equal,
             whatever the order of keys or the spelling of numbers. Two records with one number and one content are the
             same version.
         author: who made it; None if it does not say. Like the comment, it has no effect and is no content.

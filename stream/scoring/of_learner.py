@@ -35,7 +35,7 @@ class _Hashes:
         self.owners = np.zeros(_CHUNK, dtype=np.int64)
 
     def take(self, names: Sequence[object], rows: int, read: Callable[[int], tuple[str, int] | None]) -> None:
-        """Hash what moved since the last call; ``rows`` are reserved, and ``read`` returns a row's name and owner."""
+        """Hash what moved since the last call; `rows` are reserved, and `read` returns a row's name and owner."""
         if rows != len(self.hashes):
             self.hashes, hashes = np.zeros((rows, 2), dtype=np.uint64), self.hashes
             self.owners, owners = np.zeros(rows, dtype=np.int64), self.owners

@@ -35,7 +35,7 @@ _PAIRS_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What is said of a batch's pairs ``(P,)``."""
+    """What is said of a batch's pairs `(P,)`."""
 
     batch: Batch
     chances: np.ndarray
@@ -67,7 +67,7 @@ def log_odds(chance: float) -> float:
 class Scorer:
     """One version, ready to score; it never changes, and several threads may ask it at once.
 
-    Whoever hands in ``like``, the scorer of the version before, saves what both have in common.
+    Whoever hands in `like`, the scorer of the version before, saves what both have in common.
     """
 
     def __init__(self, version: Published, like: Scorer | None = None) -> None:
@@ -149,7 +149,7 @@ class Scorer:
         return batch
 
     def score(self, batch: Batch) -> Scored:
-        """Return the published probability of each pair of a batch of :meth:`encode`, and the network's logit."""
+        """Return the published probability of each pair of a batch of `encode`, and the network's logit."""
         chances, logits = np.empty(batch.pairs), np.empty(batch.pairs, dtype=np.float32)
         start = 0
         while start < len(batch):
@@ -162,11 +162,11 @@ class Scorer:
         return Scored(batch, chances, logits)
 
     def best(self, events: Sequence[Interaction], k: int) -> list[list[Recommendation]]:
-        """Return the ``k`` most probable offers of each event that it could take, best first, ties by name."""
+        """Return the `k` most probable offers of each event that it could take, best first, ties by name."""
         return self.best_of(self.score(self.encode(events)), k)
 
     def best_of(self, scored: Scored, k: int) -> list[list[Recommendation]]:
-        """Return the same of events that were scored; labels outside ``shown`` are not among them."""
+        """Return the same of events that were scored; labels outside `shown` are not among them."""
         batch, chances = scored.batch, scored.chances
         if not batch.possible.all():
             chances = np.where(batch.possible, chances, -1.0)
@@ -186,12 +186,12 @@ class Scorer:
     # -- passes -----------------------------------------------------------------------------------------------------
 
     def entities(self, batch: Batch) -> np.ndarray:
-        """Return the row of each event's key int64 ``(B,)``, 0 if it has none."""
+        """Return the row of each event's key int64 `(B,)`, 0 if it has none."""
         row = self._keys.row
         return np.array([0 if key is None else max(row(key), 0) for key in batch.keys], dtype=np.int64)
 
     def direct(self, row: int, slot: int, weight: float, columns: np.ndarray) -> np.ndarray:
-        """Return what one row of an input adds, past the trunk, to pairs whose attribute values are ``(P, A)``."""
+        """Return what one row of an input adds, past the trunk, to pairs whose attribute values are `(P, A)`."""
         found = np.zeros(len(columns))
         direct_parts(
             row,
@@ -205,7 +205,7 @@ class Scorer:
         return found
 
     def output(self, hidden: dict[int, np.ndarray], batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Return the output layer's scores by pair ``(P,)`` and by value ``(B, values)`` for activations by task."""
+        """Return the output layer's scores by pair `(P,)` and by value `(B, values)` for activations by task."""
         a = self.arrays
         by_offer = np.empty(batch.pairs, dtype=np.float32)
         by_value = np.zeros((len(batch), len(a["output/value"])), dtype=np.float32)
@@ -265,7 +265,7 @@ class Scorer:
 
 
 def _part(batch: Batch, start: int, stop: int) -> Batch:
-    """Return the events ``start:stop`` of a batch."""
+    """Return the events `start:stop` of a batch."""
     rows = slice(*np.searchsorted(batch.row_event, (start, stop)).tolist())
     pairs = slice(int(batch.offsets[start]), int(batch.offsets[stop]))
     return replace(
@@ -294,7 +294,7 @@ def _index(names: np.ndarray, owners: np.ndarray, like: NameIndex | None) -> Nam
 
 
 def _products(hidden: np.ndarray, weight: np.ndarray, event: np.ndarray, slot: np.ndarray) -> np.ndarray:
-    """Return the products of activations ``(B, h)`` and rows of ``weight`` by pair ``(P,)``."""
+    """Return the products of activations `(B, h)` and rows of `weight` by pair `(P,)`."""
     if len(slot) >= _DENSE_SHARE * len(hidden) * len(weight):
         return np.asarray((hidden @ weight.T)[event, slot])
     found = np.empty(len(slot), dtype=np.float32)

@@ -1,6 +1,6 @@
 """One version as a scorer reads it: its names as registries, its arrays as the loops take them.
 
-What only a schema version changes is taken over from the version before where it is the same one.
+What only a schema version changes is taken over from the version before if it is the same one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Names:
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any], columns: np.ndarray, like: Names | None) -> Names:
-        """Return the names of a version, those of `like` where they are the same."""
+        """Return the names of a version, those of `like` if they are the same."""
         if like is not None and all(like.told[name] == manifest[name] for name in like.told):
             return like
         return cls(manifest, columns)

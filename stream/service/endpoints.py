@@ -50,7 +50,7 @@ class Endpoints:
 
 @contextmanager
 def live(settings: Settings) -> Iterator[Endpoints]:
-    """Open the log of the settings (the embedded one where `log.directory` is set, else Kafka) while the block runs.
+    """Open the log of the settings (the embedded one if `log.directory` is set, else Kafka) while the block runs.
 
     The checkpoint directory is locked first, so that a second learner on this machine is refused before it could fence
     the first.
@@ -75,7 +75,7 @@ def files(
         interactions: values of interactions, one a line.
         schema: schema versions, one a line.
         checkpoint: the directory to keep checkpoints in, and to resume from; None keeps none.
-        dead_letters: the file of the dead letters. None is that of the settings, which lies in `checkpoint` where its
+        dead_letters: the file of the dead letters. None is that of the settings, which lies in `checkpoint` if its
             path is relative; without `checkpoint` nothing is kept then.
 
     Raises:

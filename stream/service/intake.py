@@ -131,7 +131,7 @@ class Intake:
         return versions
 
     def digests_before(self, offsets: Mapping[int, int], schema_offset: int) -> dict[str, str | None]:
-        """Return, as a checkpoint keeps them, the digests of what was dealt with where that could change (files)."""
+        """Return, as a checkpoint keeps them, the digests of what was dealt with if that could change (files)."""
         return {
             "digest_before": self._source.digest_before(offsets),
             "schema_digest_before": self._schema_source.digest_before(schema_offset),

@@ -73,7 +73,7 @@ class Item:
             self.packed = True
 
     def unpack(self) -> None:
-        """Decode the record again where `pack` has dropped that."""
+        """Decode the record again if `pack` has dropped that."""
         if self.packed:
             self.interaction = decode_interaction(self.record.value, self.record.key)
             self.packed = False

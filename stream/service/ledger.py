@@ -22,7 +22,7 @@ class Postmark:
     Attributes:
         learner: the learner's name.
         unix_seconds: the wall clock.
-        topic_ids: id by name of the topics that records come from, where the log has such ids.
+        topic_ids: id by name of the topics that records come from, if the log has such ids.
     """
 
     learner: str = ""

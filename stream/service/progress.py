@@ -32,7 +32,7 @@ class Origin:
         topic: topic of the interactions, or the file's name.
         schema_topic: topic of the schema, or the file's name.
         strategy, seed, batch_size: of the settings.
-        topic_id, schema_topic_id: which topics of these names, where the log tells them from those made anew.
+        topic_id, schema_topic_id: which topics of these names, if the log tells them from those made anew.
         learner_settings: the learner's settings as plain values, from which a reader of the checkpoint rebuilds them.
     """
 

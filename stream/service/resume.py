@@ -62,7 +62,7 @@ def resume(
 
     All that can refuse a start is done before the takeover, building the learner too, so that one started in a wrong
     place, with wrong settings, or from a checkpoint that only looks like one, leaves a healthy learner alone. It is
-    done again after the takeover only where the commit has moved on meanwhile.
+    done again after the takeover only if the commit has moved on meanwhile.
 
     Args:
         store: where checkpoints lie; None if none are kept.

@@ -1,7 +1,7 @@
 """One running quadratic over every weight: diagonal precision from per-sample gradients, a Newton step a batch.
 
 Sequential Bayes with a quadratic (Laplace) approximation (arXiv 2108.13299, in this project's reading for deep models):
-the posterior so far, ``theta_prev`` with precision ``L_prev``, is the prior of the next batch,
+the posterior so far, `theta_prev` with precision `L_prev`, is the prior of the next batch,
 
     J = BCE_sum + (d/2) sum_j L_prev_j (theta_j - theta_prev_j)^2 + ((1-d) l / 2) |theta|^2
     L = d L_prev + F + (1-d) l
@@ -49,7 +49,7 @@ class _Fisher(Descent):
 
 
 class Quadratic(Descent):
-    """Newton steps along the diagonal of the running precision; a step is cut at ``bound`` x the table's rate.
+    """Newton steps along the diagonal of the running precision; a step is cut at `bound` x the table's rate.
 
     The cut is what keeps a diagonal that ignores correlations from overshooting while the precision is still young.
     Cells of pair tables do not forget: a cell's own history is short.
@@ -101,7 +101,7 @@ class Quadratic(Descent):
         return (unit < torch.sigmoid(logits)).to(torch.float32)
 
     def learn_precision(self, table: Table, information: torch.Tensor, rows: Rows) -> None:
-        """Bring rows' precision up to now and add the batch's ``information`` ``(n, *shape)``."""
+        """Bring rows' precision up to now and add the batch's `information` `(n, *shape)`."""
         where = slice(None) if rows is None else rows
         precision, seen = table.moments["precision"], table.moments["seen"]
         age = self.trained - seen[where]

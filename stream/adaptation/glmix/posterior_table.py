@@ -1,7 +1,7 @@
 """Cells that are posteriors: a normal mean and precision for each (key, column), and when they were last.
 
 Within one coordinate of GLMix a pair reads one cell, so the cells' regressions share nothing: each is one-dimensional,
-its precision exact. The update is that of :mod:`stream.adaptation.bayes.posterior` at width 1, over ragged cells.
+its precision exact. The update is that of `stream.adaptation.bayes.posterior` at width 1, over ragged cells.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TOLERANCE_NATS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class CellPairs:
-    """The pairs ``(n,)`` that one coordinate explains: the cell that each reads (-1: none), and what became of it."""
+    """The pairs `(n,)` that one coordinate explains: the cell that each reads (-1: none), and what became of it."""
 
     cells: torch.Tensor
     moves: torch.Tensor
@@ -32,10 +32,10 @@ class CellPairs:
 
 
 class PosteriorTable(Cells):
-    """``weight`` is the posterior mean and ``squares`` the precision, at first ``prior``.
+    """`weight` is the posterior mean and `squares` the precision, at first `prior`.
 
     A last count is the clock, in events trained, at a cell's last update: what a cell missed is forgotten at its
-    next one, exactly. ``half_life_events`` 0 forgets nothing.
+    next one, exactly. `half_life_events` 0 forgets nothing.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class PosteriorTable(Cells):
         self.steps = steps
 
     def update(self, pairs: CellPairs, logits: torch.Tensor, clock: int) -> torch.Tensor:
-        """Take a batch in and return the pairs' new logits, given the old ``logits`` ``(n,)`` float64.
+        """Take a batch in and return the pairs' new logits, given the old `logits` `(n,)` float64.
 
-        ``clock`` is the number of events trained with this batch.
+        `clock` is the number of events trained with this batch.
         """
         chosen = ((pairs.cells >= 0) & pairs.moves).nonzero()[:, 0]
         if not len(chosen):
@@ -68,7 +68,7 @@ class PosteriorTable(Cells):
         return logits.index_copy(0, chosen, offset + mean[cell])
 
     def variance(self, cells: torch.Tensor, clock: int) -> torch.Tensor:
-        """Return the cells' variance ``(n,)`` float64, after what was forgotten by now; without a cell the prior's."""
+        """Return the cells' variance `(n,)` float64, after what was forgotten by now; without a cell the prior's."""
         places = cells.clamp_min(0)
         kept = self._kept(places, clock)
         found = 1.0 / (kept * self.squares[places] + (1.0 - kept) * self.prior)

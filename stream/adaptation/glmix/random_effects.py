@@ -25,7 +25,7 @@ __all__ = ["RandomEffects"]
 
 
 class RandomEffects(PairPart):
-    """The pair part with posteriors in the place of the key tables; ``clock`` is the number of events trained."""
+    """The pair part with posteriors in the place of the key tables; `clock` is the number of events trained."""
 
     keeps_posterior = True
 
@@ -86,7 +86,7 @@ class RandomEffects(PairPart):
             newest = newest.index_copy(0, has, table.update(pairs, newest[has], self.clock))
 
     def _coordinates(self, frame: Frame, places: Places) -> Iterator[tuple[PosteriorTable, torch.Tensor, torch.Tensor]]:
-        """Yield each coordinate's table with the cell and the column ``(P,)`` of each pair; attributes by their names.
+        """Yield each coordinate's table with the cell and the column `(P,)` of each pair; attributes by their names.
 
         A pair has no cell below 0, and no column if its offer lacks the attribute.
         """
@@ -113,7 +113,7 @@ class RandomEffects(PairPart):
         return self.cells.key_value
 
     def logit_variance(self, frame: Frame) -> torch.Tensor:
-        """Return the summed variance ``(P,)`` of each pair's cells, after what was forgotten by now."""
+        """Return the summed variance `(P,)` of each pair's cells, after what was forgotten by now."""
         variance = torch.zeros(len(frame.pair_slot), dtype=torch.float64)
         for table, cell, column in self._coordinates(frame, self.cells.places(frame)):
             variance += torch.where(column >= 0, table.variance(cell, self.clock), 0.0)
@@ -124,7 +124,7 @@ class RandomEffects(PairPart):
         return {"clock": self.clock}
 
     def restore_extra(self, tree: Tree) -> None:
-        """Take back what :meth:`extra_state` returned."""
+        """Take back what `extra_state` returned."""
         self.clock = int(tree["clock"])
 
     def named_extra(self) -> Iterator[tuple[str, object]]:

@@ -60,7 +60,7 @@ class Iak(FrozenBackbone):
         )
 
     def changed(self, network: Network, change: ChangeMade, now: int) -> bool:
-        """Follow the domain feature's name; start or join a round where the version leaves something new."""
+        """Follow the domain feature's name; start or join a round if the version leaves something new."""
         self.warming_up = True  # until warmed_up() says otherwise
         self._follow(change.changes)
         self._bind(network)
@@ -107,7 +107,7 @@ class Iak(FrozenBackbone):
                 self.trunk.enter(name, Phase.COMPRESSION)
 
     def remarks(self) -> Sequence[str]:
-        """Say where the domain feature has just become one that has no domains."""
+        """Say if the domain feature has just become one that has no domains."""
         return self._remarks
 
     # -- domains ------------------------------------------------------------------------------------------------

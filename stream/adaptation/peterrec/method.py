@@ -71,7 +71,7 @@ class PeterRec(FrozenBackbone):
         return False
 
     def _reached(self, network: Network) -> list[int]:
-        """Return the slots of the tasks with new offers, or of all where something is new in the input they share."""
+        """Return the slots of the tasks with new offers, or of all if something is new in the input they share."""
         if network.input.any_fresh:
             return network.layout.offers.tasks.names.slots()
         fresh, task_of = network.output.offer.fresh, network.layout.offers.task_of_offer

@@ -40,7 +40,7 @@ class PeterRecSettings(MethodSettings):
     patches: int = setting(
         0,
         "1: one in each hidden matrix; 2: one on the input layer's sum too, which only peterrec-serial can have and "
-        "fold cannot; 0: 2 where that can be, else 1.",
+        "fold cannot; 0: 2 if that can be, else 1.",
         choices=(0, 1, 2),
     )
     rate: float = setting(5e-3, "Adam, weights of the patches.", above=0)

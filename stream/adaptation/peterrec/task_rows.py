@@ -1,4 +1,4 @@
-"""One event, a row for each task: what the output layer sees where tasks have hidden activations of their own."""
+"""One event, a row for each task: what the output layer sees if tasks have hidden activations of their own."""
 
 from __future__ import annotations
 

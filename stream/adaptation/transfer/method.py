@@ -1,6 +1,6 @@
 """Transfer adaptation (Suleymanzade and Abdullayeva 2024, doi 10.19139/soic-2310-5070-1836), and its controls.
 
-The paper's procedure (`replace`): where the number of inputs or outputs changes, the input or output layer is replaced
+The paper's procedure (`replace`): if the number of inputs or outputs changes, the input or output layer is replaced
 by a fresh one, every other layer is frozen, the new layer is trained alone, then everything is unfrozen. `carry` is
 this project's variant: what survives by name keeps its weights and its optimiser state.
 """

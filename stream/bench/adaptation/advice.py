@@ -13,7 +13,7 @@ __all__ = ["advice"]
 
 
 def advice(results: Results, standings: Sequence[Standing]) -> str:
-    """Return the opening, one paragraph for use and one for cost; it says so where the figures are too few."""
+    """Return the opening, one paragraph for use and one for cost; it says so if the figures are too few."""
     online = [each for each in standings if each.arm.kind == "online"]
     if not online:
         return f"Nothing ran beside `{DEFAULT}`, so there is nothing to advise."

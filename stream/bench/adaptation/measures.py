@@ -78,7 +78,7 @@ class Measures:
     recall_at_5: float
     ndcg_at_5: float
     excess_over_truth: float
-    """Per pair, over all events; NaN where the truth is not known."""
+    """Per pair, over all events; NaN if the truth is not known."""
     excess_over_oracle_sum: float
     """Over all events from the first change on; NaN without an oracle."""
     calibration_error: float

@@ -27,7 +27,7 @@ class _Stretch:
 class Past:
     """Everything so far, as it came.
 
-    Told today, an old event has today's names; features and labels that have left are dropped, also where a name came
+    Told today, an old event has today's names; features and labels that have left are dropped, also if a name came
     back, because that is another one; and its `shown` names what was possible then and is live still: an offer that
     came later could not have been taken, so it is no negative.
     """

@@ -56,7 +56,7 @@ class Results:
         self._facts = facts or {}
         self.equal_seconds = dict(equal_seconds or {})
         """By (stream, arm): the loss a pair, mean over seeds, of what an arm gets through in the seconds of the fastest
-        one-pass arm there; NaN where it gets through nothing."""
+        one-pass arm there; NaN if it gets through nothing."""
         self.beginnings = dict(beginnings or {})
         """By (stream, arm, seed, events): the measures of a run's first so many events, beside a shorter run."""
 
@@ -108,7 +108,7 @@ class Results:
         )
 
     def by_seed(self, course: str, arm: str, name: str) -> dict[int, float]:
-        """Return one measure by seed, where it is finite."""
+        """Return one measure by seed, if it is finite."""
         values = {seed: run.value(name) for seed, run in self.runs(course, arm).items()}
         return {seed: value for seed, value in values.items() if math.isfinite(value)}
 

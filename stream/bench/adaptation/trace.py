@@ -29,7 +29,7 @@ _DOCUMENT = "document"
 class Trace:
     """Arrays over the N events in training order, all scored before the event was trained; then the whole run's costs.
 
-    A pair is an (event, offer in R or T). A pair, or a label, is *new* where the offer was added by the last version
+    A pair is an (event, offer in R or T). A pair, or a label, is *new* if the offer was added by the last version
     (after the first) that added offers, and *old* otherwise; a rename leaves an offer what it is. Recalls of old and
     new labels are shares of the one ranking of R: |top5 and T_old| / min(5, |T_old|), so that new offers that push old
     ones out of the first five show.
@@ -77,7 +77,7 @@ class Trace:
     """The largest resident set of the process during the run; it includes the stream itself."""
     tasks: list[str] = field(default_factory=list)
     kl_nats: list[tuple[int, float]] = field(default_factory=list)
-    """(event, KL divergence in nats), where the arm has one."""
+    """(event, KL divergence in nats), if the arm has one."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What else is to be told of the run: JSON values."""
 

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 TOLERANCE: Final = 0.01
-"""The loss is back where it lies within this share of its level before the change."""
+"""The loss is back if it lies within this share of its level before the change."""
 _BLOCKS_BEFORE: Final = 12
 _BLOCKS_AFTER: Final = 12
 _SPREADS: Final = 2.0
@@ -68,10 +68,10 @@ def trailing(sums: Floats, pairs: Counts, window: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How many events after a change the loss is back; censored where it was not before the next change or the end."""
+    """How many events after a change the loss is back; censored if it was not before the next change or the end."""
 
     events: int
-    """From the change to the first window whose loss is back; where `censored`, the events that were watched."""
+    """From the change to the first window whose loss is back; if `censored`, the events that were watched."""
     censored: bool
 
 

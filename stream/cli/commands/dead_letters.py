@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stream.settings.root import Settings
 
 DECLINED = 1
-"""Exit code where an operator was asked and did not say yes."""
+"""Exit code if an operator was asked and did not say yes."""
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -40,7 +40,7 @@ def generate(settings: SyntheticSettings) -> Iterator[dict[str, Any] | Synthetic
     Scheduled changes at or after the last event are left out.
 
     Raises:
-        InvalidVersion, SchemaRejected: the schedule breaks the contract; raised where it takes effect.
+        InvalidVersion, SchemaRejected: the schedule breaks the contract; raised when it takes effect.
     """
     world = World(settings)
     starts = {0: first_changes(settings)}

@@ -95,7 +95,7 @@ def _smaller(results: Results) -> Claim:
 
 
 def _loss_text(results: Results, course: str, arm: str) -> str:
-    """Return the mean summed loss; of how many runs, where some went wrong: such a mean compares with no other."""
+    """Return the mean summed loss; of how many runs, if some went wrong: such a mean compares with no other."""
     found, failed = results.interval(course, arm, "loss_sum"), results.failed(course, arm)
     if found is None:
         return "-"

@@ -85,7 +85,7 @@ def _has_truth(results: Results, course: str) -> bool:
 
 
 def _curve(results: Results, course: str, arm: str) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-    """Return the windowed loss, less the truth's where it is known, around the first site, averaged over seeds."""
+    """Return the windowed loss, less the truth's if it is known, around the first site, averaged over seeds."""
     curves = []
     step = window = 1
     for seed in results.runs(course, arm):
