@@ -91,7 +91,7 @@ class PairCells:
         return self._places
 
     def forget(self) -> None:
-        """Look everything up anew, for names have changed."""
+        """Look everything up anew, because names have changed."""
         self._frame = self._places = None
 
     def _looked_up(self, frame: Frame) -> Places:
