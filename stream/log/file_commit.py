@@ -55,7 +55,7 @@ class FileCommitLog:
         self._schema_topic = schema_topic
         self._epoch: int | None = None
 
-    def newest(self, settled: bool = False) -> Commit | None:
+    def newest(self, wait: bool = False) -> Commit | None:
         """Return the newest commit; one is there as a whole or not at all, so there is nothing to wait for."""
         state = self._read()
         return None if state is None else state.commit

@@ -61,9 +61,9 @@ class KafkaCommitLog:
         self._missed = False
         self._published: set[tuple[str, str | None, int, int]] = set()
 
-    def newest(self, settled: bool = False) -> Commit | None:
+    def newest(self, wait: bool = False) -> Commit | None:
         """Ask for the newest commit, which fences nobody; raises `BrokerUnavailable` or `LogError` if that fails."""
-        return self._newest(settled)
+        return self._newest(wait)
 
     def fence(self) -> Commit | None:
         """Take over, and return the newest commit; raises `BrokerUnavailable` or `LogError` if that fails."""
@@ -74,7 +74,7 @@ class KafkaCommitLog:
         self._producer = TransactionalProducer(self._connection, self._group, self._where, self._largest_bytes)
         self._closing.callback(self._producer.close)
         self._producer.start()
-        return self._newest(settled=True)
+        return self._newest(wait=True)
 
     def resumed(self, commit: Commit) -> None:
         """Look up which dead letters this learner published for offsets at or after this older checkpoint's.
@@ -122,8 +122,8 @@ class KafkaCommitLog:
         offsets[TopicPartition(self._topics.schema, 0)] = commit.schema_offset
         return {assigned: OffsetAndMetadata(offset, metadata, -1) for assigned, offset in offsets.items()}
 
-    def _newest(self, settled: bool) -> Commit | None:
-        held = self._committed(settled)
+    def _newest(self, wait: bool) -> Commit | None:
+        held = self._committed(wait)
         if not held:
             return None
         named = {committed.metadata for committed in held.values()}
@@ -141,13 +141,13 @@ class KafkaCommitLog:
                 "Something else commits to the group; give the learner a name of its own."
             ) from error
 
-    def _committed(self, settled: bool) -> dict[TopicPartition, Any]:
+    def _committed(self, wait: bool) -> dict[TopicPartition, Any]:
         """Return offset and metadata of every partition of the two topics that has any.
 
         A consumer is asked and not the admin client: it waits for a coordinator that is only just being elected, and,
-        if `settled`, for a transaction that has not ended.
+        if `wait`, for a transaction that has not ended.
         """
-        consumer = self._connection.consumer(self._group, committed_only=settled)
+        consumer = self._connection.consumer(self._group, committed_only=wait)
         try:
             found = {}
             with kafka_errors(self._where):

@@ -235,10 +235,10 @@ class CommitLog(Protocol):
     before it is renamed.
     """
 
-    def newest(self, settled: bool = False) -> Commit | None:
+    def newest(self, wait: bool = False) -> Commit | None:
         """Return the newest commit, or `None` before the first, and leave an earlier holder alone.
 
-        A commit that is on its way may be missing from the answer; with `settled` it is waited for, and `LogError` is
+        A commit that is on its way may be missing from the answer; with `wait` it is waited for, and `LogError` is
         raised if that takes longer than the bound (its holder may have died half-way: only `fence` ends that).
         """
         ...

@@ -161,10 +161,10 @@ def _foreseen(store: CheckpointStore, commit_log: CommitLog, missing: Missing) -
         return choose(store, commit_log.newest(), missing).found
     except CheckpointMissing as error:
         try:
-            settled = commit_log.newest(settled=True)
+            newest = commit_log.newest(wait=True)
         except LogError:
             raise error from None
-        return choose(store, settled, missing).found
+        return choose(store, newest, missing).found
 
 
 def start_offsets(source: InteractionSource, start: str) -> dict[int, int]:

@@ -194,7 +194,7 @@ class MemoryCommitLog:
         self._epoch = 0
         self._published: dict[int, int] = {}
 
-    def newest(self, settled: bool = False) -> Commit | None:
+    def newest(self, wait: bool = False) -> Commit | None:
         """Return the newest commit."""
         return self._log.commits[-1] if self._log.commits else None
 

@@ -39,7 +39,7 @@ def test_the_same_process_commits_on_after_the_transactions_coordinator_was_kill
             again = Connection(nodes.settings)
             assert again.source_name() == "apache-kafka"
             successor = KafkaCommitLog(again, "learner", topics)
-            found = successor.newest(settled=True)
+            found = successor.newest(wait=True)
             assert found is not None
             assert (found.number, found.digest) == (3, "three"), "neither lost nor the one before"
             producer = again.producer()

@@ -160,7 +160,7 @@ def test_a_topic_that_takes_less_than_a_batch_or_a_record_gets_what_it_takes(
     assert [len(record.value) for record in found[:30]] == [1000] * 30
     without_value, without_key = (dict(record.headers) for record in found[30:32])
     assert (without_value["value_bytes"], without_key["key_bytes"]) == (b"6000", b"6000")
-    assert opened().newest(settled=True) == commit(2, 33)
+    assert opened().newest(wait=True) == commit(2, 33)
 
 
 def test_the_users_own_bounds_on_a_producer_hold_for_dead_letters_too(kafka: Connection, topics: TopicSettings) -> None:
@@ -198,7 +198,7 @@ def test_to_look_at_the_newest_commit_fences_nobody(opened: Callable[[], CommitL
     assert opened().newest() is None
     holder.fence()
     holder.commit(commit(1, 5), [])
-    assert opened().newest(settled=True) == commit(1, 5)
+    assert opened().newest(wait=True) == commit(1, 5)
     assert opened().newest() == commit(1, 5)
     holder.commit(commit(2, 9), [])
 
@@ -228,7 +228,7 @@ def test_a_transaction_that_a_killed_holder_left_open_is_aborted_at_once(
     assert opened().newest() == commit(1, 5), "the one before the open transaction, and at once"
     hasty = KafkaCommitLog(Connection(replace(kafka.settings, request_seconds=1.0)), name, topics)
     with pytest.raises(LogError):
-        hasty.newest(settled=True)
+        hasty.newest(wait=True)
     again = opened()
     assert again.fence() == commit(1, 5)
     again.commit(commit(2, 9), [letter(topics, 7)])
@@ -332,7 +332,7 @@ def test_nothing_is_committed_for_a_topic_that_was_made_anew_or_is_gone(
     with pytest.raises(TopicMadeAnew, match=rf"Topic {name} .* was deleted and made anew while this learner ran"):
         log.commit(commit(2, 9), [letter(topics, 7)])
     assert offsets(kafka, topics) == []
-    found = opened().newest(settled=True)
+    found = opened().newest(wait=True)
     assert found is not None
     assert (found.number, found.digest) == (1, commit(1, 5).digest), "Kafka forgot the one topic's offsets alone"
 
