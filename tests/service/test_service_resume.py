@@ -214,9 +214,7 @@ def test_a_commit_on_its_way_is_waited_for_before_a_checkpoint_counts_as_missing
     first.service.saving.begin()
     first.die()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            MemoryCommitLog, "newest", lambda self, wait=False: log.commits[-1] if wait else unsettled
-        )
+        patched.setattr(MemoryCommitLog, "newest", lambda self, wait=False: log.commits[-1] if wait else unsettled)
         assert Run(log, tmp_path).run()["events_trained"] == 20
 
 
