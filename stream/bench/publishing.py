@@ -41,8 +41,6 @@ class Published:
     """Of the learner's thread, for each publication: the copy of what changed."""
     share: float
     """CPU seconds of publishing, on all threads, in a second of the clock."""
-    thread_share: float
-    """Those on the learner's thread, beside those of training there."""
     served_p50_seconds: float
     served_most_seconds: float
     """From the copy to being served, by the clock."""
@@ -100,7 +98,7 @@ class _Run:
         self.publisher: Publisher = made
         self.publisher.take_over(lambda: None, anything=False)
         self.follower = Follower(directory)
-        self.train_seconds = self.tend_seconds = 0.0
+        self.tend_seconds = 0.0
         self.looks: list[float] = []
         self.takes: list[float] = []
 
@@ -134,7 +132,6 @@ class _Run:
             refused=told.refused,
             learner_ms=1e3 * self.tend_seconds / publications,
             share=told.cpu_seconds / passed,
-            thread_share=self.tend_seconds / (self.tend_seconds + self.train_seconds),
             served_p50_seconds=_middle(told.seconds),
             served_most_seconds=max(told.seconds, default=0.0),
             look_ms=1e3 * _middle(self.looks),
@@ -151,9 +148,7 @@ class _Run:
     def _train(self, batch: list[tuple[bytes, Interaction]]) -> None:
         if not batch:
             return
-        began = time.thread_time()
         report = self.learner.learn(self.learner.encode([event for _, event in batch]))
-        self.train_seconds += time.thread_time() - began
         self.publisher.keep((None, line) for line, _ in batch)
         self.publisher.trained(report.window.bce)
         batch.clear()
@@ -180,7 +175,7 @@ class _Run:
 def table(found: Sequence[Published]) -> str:
     """Return the figures as Markdown tables."""
     columns = "stream|events/s|full, MB|delta, MB|delta : full|look, ms|take, ms|a start, ms"
-    costs = "stream|deltas|full|refused|copy, ms|share of time|of the learner's thread|served after p50, s|most, s"
+    costs = "stream|deltas|full|refused|copy, ms|share of time|served after p50, s|most, s"
     lines = [_row(columns.split("|")), _rule(8)]
     lines += [
         _row(
@@ -192,12 +187,12 @@ def table(found: Sequence[Published]) -> str:
         )
         for p in found
     ]
-    lines += ["", _row(costs.split("|")), _rule(9)]
+    lines += ["", _row(costs.split("|")), _rule(8)]
     lines += [
         _row(
             [
                 *(p.stream, f"{p.deltas}", f"{p.fulls}", f"{p.refused}", f"{p.learner_ms:.1f}", f"{p.share:.1%}"),
-                *(f"{p.thread_share:.1%}", f"{p.served_p50_seconds:.2f}", f"{p.served_most_seconds:.2f}"),
+                *(f"{p.served_p50_seconds:.2f}", f"{p.served_most_seconds:.2f}"),
             ]
         )
         for p in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -126,12 +127,19 @@ def write_delta(store: VersionStore, job: Delta) -> Done:
 
 
 def write_full(
-    store: VersionStore, job: Full, shadow: Shadow, before: Pointer, scores: Scores | None, bounds: Bounds
+    store: VersionStore,
+    job: Full,
+    shadow: Shadow,
+    before: Pointer,
+    scores: Scores | None,
+    bounds: Bounds,
+    delta: Future[Done] | None,
 ) -> Done:
     """Gate a full version, write it, and serve it from it if it passed; if not, what was served before the candidate.
 
     `before` is the pointer as it was when the candidate was taken from the learner. The shadow is brought up to the
-    candidate between the scoring of the two: so neither is in memory twice.
+    candidate between the scoring of the two: so neither is in memory twice. `delta` is the job that leads readers to
+    the same version: the pointer is moved after it, so that a refusal takes it back.
     """
     started = time.thread_time()
     interactions = decoded(list(job.records)) if scores is not None else []
@@ -157,6 +165,8 @@ def write_full(
         kept = tuple(full for full in pointer.fulls if (store.directory / full.file).exists())
         return replace(choose(pointer) or pointer, fulls=(*kept, link))
 
+    if delta is not None:
+        delta.exception()  # waits; what became of it, the pointer says
     pointer = store.move(moved)
     store.prune(job.version)
     served = verdict.passed and pointer.full == link

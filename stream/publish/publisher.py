@@ -151,7 +151,9 @@ class Publisher:
             self._begin_what_is_due(now)
 
     def _begin_what_is_due(self, now: float) -> None:
-        if self._full is None and now >= self._full_due_seconds and self._fulls.affords():
+        # While no deltas go out, what they would have cost is there for the full version that lets them out again.
+        more_seconds = 0.0 if self._flowing else max(0.0, self._deltas.saved_seconds)
+        if self._full is None and now >= self._full_due_seconds and self._fulls.affords(more_seconds):
             self._begin(self._begin_full, now)
         elif self._flowing:
             urgent = self._urgent and self._deltas.affords(URGENT_SECONDS)
@@ -230,13 +232,14 @@ class Publisher:
         assert pointer is not None
         if flowing:
             self._submit_delta(version, snapshot, changes, names, settles=False, now=now)
+        delta = self._delta.future if flowing and self._delta is not None else None
         submitted = self._threads.submit(
-            write_full, self._store, job, self._shadow, pointer, self._scores, self._bounds
+            write_full, self._store, job, self._shadow, pointer, self._scores, self._bounds, delta
         )
         self._full = _Running(submitted, not flowing, now, names)
         self._changed = self._urgent = False
         self._full_due_seconds = now + self._settings.full_seconds
-        self._paid(self._fulls, self._cpu_clock() - started)
+        self._pay_for_full(self._cpu_clock() - started)
 
     # -- what came of it ----------------------------------------------------------------------------------------
 
@@ -292,7 +295,7 @@ class Publisher:
             self._full_due_seconds = self._clock()
 
     def _full_done(self, done: Done, running: _Running, now: float) -> None:
-        self._paid(self._fulls, done.cpu_seconds)
+        self._pay_for_full(done.cpu_seconds)
         self._pointer = done.pointer
         if done.verdict is not None and not done.verdict.passed:
             _log.warning("model version %d was refused: %s", done.version, done.verdict.sentence)
@@ -319,6 +322,12 @@ class Publisher:
         seconds = done.at_seconds - running.begun_seconds
         schema_version = int(done.manifest["schema_version"])
         self._observer.version_published(done.kind, done.version, schema_version, done.link.size_bytes, seconds)
+
+    def _pay_for_full(self, cpu_seconds: float) -> None:
+        from_deltas = 0.0 if self._flowing else min(cpu_seconds, max(0.0, self._deltas.saved_seconds))
+        self._deltas.spend(from_deltas)
+        self._fulls.spend(cpu_seconds - from_deltas)
+        self._observer.publishing_cost(cpu_seconds)
 
     def _paid(self, budget: Budget, cpu_seconds: float) -> None:
         budget.spend(cpu_seconds)

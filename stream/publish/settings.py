@@ -47,10 +47,10 @@ class PublishSettings(Section):
         minimum=1,
     )
     gate_events_min: int = setting(
-        100, "With fewer events than this nothing is compared, and the version is let through.", minimum=1
+        1000, "With fewer events than this nothing is compared, and the version is let through.", minimum=1
     )
     gate_loss: float = setting(
-        0.1, "A full version is refused if its loss on these events is larger by more than this share.", minimum=0
+        0.25, "A full version is refused if its loss on these events is larger by more than this share.", minimum=0
     )
     gate_calibration: float = setting(
         0.7,

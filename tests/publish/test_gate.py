@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,20 @@ def test_what_publishing_costs_is_bounded_by_construction(tmp_path: Path) -> Non
     assert published > 20
     # What was saved up, what may be owed, one delta and one full version.
     assert cost <= 0.05 * passed + 2 * 1.0 + 1.0 + 2 * 0.3
+
+
+def test_a_refusal_that_is_quicker_than_the_delta_beside_it_takes_that_back_all_the_same(tmp_path: Path) -> None:
+    publishing = begun(tmp_path)
+    good = publishing.model.frozen()
+    write = publishing.store.write
+
+    def slow(kind: str, *arguments: Any) -> Any:
+        if kind == "delta":
+            time.sleep(0.5)
+        return write(kind, *arguments)
+
+    publishing.store.write = slow  # type: ignore[method-assign, assignment]
+    train(publishing, 0.0)
+    publishing.pass_seconds(20)
+    assert len(publishing.heard.refused) == 1
+    assert_equal(follow(tmp_path).snapshot, good)
