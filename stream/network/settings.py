@@ -28,7 +28,10 @@ class NetworkSettings(Section):
     departed_capacity: int = setting(10_000, "Attribute values kept after their last offer has left.", minimum=1)
     attributes: int = setting(4, "Offer attributes that share weights; further ones are ignored.", minimum=1)
     pair_cells: int = setting(
-        16_000_000, "Cells of each pair table (key or input value x offer or attribute value).", minimum=1
+        4_000_000,
+        "Cells kept of each kind (key x offer, key x attribute value, input value x attribute value), of pairs that "
+        "occurred; the longest unseen leave.",
+        minimum=1,
     )
     pair_hidden: int = setting(16, "Hidden units over the running counts of a pair.", minimum=1)
     count_half_life_days: float = setting(28.0, "Event time after which a recent count counts half.", above=0)

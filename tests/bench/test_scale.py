@@ -6,9 +6,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from stream.bench.scale.growth import Stretch, growth, stretches_table
+from stream.bench.scale.occurred import cells_bound_bytes, occurred
 from stream.bench.scale.sizing import BASE, Point, Size, measure_here, points, sizing_table
 from stream.cli import main
+from stream.network.pair_cells import PairCells
+from stream.network.settings import NetworkSettings, OptimiserSettings
 
 
 def test_growth_trains_as_many_events_as_asked_and_says_each_stretch() -> None:
@@ -48,3 +54,27 @@ def test_each_size_is_varied_alone_up_to_the_most() -> None:
 def test_the_sizing_table_has_a_row_a_point() -> None:
     table = sizing_table([Point("offers", replace(BASE, offers=5_000), 1_234.0, 81.5, 900 << 20)])
     assert table.splitlines()[2] == "| offers | 5,000 | 1,234 | 81.5 | 900 |"
+
+
+def test_cells_stay_within_the_bound_that_is_said_and_that_is_what_their_arrays_take() -> None:
+    said: list[str] = []
+    found = occurred(3_000, keys=500, offers=200, cells=4_096, listed=True, say=said.append)
+    assert len(said) == len(found) >= 2
+    assert found[-1].cells["key_offer"] > 3_000
+    assert found[-1].evictions > 10_000
+    for held in found:
+        assert max(held.cells.values()) <= 4_096
+        assert held.cells_bytes <= held.cells_bound_bytes
+    kinds = PairCells(NetworkSettings(pair_cells=4_096), OptimiserSettings(), torch.device("cpu"))
+    for _, cells in kinds.registries():
+        cells.begin(np.arange(4_096), 1, may_evict=True)
+    assert sum(cells.nbytes for _, cells in kinds.registries()) == cells_bound_bytes(4_096)
+
+
+def test_the_memory_command_writes_what_it_held(tmp_path: Path) -> None:
+    out = tmp_path / "memory.json"
+    command = ["bench", "memory", "--events", "1000", "--keys", "50", "--offers", "20", "--cells", "2000"]
+    assert main([*command, "--all", "--out", str(out)]) == 0
+    held = json.loads(out.read_text())[-1]
+    assert held["events"] == 1_000
+    assert 0 < held["cells"]["key_offer"] <= 1_000
