@@ -40,7 +40,7 @@ def ask_a_scorer(
 ) -> bool:
     """Start `stream serve`, put the questions, and tell the answers; return whether there were any.
 
-    ``events_trained`` is what the learner knew at its end: the answers say how much of it they know.
+    `events_trained` is what the learner knew at its end: the answers say how much of it they know.
     """
     if read_pointer(versions) is None:
         say("No model version was published, so nothing answers.")

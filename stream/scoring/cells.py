@@ -41,7 +41,7 @@ def key_offer_cell(cells: tuple[Array, ...], row: int, slot: int) -> tuple[float
 
 @compiled_freely
 def key_value_cell(cells: tuple[Array, ...], row: int, column: int, found: Array) -> None:
-    """Fill ``found`` float32 ``(7,)``: weight, taken, expected, both of lately, the last one's trace, seen.
+    """Fill `found` float32 `(7,)`: weight, taken, expected, both of lately, the last one's trace, seen.
 
     What is of lately stands at the key's newest time.
     """

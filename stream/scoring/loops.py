@@ -42,9 +42,9 @@ _ONE = np.float32(1.0)
 def standardise(
     values: Array, live: Array, points: Array, scores: Array, known: Array, found: Array, missing: Array
 ) -> None:
-    """Fill the normal scores ``found`` ``(B, slots)`` of numeric ``values`` and the mask of ``missing``, float32.
+    """Fill the normal scores `found` `(B, slots)` of numeric `values` and the mask of `missing`, float32.
 
-    ``points`` and ``scores`` ``(slots, n)`` are a column's digest, ``known`` says whether it has seen a value.
+    `points` and `scores` `(slots, n)` are a column's digest, `known` says whether it has seen a value.
     """
     last = points.shape[1] - 1
     for event in range(values.shape[0]):
@@ -67,7 +67,7 @@ def standardise(
 
 @compiled_freely
 def pool(rows: Array, row_event: Array, row_slot: Array, row_weight: Array, table: Array, found: Array) -> None:
-    """Add up the weighted vocabulary rows by event and feature: ``found`` ``(B, slots, width)``, zero before."""
+    """Add up the weighted vocabulary rows by event and feature: `found` `(B, slots, width)`, zero before."""
     for place in range(len(rows)):
         row, weight = rows[place], row_weight[place]
         event, slot = row_event[place], row_slot[place]
@@ -99,9 +99,9 @@ def offer_parts(
 ) -> None:
     """Fill what is an offer's or an attribute value's alone.
 
-    Of the offers in ``slots``: ``rates`` float64 ``(offers, 3)`` are the rate, the recent rate and the rate's log-odds;
-    ``inputs`` float32 ``(offers, 4)`` the running counts 0, 1 and 5, and what they add to the logit; ``hidden``
-    ``(offers, H)`` what they and the bias add to the mixer's units. By value ``lately`` float32 and ``often`` float64.
+    Of the offers in `slots`: `rates` float64 `(offers, 3)` are the rate, the recent rate and the rate's log-odds;
+    `inputs` float32 `(offers, 4)` the running counts 0, 1 and 5, and what they add to the logit; `hidden`
+    `(offers, H)` what they and the bias add to the mixer's units. By value `lately` float32 and `often` float64.
     """
     weights, bias, _, linear = mixer
     width, units = len(linear) // len(bias), hidden.shape[1]
@@ -180,12 +180,12 @@ def score_pairs(
     chances: Array,
     logits: Array,
 ) -> None:
-    """Fill the published probability ``chances`` float64 ``(P,)`` and the network's ``logits`` float32 ``(P,)``.
+    """Fill the published probability `chances` float64 `(P,)` and the network's `logits` float32 `(P,)`.
 
-    Events are contiguous among the pairs and among the rows (``offsets``, ``row_offsets``). ``by_offer`` ``(P,)`` and
-    ``by_value`` ``(B, values)`` are the output layer's scores; ``first_of_value`` is the row of the mixer at which an
-    attribute value's six inputs begin; ``rates`` to ``often`` are those of :func:`offer_parts`. ``shares`` are the
-    experts' weights, ``running`` the rate of all pairs and the recent one.
+    Events are contiguous among the pairs and among the rows (`offsets`, `row_offsets`). `by_offer` `(P,)` and
+    `by_value` `(B, values)` are the output layer's scores; `first_of_value` is the row of the mixer at which an
+    attribute value's six inputs begin; `rates` to `often` are those of :func:`offer_parts`. `shares` are the
+    experts' weights, `running` the rate of all pairs and the recent one.
     """
     weights, _, out, linear = mixer
     tasks, units = out.shape
@@ -321,7 +321,7 @@ def mixer_parts(
     often: Array,
     found: Array,
 ) -> None:
-    """Fill, of each offer in ``slots``, what a key's running counts make of the logit, and its cells: ``(n, 2)``."""
+    """Fill, of each offer in `slots`, what a key's running counts make of the logit, and its cells: `(n, 2)`."""
     weights, _, out, linear = mixer
     tasks, units = out.shape
     width = len(linear) // tasks
@@ -369,7 +369,7 @@ def mixer_parts(
 def direct_parts(
     row: int, weight: float, matches: Array, flags: Array, cells: tuple[Array, ...], columns: Array, found: Array
 ) -> None:
-    """Add to ``found`` ``(P,)`` the cells and flags of one row of an input, by the pairs' ``columns`` ``(P, A)``."""
+    """Add to `found` `(P,)` the cells and flags of one row of an input, by the pairs' `columns` `(P, A)`."""
     for pair in range(len(columns)):
         for attribute in range(columns.shape[1]):
             column = columns[pair, attribute]
@@ -383,7 +383,7 @@ def direct_parts(
 
 @compiled_freely
 def best(offsets: Array, pair_slot: Array, chances: Array, place_of_name: Array, k: int, found: Array) -> None:
-    """Fill ``found`` ``(B, k)`` with each event's best pairs, best first, ties by name, -1 where there are no more."""
+    """Fill `found` `(B, k)` with each event's best pairs, best first, ties by name, -1 where there are no more."""
     for event in range(len(offsets) - 1):
         number = 0
         for pair in range(offsets[event], offsets[event + 1]):

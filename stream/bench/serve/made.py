@@ -27,7 +27,7 @@ def first_changes(offers: int) -> list[dict[str, Any]]:
 
 
 def made_event(number: int, ts_ms: int, offers: int, shown: int | None = None) -> dict[str, Any]:
-    """Return an interaction; ``shown`` of the offers could be taken, None for all."""
+    """Return an interaction; `shown` of the offers could be taken, None for all."""
     rng = random.Random(number)
     value: dict[str, Any] = {f"n{place}": round(rng.gauss(0.0, 1.0), 3) for place in range(NUMERIC)}
     value |= {f"c{place}": f"x{int(_VALUES * rng.random() ** 2)}" for place in range(CATEGORICAL)}

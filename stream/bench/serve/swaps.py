@@ -21,7 +21,7 @@ _CHANGE_EVERY = 10
 
 
 def measure_swaps(directory: Path, seconds: float) -> dict[str, Any]:
-    """Return what came of ``seconds`` without swaps, and of as many with one a second."""
+    """Return what came of `seconds` without swaps, and of as many with one a second."""
     learner = new_learner(first_changes(_OFFERS))
     asked = [{**made_event(number, 10**6, _OFFERS), "k": 1000} for number in range(_QUESTIONS)]
     events = [parsed({name: value for name, value in one.items() if name != "k"}) for one in asked]
