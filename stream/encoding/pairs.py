@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from stream.encoding.loops import pair_up
 from stream.encoding.offers import Offers
 from stream.records.interaction import Interaction
 
@@ -18,8 +19,6 @@ class Pairs:
     """Arrays over P pairs, event after event: those shown by ascending slot, then what was taken beside them."""
 
     def __init__(self, interactions: Sequence[Interaction], offers: Offers) -> None:
-        from stream.encoding.loops import pair_up
-
         self.unknown_labels: Counter[str] = Counter()
         self.unknown_shown: Counter[str] = Counter()
         shown = []

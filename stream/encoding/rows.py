@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.encoding.kept_name import LONGEST, kept_name
+from stream.encoding.loops import in_order
 from stream.encoding.plan import Plan, RowOf
 from stream.encoding.values import MISTYPED, Mistyped, boolean_value, categorical_value, multi_values
 from stream.encoding.vocabulary import Vocabulary
@@ -26,8 +27,6 @@ class Rows:
     """The active rows of B events, event after event and by feature within one: ``(N,)`` each array."""
 
     def __init__(self, values: Sequence[dict[str, Any]], keys: Sequence[str | None], plan: Plan) -> None:
-        from stream.encoding.loops import in_order
-
         self._plan = plan
         self._unseen: list[tuple[int, int, str]] = []
         self.mistyped = 0

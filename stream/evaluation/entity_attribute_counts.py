@@ -11,6 +11,22 @@ from numpy.typing import NDArray
 
 from stream.encoding.kept_name import kept_name
 from stream.errors import ConfigurationError
+from stream.evaluation.key_values import (
+    EMPTIED_KEYS,
+    EMPTIED_VALUES,
+    ENTRY_COLUMNS,
+    EVICTED,
+    FIRST,
+    KEY_COLUMNS,
+    PAIRS,
+    USED,
+    evict,
+    fill_table,
+    in_order,
+    new_meta,
+    remove_value,
+)
+from stream.evaluation.key_values import VALUE as OF_VALUE
 from stream.evaluation.numbers import Numbers
 
 __all__ = ["POSSIBLE", "TAKEN", "VALUE", "EntityAttributeCounts"]
@@ -47,8 +63,6 @@ class EntityAttributeCounts:
         self._empty_tables()
 
     def _empty_tables(self) -> None:
-        from stream.evaluation.key_values import ENTRY_COLUMNS, KEY_COLUMNS, new_meta
-
         self.entry = np.zeros((_FEWEST, ENTRY_COLUMNS), dtype=np.int32)
         self.count = np.zeros(_FEWEST, dtype=np.int64)
         self.keys = np.full((16, KEY_COLUMNS), -1, dtype=np.int32)
@@ -59,15 +73,11 @@ class EntityAttributeCounts:
     @property
     def pairs(self) -> int:
         """(key, value) pairs remembered."""
-        from stream.evaluation.key_values import PAIRS
-
         return int(self.meta[PAIRS])
 
     @property
     def evictions(self) -> int:
         """(key, value) pairs given up so far because the bound was met."""
-        from stream.evaluation.key_values import EVICTED
-
         return int(self.meta[EVICTED])
 
     # -- offers -----------------------------------------------------------------------------------------------------
@@ -106,8 +116,6 @@ class EntityAttributeCounts:
 
     def remove(self, slot: int) -> None:
         """Forget an offer's own counts; those under an attribute's value stay."""
-        from stream.evaluation.key_values import remove_value
-
         own = self._values.get(int(self._own[slot]))
         if own is not None and self.values[own] >= 0:
             remove_value(own, *self.arrays())
@@ -115,11 +123,6 @@ class EntityAttributeCounts:
         self._leave(int(self.offers[slot, VALUE]))
         self.offers[slot] = 0, 0, _FREE
         self._own[slot] = 0
-
-    def live(self, slots: NDArray[np.int64]) -> bool:
-        """Say whether each of some slots (one at least) holds an offer."""
-        inside = slots.min() >= 0 and slots.max() < len(self.offers)
-        return bool(inside and (self.offers[:, VALUE][slots] >= 0).all())
 
     # -- events -----------------------------------------------------------------------------------------------------
 
@@ -145,8 +148,6 @@ class EntityAttributeCounts:
 
     def _prepare(self, entries: int) -> None:
         """Make room for so many more entries."""
-        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES, USED
-
         self.meta[[EMPTIED_KEYS, EMPTIED_VALUES]] = 0
         wanted = int(self.meta[USED]) + entries
         if wanted > len(self.count):
@@ -155,22 +156,16 @@ class EntityAttributeCounts:
             self._fill_table()
 
     def _fill_table(self) -> None:
-        from stream.evaluation.key_values import USED, fill_table
-
         self.table = np.full(2 * len(self.count), -1, dtype=np.int32)
         fill_table(int(self.meta[USED]), self.count, self.entry, self.table)
         self.emptied_keys, self.emptied_values = np.zeros((2, len(self.count)), dtype=np.int32)
 
     def learned(self) -> None:
         """Forget the names of what was given up meanwhile."""
-        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES
-
         if self.meta[EMPTIED_KEYS] or self.meta[EMPTIED_VALUES]:
             self._forget_emptied()
 
     def _forget_emptied(self) -> None:
-        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES, FIRST
-
         for key in self.emptied_keys[: self.meta[EMPTIED_KEYS]].tolist():
             if self.keys[key, FIRST] < 0 and self._keys.has(key):
                 self._keys.free(key)
@@ -195,9 +190,6 @@ class EntityAttributeCounts:
 
     def counted(self) -> Iterator[tuple[str, dict[str | int, int]]]:
         """Yield every key with its counts by value, both in order of touch."""
-        from stream.evaluation.key_values import VALUE as OF_VALUE
-        from stream.evaluation.key_values import in_order
-
         keys, sizes = np.zeros((2, len(self._keys)), dtype=np.int64)
         entries = np.zeros(self.pairs, dtype=np.int64)
         number = in_order(self.entry, self.keys, self.meta, keys, sizes, entries)
@@ -221,8 +213,6 @@ class EntityAttributeCounts:
 
     def state(self) -> dict[str, Any]:
         """Return all tables as they are, with the names of keys and values by their numbers."""
-        from stream.evaluation.key_values import USED
-
         used = int(self.meta[USED])
         return {
             "attribute": self._attribute,
@@ -244,8 +234,6 @@ class EntityAttributeCounts:
         Raises ConfigurationError where it was counted by another attribute: those counts mean nothing for this one.
         Where the bound has become smaller, the longest untouched pairs leave at once.
         """
-        from stream.evaluation.key_values import EMPTIED_KEYS, EMPTIED_VALUES, evict
-
         if state["attribute"] != self._attribute:
             raise ConfigurationError(
                 f"evaluation.attribute is {self._attribute!r}, but the checkpoint's baseline counted by "

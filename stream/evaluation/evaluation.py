@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.evaluation import loops
 from stream.evaluation.calibration import reliability
 from stream.evaluation.entity_attribute_counts import EntityAttributeCounts
 from stream.evaluation.loss import pair_losses
+from stream.evaluation.measure_table import MeasureTable
 from stream.evaluation.measures import RANKING_MEASURES
 from stream.evaluation.offers import OfferTable
 from stream.evaluation.popularity import Popularity
@@ -24,6 +26,11 @@ from stream.evaluation.windowed import WindowedMeasures
 from stream.evaluation.windows import LOSSES, Windows
 
 __all__ = ["Evaluation"]
+
+_FAULTS = {
+    1: "a logit is NaN or infinite; the learner must stop before it is measured",
+    2: "a slot that was scored holds no offer",
+}
 
 
 class Evaluation:
@@ -40,6 +47,7 @@ class Evaluation:
         self._counts = EntityAttributeCounts(settings.attribute, settings.max_key_values)
         self._rate = RunningRate()
         self._measures = dict(RANKING_MEASURES)
+        self._values = MeasureTable(list(self._measures.values()))
         self._windows = self._new_windows()
         self._finite = self._new_sums() if settings.finite else None
 
@@ -84,9 +92,11 @@ class Evaluation:
         self._check(events, logit)
         losses, labels, pair_codes = self._lose(events, logit)
         labelled = np.flatnonzero(labels)
-        scores, hits = self._rank(events, logit, losses, labels, labelled)
-        rankings = self._measure(hits[labelled], labels[labelled], scores.qualities)
+        scores, patterns = self._rank(events, logit, losses, labels, labelled)
+        rankings = np.empty((len(labelled), len(RANKINGS) * len(self._measures) + 1))
+        rankings[:, :-1] = self._values.of(patterns[labelled], labels[labelled])
         rankings[:, -1] = scores.possible[labelled] > PLACES
+        scores.rankings = rankings
         if self._finite is not None:
             self._finite.extend(losses, rankings, labelled)
         self._windows.extend(rankings, losses, pair_codes, events.offsets)
@@ -96,13 +106,11 @@ class Evaluation:
         self, events: ScoredEvents, logit: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the (B, 3) losses, the (B,) numbers of labels, and the (P,) codes of the pairs."""
-        from stream.evaluation.loops import totals
-
         losses, labels = np.empty((len(events.ids), LOSSES)), np.empty(len(events.ids), dtype=np.int64)
         pair_codes = np.empty(len(logit), dtype=np.int64)
         terms = pair_losses(logit, events.taken)
-        totals(events.offsets, events.taken, logit, terms, losses, labels, pair_codes)
-        losses[:, 2] = self._rate.score_then_learn(labels, np.diff(events.offsets))
+        loops.totals(events.offsets, events.taken, logit, terms, losses, labels, pair_codes)
+        losses[:, 2] = self._rate.score_then_learn(labels, events.offsets[1:] - events.offsets[:-1])
         return losses, labels, pair_codes
 
     def _rank(
@@ -112,20 +120,18 @@ class Evaluation:
         losses: NDArray[np.float64],
         labels: NDArray[np.int64],
         labelled: NDArray[np.int64],
-    ) -> tuple[BatchScores, NDArray[np.bool_]]:
-        """Rank, and let the baselines learn; return the scores without qualities, and the (B, 3, 5) hits."""
-        from stream.evaluation.loops import rank_and_learn
-
+    ) -> tuple[BatchScores, NDArray[np.int64]]:
+        """Rank, and let the baselines learn; return the scores without qualities, and the (B, 3) patterns."""
         size, counts, popularity = len(events.ids), self._counts, self._popularity
         who = counts.numbers_of(events.keys, labels, labelled)
         best = np.zeros((size, len(RANKINGS), PLACES), dtype=np.int32)
-        held, hits = np.zeros(best.shape), np.zeros(best.shape, dtype=np.bool_)
+        held, patterns = np.zeros(best.shape), np.zeros(best.shape[:2], dtype=np.int64)
         possible, taken_bounds = np.empty(size, dtype=np.int64), np.empty(size + 1, dtype=np.int64)
         taken = np.empty(int(labels.sum()), dtype=np.int32)
-        rank_and_learn(
+        loops.rank_and_learn(
             *(events.offsets, events.slot, events.possible, events.taken, logit, events.ts, who, self._offers.rank),
             *(popularity.half_life_ms, popularity.table, counts.offers, counts.max_pairs, *counts.arrays()),
-            *(best, held, hits, possible, taken, taken_bounds),
+            *(best, held, patterns, possible, taken, taken_bounds),
         )
         counts.learned()
         scores = BatchScores(
@@ -139,20 +145,8 @@ class Evaluation:
             taken_bounds=taken_bounds,
             losses=losses,
             labelled=labelled,
-            qualities=np.empty((len(labelled), len(RANKINGS), len(self._measures))),
         )
-        return scores, hits
-
-    def _measure(
-        self, hits: NDArray[np.bool_], labels: NDArray[np.int64], qualities: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Fill the (n, 3, M) qualities of n events, from which places were hits; return them as rows with one more."""
-        flat, repeated = hits.reshape(-1, PLACES), np.repeat(labels, len(RANKINGS))
-        for place, measure in enumerate(self._measures.values()):
-            qualities[:, :, place] = measure.of(flat, repeated).reshape(-1, len(RANKINGS))
-        rows = np.empty((len(hits), len(RANKINGS) * len(self._measures) + 1))
-        rows[:, :-1] = qualities.reshape(rows.shape[0], rows.shape[1] - 1)
-        return rows
+        return scores, patterns
 
     def summary(self) -> dict[str, Any]:
         """Return ``{"model": ..., "baselines": {name: ...}}``, each with the reported measures and ``bce``.
@@ -271,10 +265,9 @@ class Evaluation:
             raise ValueError(
                 f"the last offset is {pairs}, but there are {len(events.slot)} slots and {len(logit)} logits"
             )
-        if not np.isfinite(logit).all():
-            raise ValueError("a logit is NaN or infinite; the learner must stop before it is measured")
-        if pairs and not self._counts.live(events.slot):
-            raise ValueError("a slot that was scored holds no offer")
+        fault = loops.sound(events.slot, logit, self._counts.offers)
+        if fault:
+            raise ValueError(_FAULTS[fault])
 
 
 def _values(quality: RankingQuality | None, names: list[str]) -> dict[str, float | None]:

@@ -16,7 +16,7 @@ from stream.evaluation.entity_attribute_counts import POSSIBLE, TAKEN, VALUE
 from stream.evaluation.key_values import FIRST, evict, found_at, take
 from stream.evaluation.scored import PLACES
 
-__all__ = ["append", "pool", "pooled", "rank_and_learn", "totals"]
+__all__ = ["append", "pool", "pooled", "rank_and_learn", "sound", "totals"]
 
 Array = np.ndarray[Any, Any]
 
@@ -70,7 +70,7 @@ def rank_and_learn(
     emptied_values: Array,
     best: Array,
     held: Array,
-    hits: Array,
+    patterns: Array,
     sizes: Array,
     labels: Array,
     label_bounds: Array,
@@ -84,7 +84,7 @@ def rank_and_learn(
         popularity, offers: tables by slot.
         entry, count, table, keys, values, meta, emptied_keys, emptied_values: see `stream.evaluation.key_values`.
         best, held: (B, 3, 5) are filled with slots and scores, best first; as many as were possible.
-        hits: (B, 3, 5) is filled with whether each was taken.
+        patterns: (B, 3), zero before, gets bit p where the offer in place p was taken.
         sizes: (B,) is filled with how many offers were possible.
         labels, label_bounds: (L,) and (B + 1,) are filled with the slots taken, in the order of names.
     """
@@ -129,7 +129,7 @@ def rank_and_learn(
             for scoring in range(3):
                 for place in range(min(size, PLACES)):
                     if best[event, scoring, place] == slot:
-                        hits[event, scoring, place] = True
+                        patterns[event, scoring] |= 1 << place
             since = popularity[slot, REFERENCE]
             decay = np.exp2(max(now - since, 0.0) / -half_life_ms)
             popularity[slot, COUNT] = popularity[slot, COUNT] * decay + 1.0
@@ -139,6 +139,18 @@ def rank_and_learn(
                 take(key, offers[slot, VALUE], entry, count, table, keys, values, meta)
         if number and key >= 0:
             evict(max_pairs, entry, count, table, keys, values, meta, emptied_keys, emptied_values)
+
+
+@compiled_exactly
+def sound(slots: Array, logit: Array, offers: Array) -> int:
+    """Return 0 if all is well, 1 if a logit is no number, 2 if a slot holds no offer."""
+    for pair in range(len(logit)):
+        if not math.isfinite(logit[pair]):
+            return 1
+        slot = slots[pair]
+        if slot < 0 or slot >= len(offers) or offers[slot, VALUE] < 0:
+            return 2
+    return 0
 
 
 @compiled_exactly

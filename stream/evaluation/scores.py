@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import overload
 
 import numpy as np
@@ -69,7 +69,7 @@ class EventScore:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class BatchScores(Sequence[EventScore]):
     """The scores of B events; each is made when it is asked for."""
 
@@ -91,8 +91,8 @@ class BatchScores(Sequence[EventScore]):
     """(B, 3) cross-entropy summed over the event's pairs, their number, and the running rate's cross-entropy"""
     labelled: NDArray[np.int64]
     """(n,) the events with labels"""
-    qualities: NDArray[np.float64]
-    """(n, 3, M) of each of these the measures of each ranking"""
+    rankings: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 1)))
+    """(n, 3 M + 1) of each of these the measures of each ranking, and 1 if it was contested"""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,8 +117,8 @@ class BatchScores(Sequence[EventScore]):
         bce_sum, pairs, rate_sum = self.losses[event].tolist()
         of_model = of_popularity = of_counts = None
         if len(taken):
-            rows = self.qualities[np.searchsorted(self.labelled, event)].tolist()
-            of_model, of_popularity, of_counts = (RankingQuality(*row) for row in rows)
+            row = self.rankings[np.searchsorted(self.labelled, event), :-1]
+            of_model, of_popularity, of_counts = (RankingQuality(*own) for own in row.reshape(3, -1).tolist())
         return EventScore(
             id=self.ids[event],
             schema_version=self.schema_version,
@@ -153,9 +153,9 @@ class BatchScores(Sequence[EventScore]):
     @property
     def contested_events(self) -> int:
         """How many events with labels had more possible offers than a ranking has places."""
-        return int((self.possible[self.labelled] > PLACES).sum())
+        return int(self.rankings[:, -1].sum())
 
     def quality_sums(self) -> Mapping[str, Mapping[str, float]]:
         """Return each measure, by ranking and name, summed over the events with labels."""
-        sums = self.qualities.sum(axis=0).tolist()
+        sums = self.rankings[:, :-1].sum(axis=0).reshape(len(RANKINGS), -1).tolist()
         return {whose: dict(zip(RANKING_MEASURES, row, strict=True)) for whose, row in zip(RANKINGS, sums, strict=True)}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.evaluation import loops
 from stream.evaluation.bins import BINS
 from stream.evaluation.calibration import pooled
 from stream.evaluation.quality import RANKINGS, RankingQuality
@@ -34,9 +35,7 @@ class _Rows:
 
     def extend(self, rows: NDArray[np.float64]) -> None:
         """Append (N, width) rows; the oldest leave the ring."""
-        from stream.evaluation.loops import append
-
-        append(rows, self.ring, self.seen, self.total, self.contested)
+        loops.append(rows, self.ring, self.seen, self.total, self.contested)
         self.seen += len(rows)
         self.number += len(rows)
 
@@ -83,9 +82,7 @@ class Windows:
         A ranking's last column says whether its event was contested (1) or not (0). ``offsets`` (B + 1,) are the
         events' bounds in the codes (see :func:`stream.evaluation.loops.totals`).
         """
-        from stream.evaluation.loops import pool
-
-        pool(offsets, pair_codes, self._losses.seen, self._block_events, self._blocks, self._window, self._life)
+        loops.pool(offsets, pair_codes, self._losses.seen, self._block_events, self._blocks, self._window, self._life)
         self._rankings.extend(rankings)
         self._losses.extend(losses)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.network import statistics_kernels as kernels
 from stream.state import Tree
 
 __all__ = ["POINTS", "RunningStatistics"]
@@ -79,24 +80,18 @@ class RunningStatistics:
 
     def standardise(self, numeric: Floats, live: NDArray[np.integer]) -> tuple[np.ndarray, np.ndarray]:
         """Return the normal scores ``(B, slots)`` of values, 0 where missing, and the mask of missing, float32."""
-        from stream.network import statistics_kernels as kernels
-
         masked, scores = np.zeros(numeric.shape, dtype=np.float32), np.zeros(numeric.shape, dtype=np.float32)
         kernels.standardise(numeric, live, self.points, self.weights, scores, masked)
         return scores, masked
 
     def normal_scores(self) -> Floats:
         """Return the normal score ``(slots, POINTS)`` of each point's rank: the middle one, if points are equal."""
-        from stream.network import statistics_kernels as kernels
-
         found = np.empty(self.points.shape)
         kernels.point_scores(self.points, self.weights, found)
         return found
 
     def update(self, numeric: Floats, read: np.ndarray, slots: NDArray[np.integer]) -> None:
         """Take a batch ``(B, slots)`` into the columns ``slots``; ``read`` are the scores that it was read as."""
-        from stream.network import statistics_kernels as kernels
-
         kernels.merge(
             *(numeric, read, slots, _HALF_LIFE_EVENTS),
             *(self.points, self.weights, self.count, self.mean, self.m2, self.missing),
@@ -110,8 +105,6 @@ class RunningStatistics:
         Those whose spread is a few steps of float64 only; and those that read as all the same, where ``rounded``
         ``(B, slots)`` says that an integer had to be rounded.
         """
-        from stream.network import statistics_kernels as kernels
-
         return int(kernels.unresolved(numeric, rounded, slots, _RESOLVED_STEPS, self.points, self.weights))
 
     # -- state ------------------------------------------------------------------------------------------------------

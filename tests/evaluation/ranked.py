@@ -42,7 +42,7 @@ def ranked(
     ]
     who = counts.numbers_of(list(keys), labels, np.flatnonzero(labels))
     best = np.zeros((len(keys), 3, PLACES), dtype=np.int32)
-    held, hits = np.zeros(best.shape), np.zeros(best.shape, dtype=np.bool_)
+    held, patterns = np.zeros(best.shape), np.zeros(best.shape[:2], dtype=np.int64)
     sizes, bounds = np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys) + 1, dtype=np.int64)
     found = np.zeros(int(labels.sum()), dtype=np.int32)
     loop(
@@ -54,9 +54,10 @@ def ranked(
         np.array([0] * len(keys) if ts is None else ts, dtype=np.int64),
         *(who, np.arange(capacity) if rank is None else rank),
         *(popularity.half_life_ms, popularity.table, counts.offers, counts.max_pairs, *counts.arrays()),
-        *(best, held, hits, sizes, found, bounds),
+        *(best, held, patterns, sizes, found, bounds),
     )
     counts.learned()
+    hits = (patterns[:, :, None] >> np.arange(PLACES) & 1).astype(np.bool_)
     scores = [
         [dict(zip(best[event, which, :size].tolist(), held[event, which].tolist(), strict=False)) for which in range(3)]
         for event, size in enumerate(sizes.tolist())
