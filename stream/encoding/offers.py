@@ -209,8 +209,8 @@ class Offers:
     def _resolve(self, shown: Shown) -> tuple[np.ndarray, tuple[str, ...]]:
         unknown: tuple[str, ...] = ()
         if shown is None:
-            slots = self.offers.slots()
-        elif isinstance(shown, Mapping):
+            return self.offers.live, unknown
+        if isinstance(shown, Mapping):
             admitted = {attribute: set(values) for attribute, values in shown.items()}
             slots = [
                 slot

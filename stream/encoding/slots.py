@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["SlotRegistry"]
 
@@ -25,8 +26,8 @@ class SlotRegistry:
         self._slot_of: dict[str, int] = {}
         self._names: list[str | None] = []
         self._free: list[int] = []
-        self._live: np.ndarray | None = None
         self.capacity = minimum_capacity
+        self._live: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self._slot_of)
@@ -60,16 +61,17 @@ class SlotRegistry:
         """Return the slots of many names at once, None for each that is not live."""
         return list(map(self._slot_of.get, names))
 
+    @property
+    def live(self) -> NDArray[np.int64]:
+        """The live slots in ascending order; nobody may change this array."""
+        if self._live is None:
+            self._live = np.array([slot for slot, name in enumerate(self._names) if name is not None], dtype=np.int64)
+        return self._live
+
     def slots(self) -> list[int]:
         """Return the live slots in ascending order."""
-        return [slot for slot, name in enumerate(self._names) if name is not None]
-
-    @property
-    def live(self) -> np.ndarray:
-        """The live slots, ascending, int64; made once for as long as no name joins or leaves, and not to be written."""
-        if self._live is None:
-            self._live = np.array(self.slots(), dtype=np.int64)
-        return self._live
+        found: list[int] = self.live.tolist()
+        return found
 
     def items(self) -> Iterator[tuple[str, int]]:
         """Yield `(name, slot)` of the live names in the order of their slots."""
@@ -88,7 +90,8 @@ class SlotRegistry:
             while slot >= self.capacity:
                 self.capacity *= 2
         self._slot_of[name] = slot
-        self._live = None
+        if self._live is not None:
+            self._live = np.insert(self._live, np.searchsorted(self._live, slot), slot)
         return slot
 
     def remove(self, name: str) -> int:
@@ -96,7 +99,8 @@ class SlotRegistry:
         slot = self._slot_of.pop(name)
         self._names[slot] = None
         heapq.heappush(self._free, slot)
-        self._live = None
+        if self._live is not None:
+            self._live = np.delete(self._live, np.searchsorted(self._live, slot))
         return slot
 
     def rename(self, name: str, to: str) -> int:
@@ -126,6 +130,7 @@ class SlotRegistry:
         assert isinstance(names, Iterable)
         assert isinstance(capacity, int)
         self.capacity = capacity
+        self._live = None
         self._names = [None if name is None else str(name) for name in names]
         self._slot_of = {name: slot for slot, name in enumerate(self._names) if name is not None}
         self._free = [slot for slot, name in enumerate(self._names) if name is None]

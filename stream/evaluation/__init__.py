@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from stream.evaluation.drift import LossDrift
+from stream.evaluation.quality import RankingQuality
+from stream.evaluation.scored import ScoredEvents
+from stream.evaluation.scores import BatchScores, EventScore
+from stream.evaluation.settings import DriftSettings, EvaluationSettings
+from stream.evaluation.windowed import WindowedMeasures
+
 if TYPE_CHECKING:
-    from stream.evaluation.drift import LossDrift
     from stream.evaluation.evaluation import Evaluation
-    from stream.evaluation.quality import RankingQuality
-    from stream.evaluation.scored import ScoredEvents
-    from stream.evaluation.scores import BatchScores, EventScore
-    from stream.evaluation.settings import DriftSettings, EvaluationSettings
-    from stream.evaluation.windowed import WindowedMeasures
 
 __all__ = [
     "BatchScores",
@@ -26,22 +26,11 @@ __all__ = [
     "WindowedMeasures",
 ]
 
-# Who reads settings need not wait for the compiler.
-_MODULE = {
-    "BatchScores": "scores",
-    "DriftSettings": "settings",
-    "Evaluation": "evaluation",
-    "EvaluationSettings": "settings",
-    "EventScore": "scores",
-    "LossDrift": "drift",
-    "RankingQuality": "quality",
-    "ScoredEvents": "scored",
-    "WindowedMeasures": "windowed",
-}
-
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
-    if name not in _MODULE:
+    """Import the compiler only for who measures: who reads settings need not wait for it."""
+    if name != "Evaluation":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE[name]}"), name)
+    from stream.evaluation.evaluation import Evaluation
+
+    return Evaluation

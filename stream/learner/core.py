@@ -319,7 +319,8 @@ class LearnerCore:
 
     def apply(self, version: Version) -> SchemaReport:
         """Take a version into effect, all of it or (SchemaRejected) nothing; a duplicate changes nothing."""
-        if self.schema.check(version) == "duplicate":
+        after = self.schema.apply(version)
+        if after is self.schema:
             return SchemaReport(version.version, version.changes, duplicate=True)
         self.moves += 1
         creating = self.schema.version == 0
@@ -327,7 +328,7 @@ class LearnerCore:
         active = self.warmup.active
         warming_up = self.network.replaced_layers if active else (False, False)
         make_changes(version.changes, self.network, self.evaluation, transfer, creating=creating)
-        self.schema = self.schema.apply(version)
+        self.schema = after
         self.counts["schema_changes"] += len(version.changes)
         made = what_changed(version.changes, creating=creating, warming_up=warming_up)
         if transfer.restarts and not creating and (made.inputs or made.outputs):

@@ -281,12 +281,6 @@ class Cells:
         """Say whether a warm-up trains any cell."""
         return bool(self.fresh_rows.any() or self.fresh_columns.any())
 
-    @property
-    def fresh(self) -> int:
-        """How many living cells a warm-up trains."""
-        rows, columns, _ = self.live()
-        return int((self.fresh_rows[rows] | self.fresh_columns[columns]).sum())
-
     def is_finite(self) -> bool:
         """Say whether every weight and sum of squares is a number."""
         return bool(np.isfinite(self.weights[: self.used]).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from stream.encoding.offers import Offers
@@ -197,9 +198,19 @@ def parameters_in_use(network: Network) -> int:
 
 def parameter_counts(network: Network) -> tuple[int, int]:
     """Return how many parameters are in use, and how many of them a warm-up would train."""
-    fresh = sum(min(live, int(table.fresh.sum())) * table.row_size for table, live in _rows_in_use(network))
-    fresh += sum(cells.fresh for _, cells in network.pairs.pair_tables())
-    return parameters_in_use(network), fresh
+    total = fresh = 0
+    for table, live in _rows_in_use(network):
+        size = table.row_size
+        total += live * size
+        fresh += min(live, _number(table.fresh)) * size
+    # No cell is counted as fresh: those of new names begin with what occurs, and to look for them would cost a walk
+    # over all cells with every version.
+    return total + sum(cells.used for _, cells in network.pairs.pair_tables()), fresh
+
+
+def _number(marked: torch.Tensor) -> int:
+    """Return how many are marked; NumPy is the quicker of the two to start."""
+    return int(np.count_nonzero(marked.cpu().numpy()))
 
 
 def _rows_in_use(network: Network) -> Iterator[tuple[Table, int]]:
