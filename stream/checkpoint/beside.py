@@ -11,6 +11,7 @@ started again at once.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -78,7 +79,9 @@ class Writing:
 
     def _said(self) -> bytes:
         said = b""
-        while select.select([self._answer], [], [], SILENT_SECONDS)[0]:
+        asked = select.poll()  # select itself knows no descriptor beyond 1,023
+        asked.register(self._answer, select.POLLIN)
+        while asked.poll(1000 * SILENT_SECONDS):
             more = os.read(self._answer, 1 << 16)
             if not more:
                 break
@@ -143,8 +146,7 @@ def _write(
         _die_with(parent)
         for number_of_signal in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number_of_signal, signal.SIG_IGN)  # the parent ends in order, and waits for this
-        os.closerange(3, say)
-        os.closerange(say + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but(say)
         if (torch := sys.modules.get("torch")) is not None:
             torch.set_num_threads(1)  # those that it had are not here, and it would wait for them
         written = store.fill(path, number, pieces())
@@ -160,6 +162,14 @@ def _write(
             said = said[os.write(say, said) :]
     finally:
         os._exit(0)
+
+
+def _close_all_but(kept: int) -> None:
+    """Close what the parent has open: its lock, which would outlive it, and its connections."""
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # closing every possible one may take minutes
+        if descriptor > 2 and descriptor != kept:
+            with contextlib.suppress(OSError):  # that of the list itself
+                os.close(descriptor)
 
 
 def _die_with(parent: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 
 from stream.checkpoint import CheckpointStore, Writing, Written, can_fork, write_beside
 from stream.checkpoint.file import Buffer
-from stream.errors import Fenced, StreamError
+from stream.errors import Fenced
 from stream.log.protocol import Commit, CommitLog
 from stream.service.ledger import Cut, Ledger
 from stream.service.predictions import PredictionsFile
@@ -114,6 +113,10 @@ class Checkpointer:
         if self._store is not None:
             if self._in_background and can_fork():
                 flight.writing = write_beside(self._store, flight.number, pieces)
+                if flight.writing is None:
+                    _log.warning(
+                        "no process could be made to write checkpoint %d: training waits for it", flight.number
+                    )
             if flight.writing is None:
                 flight.written = self._store.write(flight.number, pieces())
         self._flight = flight
@@ -155,11 +158,10 @@ class Checkpointer:
 
     def leave(self) -> None:
         """Wait for the one in flight before the process ends with another error; what it raises is said alone."""
-        with contextlib.suppress(StreamError):
-            try:
-                self.collect(wait=True)
-            except StreamError as error:
-                _log.error("checkpoint %d was not made either: %s", self.number + 1, error)
+        try:
+            self.collect(wait=True)
+        except Exception as error:  # the one that the process ends with is what matters
+            _log.error("checkpoint %d was not made either: %s", self.number + 1, error)
 
     def confirm(self) -> None:
         """Commit the last checkpoint once more, which changes nothing; raises `Fenced` if a newer learner took over.

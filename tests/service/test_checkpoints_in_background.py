@@ -315,8 +315,12 @@ def test_the_state_is_turned_into_bytes_by_another_process(tmp_path: Path) -> No
     state = run.learner.state
 
     def noting() -> dict[str, Any]:
-        return {**state(), "by": os.getpid()}
+        descriptors = [Path(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+        files = [os.readlink(path) for path in descriptors if path.is_symlink()]
+        return {**state(), "by": os.getpid(), "files": files}
 
     run.learner.state = noting  # type: ignore[method-assign]
     run.run()
-    assert read_at(tmp_path).tree()["learner"]["by"] != os.getpid()
+    written = read_at(tmp_path).tree()["learner"]
+    assert written["by"] != os.getpid()
+    assert str(tmp_path / "lock") not in written["files"], "it would outlive its parent's lock"
