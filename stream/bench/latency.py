@@ -15,9 +15,10 @@ import numpy as np
 
 from stream.bench.speed.service import embedded_log
 from stream.bench.speed.workload import Workload
+from stream.errors import ConfigurationError
 from stream.learner.core import LearnerCore
 from stream.log.embedded import EmbeddedTopic, EmbeddedWriter
-from stream.observe import Observer, Step
+from stream.observe import Observer, Poll, Step
 from stream.service import endpoints
 from stream.service.start import open_service
 from stream.settings.root import Settings
@@ -25,6 +26,7 @@ from stream.settings.root import Settings
 __all__ = ["Latency", "measure", "pace", "table"]
 
 _EVERY_SECONDS = 0.005
+_IDLE_SECONDS = 5.0
 _FIRST_SECONDS = 2.0
 """At the start loops are loaded and nothing is known yet: left out."""
 
@@ -47,10 +49,16 @@ class Latency:
 class _Ages(Observer):
     """Keeps how old each event was when it was trained, and since when events were trained."""
 
-    def __init__(self) -> None:
+    def __init__(self, go: Path | None = None) -> None:
+        self._go = go
         self.ages: list[float] = []
         self.at: list[float] = []
         self.checkpoints = 0
+
+    def polled(self, poll: Poll) -> None:
+        if self._go is not None:
+            self._go.touch()
+            self._go = None
 
     def trained(self, step: Step) -> None:
         self.ages += step.event_to_trained_seconds
@@ -68,27 +76,34 @@ def measure(workload: Workload, place: Path, seconds: float, load: float, say: C
     embedded_log(workload, lines, full)
     watched = _Ages()
     _serve(settings, full, place / "full-checkpoints", watched)
-    late = [at for at in watched.at if at > watched.at[0] + _FIRST_SECONDS] or watched.at
-    most_rate = len(late) / max(late[-1] - late[0], 1e-9)
+    late = [at for at in watched.at if at > watched.at[0]]  # the first batch waits for what is loaded at its sight
+    if not late:
+        raise ConfigurationError(f"{len(lines)} events are one batch, which shows no rate; give more --events.")
+    most_rate = len(late) / (late[-1] - watched.at[0])
     rate = load * most_rate
     say(f"{workload.name}: {most_rate:,.0f} events/s can be trained; sending {rate:,.0f}/s for {seconds:g} s")
     paced = place / "paced"
     embedded_log(workload, [], paced)
-    watched = _Ages()
-    topic = str(paced), settings.topics.interactions
+    watched = _Ages(go := place / "go")
+    told = str(paced), settings.topics.interactions, str(workload.interactions), str(rate), str(seconds), str(go)
     script = "import sys; from stream.bench.latency import pace; pace(*sys.argv[1:])"
-    with subprocess.Popen([sys.executable, "-c", script, *topic, str(workload.interactions), str(rate), str(seconds)]):
-        _serve(settings, paced, place / "paced-checkpoints", watched, idle_seconds=3.0)
+    with subprocess.Popen([sys.executable, "-c", script, *told], stdout=subprocess.PIPE) as sender:
+        assert sender.stdout is not None
+        sender.stdout.readline()  # it has loaded what it needs
+        _serve(settings, paced, place / "paced-checkpoints", watched, idle_seconds=_IDLE_SECONDS)
     start = watched.at[0] + _FIRST_SECONDS
     ages = 1000 * np.array([age for age, at in zip(watched.ages, watched.at, strict=True) if at > start])
     p50, p95, p99 = np.percentile(ages, [50, 95, 99])
     return Latency(workload.name, most_rate, rate, len(ages), p50, p95, p99, float(ages.max()), watched.checkpoints)
 
 
-def pace(directory: str, topic: str, file: str, rate: str, seconds: str) -> None:
+def pace(directory: str, topic: str, file: str, rate: str, seconds: str, go: str) -> None:
     """Send the events of a file at a rate, each with the moment of its being sent as its `ts`; over and over."""
     lines = [json.loads(line) for line in Path(file).read_bytes().splitlines()]
     writer = EmbeddedWriter(EmbeddedTopic(Path(directory), topic))
+    print("ready", flush=True)
+    while not Path(go).exists():
+        time.sleep(_EVERY_SECONDS)
     started, sent = time.monotonic(), 0
     while (passed := time.monotonic() - started) < float(seconds):
         due = int(passed * float(rate))
