@@ -11,6 +11,7 @@ import pytest
 
 from stream.errors import Fenced, PublishError
 from stream.publish.follow import Follower, follow
+from stream.publish.operate import roll_back
 from stream.publish.pointer import read_pointer
 from stream.publish.snapshot import Snapshot
 from tests.publish.made_models import MadeModel, assert_equal
@@ -127,6 +128,7 @@ def test_deltas_go_on_while_a_full_version_is_made_and_lead_on_from_it(tmp_path:
         keen.poll()
         assert_equal(keen.snapshot, states[-1])
         publishing.train()
+        publishing.model.flags[5] ^= True  # and back again: then it is as it was, but not to who read the delta
         publishing.now += 1
         publishing.publisher.tend()
         states.append(publishing.model.frozen())
@@ -334,3 +336,13 @@ def test_a_follower_of_a_service_that_publishes_nothing_more_stays_where_it_is(t
     assert follower.poll() is None
     assert follower.trouble
     assert follower.version == 1
+
+
+def test_retention_leaves_the_version_that_an_operator_holds(tmp_path: Path) -> None:
+    publishing = begun(tmp_path, full_seconds=10.0, full_versions=1, disk_bytes=1)
+    held = publishing.model.frozen()
+    roll_back(tmp_path, "because", 1)
+    for _ in range(8):
+        publishing.train()
+        publishing.pass_seconds(5)
+    assert_equal(follow(tmp_path).snapshot, held)
