@@ -2,7 +2,7 @@
 
 From the paper, as far as a detector that starts anew after each detection needs it: so the window never shrinks, and of
 a bucket the sum is enough. It detects where `river.drift.ADWIN` does (a test holds it to that), and its state is plain
-numbers, which river's keeps to itself; and what trains need not import river, which brings pandas and scipy.
+numbers, which river's keeps to itself; and what trains need not import river, which brings pandas.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Trunk(Part):
 
         `training` says that a `backward` follows; the plain trunk computes the same either way.
         """
-        if self.compiled:
+        if self.compiled and not z.requires_grad:  # who asks autograd gets what it can follow
             return self._forward_in_place(z)
         self._activations, self._bent = [torch.relu(z)], []
         for weight, bias in self.layers:

@@ -136,6 +136,7 @@ class Service:
             self._train()
             self._warn_of_what_waits()
         self.saving.last(self._is_stopping)
+        self._look_for_mismatches()
         if self._publisher is not None:
             self._publisher.finish()
         summary = self._progress.summary(self._learner, self._clock())

@@ -74,6 +74,7 @@ def _frame(uses: list[tuple[int, int, int, float]], events: int) -> Frame:
         row_weight=weight.astype(np.float32),
         row_offsets=np.searchsorted(event, np.arange(events + 1)),
         pair_offsets=np.zeros(events + 1, dtype=np.int64),
+        listed=np.zeros(events, dtype=bool),
         ts=np.zeros(events, dtype=np.int64),
         **pairs,
     )
