@@ -36,6 +36,6 @@ def strength(taken: torch.Tensor, expected: torch.Tensor, least: float) -> float
     seen = (expected > 0.0).nonzero()[:_MOST_NAMES, 0]
     n, e = taken[seen].to("cpu", torch.float64), expected[seen].to("cpu", torch.float64)
     a = least * _TIMES
-    each = torch.lgamma(n + a) - torch.lgamma(a) + a * a.log() + n * e.log() - (n + a) * (e + a).log()
+    each = torch.lgamma(n + a) - torch.lgamma(a) + a * a.log() - (n + a) * (e + a).log()
     chance = torch.softmax(each.sum(1), 0)
     return float(f"{least * 2.0 ** float(chance @ torch.arange(len(_TIMES), dtype=torch.float64)):.4g}")

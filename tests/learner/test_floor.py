@@ -75,6 +75,20 @@ def test_on_any_stream_it_is_near_the_best_expert_by_that_experts_own_loss(name:
         assert abs(outcome[group].sum() - expected) <= max(0.15 * expected, 4 * spread), name
 
 
+def test_a_recent_rate_follows_a_jump_within_some_hundred_labels() -> None:
+    """By events alone, half of what is recent here would still be from before the jump a thousand events later."""
+    changes, interactions = stream(0.01, 10, 10, 0.0, 1200, 0.2)
+    learner = LearnerCore(LearnerSettings(seed=1))
+    apply(learner, *changes)
+    for start in range(0, 600, 50):
+        learner.learn(learner.encode(interactions[start : start + 50]))
+    experts = learner.network.experts
+    assert 0.007 < experts.taken / experts.pairs < 0.014
+    for start in range(600, 850, 50):
+        learner.learn(learner.encode(interactions[start : start + 50]))
+    assert 0.15 < experts.taken / experts.pairs < 0.23
+
+
 def test_what_is_published_ranked_and_recommended_is_the_mixture() -> None:
     learner = trained()
     batch = learner.encode(events(16, first=900))

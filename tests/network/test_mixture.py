@@ -116,6 +116,17 @@ def test_an_expert_that_becomes_the_best_takes_over_and_gives_way_again() -> Non
         assert mixture.weights[phase % 2] > 0.95
 
 
+def test_a_single_round_that_surprises_all_slows_it_by_half_at_most() -> None:
+    """Such a round is a jump of the rate: the expert that was right has to take over with it, not rounds later."""
+    mixture = Mixture(("wrong", "right"))
+    for _ in range(50):
+        mixture.update(np.array([20.0, 20.5]), 20.0, 64)
+    mixture.update(np.array([500.0, 100.0]), 500.0, 2000)
+    assert mixture.gap_nats > 300.0
+    assert mixture.rate >= 0.45
+    assert mixture.weights[1] > 0.9
+
+
 def test_it_comes_back_from_its_state_and_goes_on_the_same() -> None:
     mixture = Mixture(("a", "b", "c"))
     for step in range(20):
