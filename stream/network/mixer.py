@@ -19,6 +19,9 @@ from stream.network.table import Table
 __all__ = ["Mixer"]
 
 _BLOCK = 64
+_FLOOR = 0.1
+"""Adam's epsilon, in gradients of one event, ten times that of the dense layers: the counts are read well from the
+first event on, and where a step has less than a label to learn from, whole steps are mostly noise."""
 
 
 class Mixer(Part):
@@ -40,10 +43,10 @@ class Mixer(Part):
         self.width = BASE_INPUTS + network.attributes * VALUE_INPUTS
         self.hidden = network.pair_hidden
         rate = optimiser.pair_rate
-        self.inputs = Table(self.width, (self.hidden,), method="adam", rate=rate, device=device)
-        self.bias = Table(1, (self.hidden,), method="adam", rate=rate, device=device)
-        self.out = Table(1, (self.hidden,), method="adam", rate=rate, device=device)
-        self.linear = Table(self.width, (), method="adam", rate=rate, device=device)
+        self.inputs = Table(self.width, (self.hidden,), method="adam", rate=rate, floor=_FLOOR, device=device)
+        self.bias = Table(1, (self.hidden,), method="adam", rate=rate, floor=_FLOOR, device=device)
+        self.out = Table(1, (self.hidden,), method="adam", rate=rate, floor=_FLOOR, device=device)
+        self.linear = Table(self.width, (), method="adam", rate=rate, floor=_FLOOR, device=device)
         self._passes: list[tuple[int, torch.Tensor | None, torch.Tensor, torch.Tensor]] = []
         """Of the last forward pass, by task: its slot, its pairs (None: all), their counts and hidden units."""
         self.restart((), (("", 0),))

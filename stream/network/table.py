@@ -20,8 +20,8 @@ __all__ = ["Table"]
 _BETA_1, _BETA_2 = 0.9, 0.999
 _HASTE, _HASTE_STEPS = 2.0, 30.0
 _FLOOR = 0.01
-"""Adam's epsilon, in gradients of one event: what is far below one event's is not blown up to a whole step. With rare
-labels nearly all steps are such, and all point down."""
+"""Adam's epsilon, if nothing else is said, in gradients of one event: what is far below one event's is not blown up to
+a whole step. With rare labels nearly all steps are such, and all point down."""
 _EVERY = np.zeros(0, dtype=np.int64)
 
 
@@ -41,12 +41,14 @@ class Table:
         method: Literal["adagrad", "adam", "newton", "sgd"],
         rate: float,
         prior: float = 0.0,
+        floor: float = _FLOOR,
         device: torch.device | str = "cpu",
     ) -> None:
         self.method: Literal["adagrad", "adam", "newton", "sgd", "quadratic"] = method
         self.rate = rate
         self.prior = prior
         """The curvature that a weight starts with: Adagrad's sum of squares, Newton's damping, or a precision."""
+        self.floor = floor
         self.device = torch.device(device)
         self.shape = shape
         self.moments: dict[str, torch.Tensor] = {}
@@ -207,7 +209,7 @@ class Table:
         if self.method == "adagrad":
             step_kernels.adagrad(*self.arrays(), gradient, rows, whole, self.rate)
         else:
-            step_kernels.adam(*self.arrays(), gradient, rows, whole, self.rate, _HASTE, _HASTE_STEPS, _FLOOR)
+            step_kernels.adam(*self.arrays(), gradient, rows, whole, self.rate, _HASTE, _HASTE_STEPS, self.floor)
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Return weights and moments as the loops take them: views, a line for each row."""
@@ -238,7 +240,7 @@ class Table:
         second = moments["second"].mul_(_BETA_2).addcmul_(gradient, gradient, value=1.0 - _BETA_2)
         scale = torch.sqrt(1.0 - _BETA_2**steps) / (1.0 - _BETA_1**steps)
         scale = scale * (1.0 + _HASTE * moments["late"].reshape_as(steps) / (1.0 + steps / _HASTE_STEPS))
-        weight.sub_(self.rate * scale * first / (second.sqrt() + _FLOOR * torch.sqrt(1.0 - _BETA_2**steps)))
+        weight.sub_(self.rate * scale * first / (second.sqrt() + self.floor * torch.sqrt(1.0 - _BETA_2**steps)))
 
     def state(self, rows: int | None = None) -> Tree:
         """Return weights and optimiser state of the first `rows` rows (all by default), slot by slot."""
