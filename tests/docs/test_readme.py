@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,8 +64,13 @@ def test_the_library_is_used_in_ten_lines(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.timeout(600)
 def test_your_own_data_and_then_your_own_kafka(tmp_path: Path, kafka_broker: LocalBroker) -> None:
-    said = run_shell(SHELL[0], tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    said = run_shell(SHELL[0].replace("9465", port), tmp_path, STREAM_SERVE__PORT=port)
     assert '"recommendations"' in said
+    answer = json.loads(said[said.rindex('{"id":""') :])
+    assert len(answer["offers"]) == 2
     first, rest = SHELL[1].split("\n", 1)
     assert first.startswith("stream broker"), "the block's first line is the one that another Kafka stands in for"
     (tmp_path / "broker.address").write_text(kafka_broker.bootstrap_servers)
