@@ -24,6 +24,8 @@ _LIVES = 1 << 31
 _EVICTED = 8
 """A full registry gives up one cell in this many at once: finding the longest unseen costs a pass over all."""
 _BLOCK = 1 << 16
+_DIRECT = 1 << 23
+"""Rows times columns up to which a registry that keeps one has a direct index of 4 bytes each."""
 
 
 class Cells:
@@ -36,7 +38,9 @@ class Cells:
     compiled = False
     """Whether cells are found and begun by compiled loops."""
 
-    def __init__(self, *, capacity: int, counts: int, rate: float, prior: float, device: torch.device) -> None:
+    def __init__(
+        self, *, capacity: int, counts: int, rate: float, prior: float, device: torch.device, direct: bool = False
+    ) -> None:
         self.capacity = max(1, capacity)
         self.rate, self.prior, self.device = rate, prior, device
         self.used = 0
@@ -48,6 +52,7 @@ class Cells:
         """Whether a name left since cells that nobody finds were last dropped."""
         self.fresh_rows, self.fresh_columns = np.zeros(1, dtype=bool), np.zeros(0, dtype=bool)
         self._counts = counts
+        self._keeps_direct = direct
         self._allocate(min(_SMALLEST, self.capacity))
 
     def _allocate(self, reserved: int) -> None:
@@ -68,7 +73,7 @@ class Cells:
     @property
     def nbytes(self) -> int:
         """What the cells and their index take."""
-        arrays = self.names, self.seen, self.weights, self.counts, self.index
+        arrays = self.names, self.seen, self.weights, self.counts, self.index, self.direct
         return sum(array.nbytes for array in arrays)
 
     # -- names ----------------------------------------------------------------------------------------------------
@@ -85,6 +90,8 @@ class Cells:
                 setattr(self, f"{name}_lives", np.concatenate([lives, new]))
                 fresh = getattr(self, f"fresh_{name}s")
                 setattr(self, f"fresh_{name}s", np.concatenate([fresh, np.zeros(extra, dtype=bool)]))
+        if self.direct.shape != (len(self.row_lives), len(self.column_lives)):
+            self._direct_anew()
         self._number_anew()
 
     def clear_rows(self, rows: list[int]) -> None:
@@ -249,6 +256,30 @@ class Cells:
             cell_kernels.fill(self.index, self.names, self.used)
         else:
             cell_index.fill(self.index, self.names, self.used)
+        self._direct_anew()
+
+    def _direct_anew(self) -> None:
+        """Make the direct index anew: by row and column, the cell + 1 that began there last, which may have gone.
+
+        Most of what an event looks up has no cell, and a hash costs several times as much as a look at its place.
+        """
+        shape = len(self.row_lives), len(self.column_lives)
+        if not (self._keeps_direct and self.compiled) or shape[0] * shape[1] > _DIRECT:
+            self.direct = np.zeros((0, 0), dtype=np.int32)
+            return
+        self.direct = np.zeros(shape, dtype=np.int32)
+        rows, columns, places = self.live()
+        self.direct[rows, columns] = places + 1
+
+    def note(self, rows: np.ndarray, columns: np.ndarray, cells: np.ndarray) -> None:
+        """Take into the direct index, if there is one, cells `(n,)` that have begun by row and column."""
+        if self.direct.size:
+            self.direct[rows, columns] = cells + 1
+
+    def use_loops(self) -> None:
+        """Find and begin cells by compiled loops from now on."""
+        self.compiled = True
+        self._index_anew()
 
     # -- weights --------------------------------------------------------------------------------------------------
 

@@ -40,18 +40,19 @@ class PairCells:
     compiled = False
 
     def __init__(self, network: NetworkSettings, optimiser: OptimiserSettings, device: torch.device) -> None:
-        def cells(rate: float, counts: int) -> Cells:
+        def cells(rate: float, counts: int, *, direct: bool = False) -> Cells:
             return Cells(
                 capacity=network.pair_cells,
                 counts=counts,
                 rate=rate,
                 prior=optimiser.accumulator,
                 device=device,
+                direct=direct,
             )
 
         self.key_offer = cells(optimiser.entity_rate, len(KEY_OFFER))
         self.key_value = cells(optimiser.entity_rate, len(KEY_VALUE))
-        self.wide = cells(optimiser.wide_rate, 0)
+        self.wide = cells(optimiser.wide_rate, 0, direct=True)
         self.clock = 0
         """Steps so far: when a cell was seen last."""
         self._room = Room()
@@ -72,7 +73,7 @@ class PairCells:
         """Find and begin cells by compiled loops from now on."""
         self.compiled = True
         for _, cells in self.registries():
-            cells.compiled = True
+            cells.use_loops()
 
     def take_evictions(self) -> int:
         """Return how many cells were given up since this was asked last."""
@@ -138,6 +139,8 @@ class PairCells:
             places.use_row = np.concatenate([places.use_row, by_use.rows[got]])
             places.use_value = np.concatenate([places.use_value, by_use.columns[got]])
             places.use_cell = np.concatenate([places.use_cell, begun[got]])
+            rows, columns = frame.arrays.rows[by_use.rows[got]] + 1, places.value_column[by_use.columns[got]]
+            self.wide.note(rows, columns, begun[got])
         return places
 
     def _called(self, frame: Frame, places: Places) -> tuple[Called, Called, Called]:

@@ -46,6 +46,7 @@ def look_up(frame: Frame, key_offer: Cells, key_value: Cells, wide: Cells, room:
             a.rows,
             frame.matches,
             *(_arrays(registry) for registry in (key_offer, key_value, wide)),
+            wide.direct,
             stamps,
             room.array("lives", (most,), np.int64),
             pair_value,
@@ -155,6 +156,7 @@ def _look_up(
     key_offer: tuple[Array, Array, Array, Array],
     key_value: tuple[Array, Array, Array, Array],
     wide: tuple[Array, Array, Array, Array],
+    direct: Array,
     stamps: Array,
     lives: Array,
     pair_value: Array,
@@ -204,7 +206,12 @@ def _look_up(
             row = rows[place]
             line = wide[2][row + 1] << _HALF
             for one in range(begin, values):
-                cell = cell_of(wide[0], wide[1], line | lives[one])
+                if len(direct):
+                    cell = direct[row + 1, value[1][one]] - 1
+                    if cell >= 0 and wide[1][cell] != line | lives[one]:
+                        cell = -1
+                else:
+                    cell = cell_of(wide[0], wide[1], line | lives[one])
                 if cell >= 0:
                     if uses < len(use[0]):
                         use[0][uses] = place

@@ -215,3 +215,38 @@ def test_both_indexes_find_the_same_and_are_filled_evenly() -> None:
         assert _looks(index, held, names) < 2.0, "names in rows and columns do not cluster"
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], np.append(np.arange(len(names))[::-1], -1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_direct_index_says_what_the_hash_says_whatever_leaves_grows_or_is_given_up(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cells = Cells(capacity=48, counts=0, rate=0.1, prior=0.1, device=torch.device("cpu"), direct=True)
+    cells.use_loops()
+    size = [8, 4]
+    cells.reserve(*size)
+    for now in range(1, 200):
+        rows, columns = (rng.integers(0, number, 9) for number in size)
+        names = cells.name(rows, columns)
+        begun, _ = cells.begin(names, now, may_evict=True)
+        there = begun >= 0
+        cells.note(rows[there], columns[there], begun[there])
+        what = rng.integers(0, 12)
+        if what == 0:
+            cells.clear_rows([int(rng.integers(1, size[0]))])
+        elif what == 1:
+            cells.clear_columns([int(rng.integers(0, size[1]))])
+        elif what == 2 and now < 150:
+            size = [size[0] + 2, size[1] + 1]
+            cells.reserve(*size)
+        elif what == 3:
+            again = Cells(capacity=48, counts=0, rate=0.1, prior=0.1, device=torch.device("cpu"), direct=True)
+            again.use_loops()
+            again.restore(cells.state())
+            cells = again
+        every = np.indices((len(cells.row_lives), len(cells.column_lives))).reshape(2, -1)
+        every = every[:, every[0] > 0]
+        wanted = cells.find(cells.name(*every))
+        direct = cells.direct[every[0], every[1]] - 1
+        direct[direct >= 0] = np.where(cells.names[direct] == cells.name(*every), direct, -1)[direct >= 0]
+        assert (direct == wanted).all()
+    assert cells.evictions

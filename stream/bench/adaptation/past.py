@@ -67,7 +67,7 @@ class Past:
             if stretch.ended_by is not None:
                 for change in reversed(stretch.ended_by.changes):
                     _undo(features if change.op in _ON_FEATURES else labels, change)
-            told.append(list(_told(stretch, features, labels)))
+            told.append(list(_told(stretch, features, labels, everything=len(labels) == len(self.schema.labels))))
         return [event for events in reversed(told) for event in events]
 
 
@@ -84,14 +84,17 @@ def _undo(names: Names, change: Change) -> None:
         names.pop(change.name, None)
 
 
-def _told(stretch: _Stretch, features: Names, labels: Names) -> Iterator[Interaction]:
+def _told(stretch: _Stretch, features: Names, labels: Names, *, everything: bool) -> Iterator[Interaction]:
+    """Yield the stretch's events as of today; `everything` says that all of today's offers were live then."""
     features, labels = dict(features), dict(labels)
-    everything = tuple(labels.values())
+    # Nothing is listed if nothing was: a list lets cells of keys begin that had none.
+    all_then = None if everything else tuple(labels.values())
     selected: dict[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...]] = {}
     for event in stretch.events:
         shown = event.shown
+        now: tuple[str, ...] | None
         if shown is None:
-            now = everything
+            now = all_then
         elif isinstance(shown, dict):
             selector = tuple(sorted(shown.items()))
             if selector not in selected:
