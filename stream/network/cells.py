@@ -16,7 +16,7 @@ import torch
 from stream.network import cell_index
 from stream.state.tree import Tree
 
-__all__ = ["Cells"]
+__all__ = ["DIRECT_BYTES", "Cells"]
 
 _SMALLEST = 64
 _LIVES = 1 << 31
@@ -26,6 +26,8 @@ _EVICTED = 8
 _BLOCK = 1 << 16
 _DIRECT = 1 << 23
 """Rows times columns up to which a registry that keeps one has a direct index of 4 bytes each."""
+DIRECT_BYTES = 4 * _DIRECT
+"""What that index takes at most."""
 
 
 class Cells:

@@ -15,6 +15,7 @@ import orjson
 
 from stream.bench.scale.memory import resident_bytes
 from stream.learner.core import LearnerCore
+from stream.network.cells import DIRECT_BYTES
 from stream.network.network import Network
 from stream.records.interaction import decode_interaction
 from stream.schema import parse_version
@@ -41,9 +42,9 @@ class Held:
 
 
 def cells_bound_bytes(capacity: int) -> int:
-    """Return what the cells of all three kinds take at most, their index included."""
+    """Return what the cells of all three kinds take at most, with their index and the direct one."""
     index = 4 * max(32, 2 << max(0, capacity - 1).bit_length())
-    return sum(capacity * size + index for size in _BYTES.values())
+    return DIRECT_BYTES + sum(capacity * size + index for size in _BYTES.values())
 
 
 def occurred(events: int, keys: int, offers: int, cells: int, listed: bool, say: Callable[[str], None]) -> list[Held]:
