@@ -12,74 +12,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stream.state import Tree
+from stream.network.statistics import POINTS, RunningStatistics
 
 __all__ = ["PlainStatistics"]
 
-POINTS = 64
-"""Points of a column's digest, a power of two."""
-_HALF_LIFE_EVENTS = 20_000.0
-"""Values of an input after which what it was like before counts half."""
-_RESOLVED_STEPS = 8.0
-"""A column whose middle nine tenths span fewer float64 steps than this is not resolved."""
-
-_BY_COLUMN = ("count", "mean", "m2", "missing")
-_DIGEST = ("points", "weights")
-_ALL = (*_BY_COLUMN, *_DIGEST)
+_HALF_LIFE_EVENTS, _RESOLVED_STEPS = 20_000.0, 8.0
 
 Floats = NDArray[np.float64]
 
 
-class PlainStatistics:
-    """Digests by numeric slot, float64; an input is standardised by what was known before its batch.
-
-    ``count`` and ``missing`` count a column's values and the events without one; ``mean`` and ``m2`` are of the
-    standardised values, Welford's sums: what a removal leaves behind is at that mean.
-    """
-
-    def __init__(self) -> None:
-        self.count = np.zeros(8)
-        self.mean = np.zeros(8)
-        self.m2 = np.zeros(8)
-        self.missing = np.zeros(8)
-        self.points = np.zeros((8, POINTS))
-        """Ascending; before the first value all 0."""
-        self.weights = np.zeros((8, POINTS))
-        """In values, faded; a point of weight 0 says nothing."""
-        self.new = np.zeros(8, dtype=bool)
-        """Columns added by a change whose warm-up runs: theirs alone move in it, whatever else is trained."""
-        self._scores: Floats | None = None
-
-    def reserve(self, slots: int) -> None:
-        """Make room for ``slots`` columns."""
-        extra = slots - len(self.count)
-        if extra > 0:
-            for name in (*_ALL, "new"):
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.zeros((extra, *old.shape[1:]), dtype=old.dtype)]))
-            self._scores = None
-
-    def start(self, slot: int) -> None:
-        """Begin a new input's column."""
-        self.clear(slot)
-        self.new[slot] = True
-
-    def clear(self, slot: int) -> None:
-        """Forget a column."""
-        for name in _ALL:
-            getattr(self, name)[slot] = 0.0
-        self.new[slot] = False
-        self._scores = None
-
-    def missing_rate(self, slot: int) -> float:
-        """Return the share of events in which the input was missing, 0 before the first."""
-        events = self.count[slot] + self.missing[slot]
-        return float(self.missing[slot] / events) if events else 0.0
-
-    def mean_input(self, slot: int) -> float:
-        """Return the mean, over all events, of what the network read in this column: 0 where it was missing."""
-        events = self.count[slot] + self.missing[slot]
-        return float(self.mean[slot] * (self.count[slot] / events)) if events else 0.0
+class PlainStatistics(RunningStatistics):
+    """The same columns; what is read of a batch, and how it moves them, in plain passes."""
 
     def standardise(self, numeric: Floats, live: NDArray[np.integer]) -> tuple[np.ndarray, np.ndarray]:
         """Return the normal scores ``(B, slots)`` of values, 0 where missing, and the mask of missing, float32."""
@@ -108,19 +51,18 @@ class PlainStatistics:
 
     def normal_scores(self) -> Floats:
         """Return the normal score ``(slots, POINTS)`` of each point's rank: the middle one, if points are equal."""
-        if self._scores is None:
-            place = np.arange(POINTS)
-            starts = np.diff(self.points, axis=1, prepend=np.nan) != 0
-            head = np.maximum.accumulate(np.where(starts, place, 0), 1)
-            ends = np.roll(starts, -1, 1)
-            ends[:, -1] = True
-            tail = np.minimum.accumulate(np.where(ends, place, POINTS)[:, ::-1], 1)[:, ::-1]
-            upto = np.cumsum(self.weights, 1)
-            below = np.take_along_axis(upto - self.weights, head, 1)
-            rank = 0.5 * (below + np.take_along_axis(upto, tail, 1)) / np.maximum(upto[:, -1:], 1e-300)
-            # In whole rows of 64, so that no column's bits depend on how many stand beside it.
-            self._scores = torch.special.ndtri(torch.from_numpy(np.clip(rank, 1e-12, 1.0 - 1e-12))).numpy()
-        return self._scores
+        place = np.arange(POINTS)
+        starts = np.diff(self.points, axis=1, prepend=np.nan) != 0
+        head = np.maximum.accumulate(np.where(starts, place, 0), 1)
+        ends = np.roll(starts, -1, 1)
+        ends[:, -1] = True
+        tail = np.minimum.accumulate(np.where(ends, place, POINTS)[:, ::-1], 1)[:, ::-1]
+        upto = np.cumsum(self.weights, 1)
+        below = np.take_along_axis(upto - self.weights, head, 1)
+        rank = 0.5 * (below + np.take_along_axis(upto, tail, 1)) / np.maximum(upto[:, -1:], 1e-300)
+        # In whole rows of 64, so that no column's bits depend on how many stand beside it.
+        found: Floats = torch.special.ndtri(torch.from_numpy(np.clip(rank, 1e-12, 1.0 - 1e-12))).numpy()
+        return found
 
     def update(self, numeric: Floats, read: np.ndarray, slots: NDArray[np.integer]) -> None:
         """Take a batch ``(B, slots)`` into the columns ``slots``; ``read`` are the scores that it was read as."""
@@ -175,7 +117,6 @@ class PlainStatistics:
         shift = np.bincount(place, share * (0.5 * points.ravel() - 0.5 * origin[place]), minlength=size)
         middle = (origin + shift + shift).reshape(len(slots), POINTS)
         self.points[slots], self.weights[slots] = _packed(middle, gathered.reshape(len(slots), POINTS))
-        self._scores = None
 
     # -- what float64 cannot tell apart -----------------------------------------------------------------------------
 
@@ -204,26 +145,6 @@ class PlainStatistics:
         low, high = (rank < 0.05).sum(1), np.minimum((rank < 0.95).sum(1), POINTS - 1)
         points = self.points[slots]
         return points[row, np.minimum(low, POINTS - 1)], points[row, high]
-
-    # -- state ------------------------------------------------------------------------------------------------------
-
-    def named(self, slot: int) -> list[float]:
-        """Return one column's statistics, for the state digest."""
-        columns = [
-            *(getattr(self, name)[slot : slot + 1] for name in _BY_COLUMN),
-            *(getattr(self, name)[slot] for name in _DIGEST),
-        ]
-        return [float(value) for value in np.concatenate(columns)]
-
-    def state(self) -> Tree:
-        """Return the sums as arrays."""
-        return {name: getattr(self, name).copy() for name in (*_ALL, "new")}
-
-    def restore(self, tree: Tree) -> None:
-        """Take back what :meth:`state` returned."""
-        for name in (*_ALL, "new"):
-            setattr(self, name, tree[name].copy())
-        self._scores = None
 
 
 def _places(points: Floats, found: Floats, before: np.ufunc) -> NDArray[np.int64]:
