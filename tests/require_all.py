@@ -1,7 +1,7 @@
 """With STREAM_REQUIRE_ALL=1, as `.ci/run` sets it, a test that is skipped has failed.
 
 A machine that checks changes has every component that the tests need. A skip there would hide that nothing was tested.
-Only tests marked `gpu` may still be skipped.
+Only tests marked `gpu`, or `mount` for want of the right to mount, may still be skipped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if item.get_closest_marker("gpu") is None:
+    if not any(item.get_closest_marker(name) for name in ("gpu", "mount")):
         refuse_skip(report)
     return report
 

@@ -175,6 +175,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     yield from full_disk(tmp_path)
 
 
+@pytest.mark.mount
 def test_on_a_full_disk_the_last_good_version_stays_and_publishing_goes_on_once_there_is_room(
     small_disk: Path, stopped: list[subprocess.Popen[str]]
 ) -> None:
